@@ -1,0 +1,1 @@
+"""The build system: a package that knows no service by name, and learns everything from `platform.yaml`."""

@@ -1,0 +1,157 @@
+"""The catalogue as values: what `platform.yaml` says, validated, frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+EnvironmentKind = Literal["local", "kubernetes"]
+VariableType = Literal["string", "url", "int", "port", "duration", "list", "enum"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """How services of one language are built and tested. Paths are relative to the checkout."""
+
+    name: str
+    dockerfile: str
+    bases: Mapping[str, str]  # build argument -> image reference
+    test: tuple[str, ...]  # run in the service's folder, with the stores' variables set
+    user: int  # numeric user id inside the image
+    shared: tuple[str, ...] = ()  # files that go into every image of the stack
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path prefix (without /api) that the gateway sends to a service."""
+
+    prefix: str
+    public: bool = False  # reachable without a signed-in user
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What becomes one image: a service or a job. `path` and `packages` are its inputs, relative to the checkout."""
+
+    name: str
+    stack: Stack
+    path: str
+    dockerfile: str
+    namespace: str
+    packages: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()  # services and stores
+
+
+@dataclass(frozen=True, slots=True)
+class Service(Image):
+    """An image that serves: ports, health paths, replicas per environment."""
+
+    port: int = 0
+    local_port: int = 0
+    health: str = "/health"
+    ready: str = "/health"
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    migrations: bool = False  # waits for the database's migrations
+    page: bool = False  # the address that `invoke up` prints
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Image):
+    """An image that is run to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A database, cache or vector store: taken as an image, never built here."""
+
+    name: str
+    image: str
+    port: int
+    local_port: int
+    namespace: str
+    data: str  # the folder inside the image that must survive
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster that an environment belongs to: the kubeconfig context and the API server's address."""
+
+    context: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """local: this machine. kubernetes: an overlay on a named cluster."""
+
+    name: str
+    kind: EnvironmentKind
+    domain: str
+    api: str | None = None
+    overlay: str | None = None
+    cluster: Cluster | None = None
+    protected: bool = False  # a change asks for the environment's name, and needs a staging record
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One row of the variable contract."""
+
+    name: str
+    description: str
+    readers: tuple[str, ...]  # names of services, jobs or stores; ("all",) = every service
+    type: VariableType = "string"
+    required: bool = False
+    default: str | None = None
+    local: str | None = None
+    secret: bool = False
+    min_length: int | None = None
+    values: tuple[str, ...] = ()  # of an enum
+
+    def read_by(self, name: str) -> bool:
+        """Whether a service, job or store reads this variable ("all" means every service: the caller knows which those are)."""
+        return name in self.readers
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the migrations lie and which job runs them."""
+
+    store: str
+    name: str
+    user: str
+    migrations: str
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything `platform.yaml` says. `root` is the checkout."""
+
+    root: Path
+    platform: str
+    registry: str
+    prefix: str
+    stacks: Mapping[str, Stack]
+    services: Mapping[str, Service]
+    jobs: Mapping[str, Job]
+    stores: Mapping[str, Store]
+    namespaces: tuple[str, ...]
+    database: Database
+    environments: Mapping[str, Environment]
+    variables: Mapping[str, Variable]
+
+    @property
+    def images(self) -> dict[str, Image]:
+        """Everything that is built here, by name."""
+        return {**self.services, **self.jobs}
+
+    def repository(self, name: str) -> str:
+        """The one name of an image, without tag or digest."""
+        return f"{self.registry}/{self.prefix}/{name}"
+
+    def variables_of(self, name: str) -> tuple[Variable, ...]:
+        """The variables that a service, job or store reads, in the catalogue's order."""
+        every = name in self.services
+        return tuple(v for v in self.variables.values() if v.read_by(name) or (every and v.readers == ("all",)))

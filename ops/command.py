@@ -1,0 +1,77 @@
+"""A command is a value before it is run, and this is the one place that runs one."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ops.errors import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What will be run: argument vector, extra environment (over this process's own), folder, standard input.
+
+    `doing` completes "while …" in the error that a failure raises, and `remedy` says what to do then.
+    """
+
+    argv: tuple[str, ...]
+    doing: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    stdin: str | None = None
+    remedy: str = "Read the output above."
+
+    def __str__(self) -> str:
+        return shlex.join(self.argv)
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a command ended: exit code and the text it wrote (empty where it went to the terminal)."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def environment(command: Command) -> dict[str, str]:
+    """The whole environment that a command gets."""
+    return {**os.environ, **command.env}
+
+
+def run(command: Command, *, check: bool = True, show: bool = False, timeout: float | None = None) -> Completed:
+    """Run a command to its end and return what it wrote.
+
+    `show` lets its output go to this terminal instead. `timeout` is in seconds.
+    Raises `Failure` when the program is missing, or takes too long, or (with `check`) exits other than 0.
+    """
+    try:
+        done = subprocess.run(
+            command.argv,
+            env=environment(command),
+            cwd=command.cwd,
+            input=command.stdin,
+            stdin=subprocess.DEVNULL if command.stdin is None else None,
+            text=True,
+            errors="replace",
+            capture_output=not show,
+            timeout=timeout,
+        )
+    except FileNotFoundError as error:
+        raise Failure(command.doing, f"{error.filename}: not found", "Run `invoke doctor` to see which tools are missing.") from error
+    except PermissionError as error:
+        raise Failure(command.doing, f"{error.filename}: {error.strerror}", "Check the file's permissions.") from error
+    except subprocess.TimeoutExpired as error:
+        raise Failure(command.doing, f"`{command.argv[0]}` gave no answer within {timeout:g} s", command.remedy) from error
+    completed = Completed(done.returncode, done.stdout or "", done.stderr or "")
+    if check and completed.code:
+        raise Failure(command.doing, _last_words(command, completed), command.remedy)
+    return completed
+
+
+def _last_words(command: Command, completed: Completed, lines: int = 20) -> str:
+    text = (completed.stderr.strip() or completed.stdout.strip()).splitlines()[-lines:]
+    return "\n".join([f"`{Path(command.argv[0]).name}` exited {completed.code}", *text])

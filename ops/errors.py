@@ -1,0 +1,49 @@
+"""What goes wrong is a value: what was being done, what went wrong, what to do next."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of every verb (docs/decisions/exit-codes.md)."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    REFUSED = 3
+    ROLLED_BACK = 4
+    CHANGES = 10
+
+
+class Failure(Exception):
+    """An error that a person reads: three parts, and the exit code of the process.
+
+    `doing` completes "while …", `cause` says what went wrong, `remedy` says what to do next.
+    """
+
+    code: Exit = Exit.FAILED
+
+    def __init__(self, doing: str, cause: str, remedy: str, *, code: Exit | None = None) -> None:
+        super().__init__(f"{doing}: {cause}")
+        self.doing = doing
+        self.cause = cause
+        self.remedy = remedy
+        if code is not None:
+            self.code = code
+
+
+class UsageError(Failure):
+    """A wrong argument or a wrong file."""
+
+    code = Exit.USAGE
+
+
+class Refused(Failure):
+    """A gate said no: a stale plan, a held lock, an unsafe migration, another environment's cluster."""
+
+    code = Exit.REFUSED
+
+
+class RolledBack(Failure):
+    """The change failed, and what was there before is there again."""
+
+    code = Exit.ROLLED_BACK
