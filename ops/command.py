@@ -58,6 +58,7 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
             text=True,
             errors="replace",
             capture_output=not show,
+            check=False,
             timeout=timeout,
         )
     except FileNotFoundError as error:

@@ -38,7 +38,8 @@ class Image:
     path: str
     dockerfile: str
     namespace: str
-    packages: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()  # other folders that go into it
+    files: tuple[str, ...] = ()  # other files that go into it
     needs: tuple[str, ...] = ()  # services and stores
 
 
@@ -141,6 +142,7 @@ class Catalog:
     database: Database
     environments: Mapping[str, Environment]
     variables: Mapping[str, Variable]
+    smoke: str | None = None  # the file with the checks that follow a deploy
 
     @property
     def images(self) -> dict[str, Image]:

@@ -1,0 +1,6 @@
+"""The catalogue: `platform.yaml` as validated, frozen values."""
+
+from ops.catalog.load import checkout, load
+from ops.catalog.model import Catalog, Database, Environment, Image, Job, Route, Service, Stack, Store, Variable
+
+__all__ = ["Catalog", "Database", "Environment", "Image", "Job", "Route", "Service", "Stack", "Store", "Variable", "checkout", "load"]

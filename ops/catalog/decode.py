@@ -1,0 +1,164 @@
+"""YAML nodes into dataclasses, gathering every mistake with its line instead of stopping at the first."""
+
+import difflib
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from functools import cache
+
+import yaml
+
+Lines = dict[tuple[str, ...], int]
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """A mistake in the catalogue: 1-based line, where in the document, what was expected."""
+
+    line: int
+    where: str
+    what: str
+
+
+class Decoder:
+    """Reads nodes into the types of `document`, and remembers the line of every entry."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.lines: Lines = {}
+
+    def problem(self, path: Path, what: str, line: int | None = None) -> None:
+        """Note a mistake at `path`, on the line where that entry (or its nearest known parent) begins."""
+        while line is None and path not in self.lines and len(path) > 1:
+            path, what = path[:-1], f"{path[-1]}: {what}"
+        self.problems.append(Problem(line or self.lines.get(path, 1), ".".join(path), what))
+
+    def decode(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
+        """The value of a node as `kind`, or None where the node is wrong (the problem is noted)."""
+        self.lines[path] = node.start_mark.line + 1
+        origin = typing.get_origin(kind)
+        if origin in (typing.Union, types.UnionType):
+            return self._union(node, kind, path, constraints)
+        if origin is typing.Literal:
+            return self._literal(node, typing.get_args(kind), path)
+        if origin is tuple:
+            return self._sequence(node, typing.get_args(kind)[0], path, constraints)
+        if origin is Mapping:
+            return self._mapping(node, typing.get_args(kind)[1], path, constraints)
+        if isinstance(kind, type) and is_dataclass(kind):
+            return self._record(node, kind, path)
+        return self._scalar(node, kind, path, constraints)
+
+    def _union(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
+        options = [option for option in typing.get_args(kind) if option is not type(None)]
+        sequence = isinstance(node, yaml.SequenceNode)
+        chosen = next((o for o in options if (typing.get_origin(o) is tuple) == sequence), options[0])
+        return self.decode(node, chosen, path, constraints)
+
+    def _literal(self, node: yaml.Node, options: tuple[str, ...], path: Path) -> object:
+        if isinstance(node, yaml.ScalarNode) and node.value in options:
+            return node.value
+        self.problem(path, f"expected one of {', '.join(options)}{_guess(_text(node), options)}, not {_text(node)}")
+        return None
+
+    def _sequence(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
+        if not isinstance(node, yaml.SequenceNode):
+            self.problem(path, f"expected a list, not {_text(node)}")
+            return ()
+        return tuple(self.decode(item, kind, (*path, str(index)), constraints) for index, item in enumerate(node.value))
+
+    def _entries(self, node: yaml.Node, path: Path) -> typing.Iterator[tuple[str, yaml.Node, int]]:
+        if not isinstance(node, yaml.MappingNode):
+            self.problem(path, f"expected a mapping, not {_text(node)}")
+            return
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in seen:
+                self.problem(path, f"{name} is here twice, first on line {seen[name]}", line)
+                continue
+            seen[name] = line
+            yield name, value, line
+
+    def _mapping(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
+        pattern = str(constraints.get("names", ".*"))
+        found = {}
+        for name, value, line in self._entries(node, path):
+            if not re.match(pattern, name):
+                self.problem((*path, name), f"expected a name that matches {pattern}", line)
+            found[name] = self.decode(value, kind, (*path, name), {})
+            self.lines[(*path, name)] = line
+        return found
+
+    def _record(self, node: yaml.Node, kind: type, path: Path) -> object:
+        known, hints = _fields(kind)
+        given: dict[str, object] = {}
+        count = len(self.problems)
+        for key, value, line in self._entries(node, path):
+            if key not in known:
+                self.problem((*path, key), f"unknown key{_guess(key, known)}; expected one of {', '.join(known)}", line)
+                continue
+            field = known[key]
+            given[field.name] = self.decode(value, hints[field.name], (*path, key), field.metadata)
+        missing = [key for key, f in known.items() if f.name not in given and f.default is MISSING and f.default_factory is MISSING]
+        if isinstance(node, yaml.MappingNode):
+            for key in missing:
+                self.problem(path, f"{key} is missing: {known[key].metadata['description']}")
+        return kind(**given) if not missing and len(self.problems) == count else None
+
+    def _scalar(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
+        value: object = None
+        tag = node.tag.rpartition(":")[2]
+        if not isinstance(node, yaml.ScalarNode):
+            self.problem(path, f"expected {_NAMES[kind]}, not {_text(node)}")
+            return None
+        if kind is str and tag == "str":
+            value = node.value
+        elif kind is int and tag == "int" and node.value.isdecimal():
+            value = int(node.value)
+        elif kind is bool and tag == "bool" and node.value in ("true", "false"):
+            value = node.value == "true"
+        else:
+            hint = " (put it in quotes)" if kind is str and tag in ("int", "bool", "float") else ""
+            self.problem(path, f"expected {_NAMES[kind]}, not {_text(node)}{hint}")
+            return None
+        return value if self._fits(value, path, constraints) else None
+
+    def _fits(self, value: object, path: Path, constraints: Mapping[str, object]) -> bool:
+        pattern, low, high = (constraints.get(k) for k in ("pattern", "minimum", "maximum"))
+        if isinstance(pattern, str) and isinstance(value, str) and not re.search(pattern, value):
+            self.problem(path, f"{value!r} does not match {pattern}: {constraints['description']}")
+            return False
+        if isinstance(value, int) and ((isinstance(low, int) and value < low) or (isinstance(high, int) and value > high)):
+            self.problem(path, f"expected a number from {low}{f' to {high}' if high else ''}, not {value}")
+            return False
+        return True
+
+
+_NAMES: dict[object, str] = {str: "text", int: "a whole number", bool: "true or false"}
+
+
+@cache
+def _fields(kind: type) -> tuple[dict[str, "Field[object]"], dict[str, object]]:
+    """The fields of a dataclass by their key in the document, and their types."""
+    return {camel(f.name): f for f in fields(kind)}, typing.get_type_hints(kind)
+
+
+def camel(name: str) -> str:
+    """`local_port` is `localPort` in the document."""
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+def _text(node: yaml.Node) -> str:
+    if isinstance(node, yaml.ScalarNode):
+        return repr(node.value) if node.value else "nothing"
+    return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
+
+
+def _guess(word: str, options: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(word.strip("'"), list(options), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,126 @@
+"""The shape of `platform.yaml`: one dataclass a mapping. The reader and the editors' JSON Schema are both derived from these types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ops.catalog.model import EnvironmentKind, VariableType
+
+
+def about(text: str, **more: object) -> dict[str, object]:
+    """Field metadata: the description that editors show, and constraints (`pattern`, `minimum`, `maximum`)."""
+    return {"description": text, **more}
+
+
+NAME = r"^[a-z]([a-z0-9-]{0,48}[a-z0-9])?$"  # a DNS label (RFC 1123) that leaves room for suffixes
+PATH = r"^(?!/)(?!.*(^|/)\.\.(/|$)).+$"  # relative, and inside the checkout
+PORT = {"minimum": 1, "maximum": 65535}
+
+
+@dataclass(frozen=True, slots=True)
+class StackEntry:
+    dockerfile: str = field(metadata=about("Dockerfile of every image of this stack", pattern=PATH))
+    test: tuple[str, ...] = field(metadata=about("Command that runs a service's tests, in its folder"))
+    user: int = field(metadata=about("Numeric user id inside the image; never 0", minimum=1, maximum=65535))
+    bases: Mapping[str, str] = field(default_factory=dict, metadata=about("Build argument to base image"))
+    shared: tuple[str, ...] = field(default=(), metadata=about("Files that are inputs of every image of the stack"))
+
+
+@dataclass(frozen=True, slots=True)
+class RouteEntry:
+    prefix: str = field(metadata=about("Path prefix, without /api", pattern=r"^/[a-z0-9/-]*[a-z0-9]$"))
+    public: bool = field(default=False, metadata=about("Reachable without a signed-in user"))
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEntry:
+    stack: str = field(metadata=about("One of `stacks`"))
+    path: str = field(metadata=about("The service's folder", pattern=PATH))
+    port: int = field(metadata=about("Port inside the container and the cluster", **PORT))
+    namespace: str = field(metadata=about("Namespace in the cluster; one of `namespaces`"))
+    local_port: int = field(metadata=about("Port on this machine", **PORT))
+    dockerfile: str | None = field(default=None, metadata=about("Instead of the stack's", pattern=PATH))
+    packages: tuple[str, ...] = field(default=(), metadata=about("Other folders of the checkout that go into the image"))
+    files: tuple[str, ...] = field(default=(), metadata=about("Other files of the checkout that go into the image"))
+    health: str = field(default="/health", metadata=about("Liveness: asks no store", pattern="^/"))
+    ready: str = field(default="/health", metadata=about("Readiness: asks the stores", pattern="^/"))
+    replicas: Mapping[str, int] = field(default_factory=dict, metadata=about("Environment to number of replicas"))
+    needs: tuple[str, ...] = field(default=(), metadata=about("Services and stores that this one talks to"))
+    routes: tuple[RouteEntry, ...] = field(default=(), metadata=about("What the gateway sends here"))
+    migrations: bool = field(default=False, metadata=about("Starts after the database's migrations"))
+    page: bool = field(default=False, metadata=about("The address that `invoke up` prints"))
+
+
+@dataclass(frozen=True, slots=True)
+class JobEntry:
+    stack: str = field(metadata=about("One of `stacks`"))
+    path: str = field(metadata=about("The job's folder", pattern=PATH))
+    namespace: str = field(metadata=about("Namespace in the cluster; one of `namespaces`"))
+    dockerfile: str | None = field(default=None, metadata=about("Instead of the stack's", pattern=PATH))
+    packages: tuple[str, ...] = field(default=(), metadata=about("Other folders of the checkout that go into the image"))
+    files: tuple[str, ...] = field(default=(), metadata=about("Other files of the checkout that go into the image"))
+    needs: tuple[str, ...] = field(default=(), metadata=about("Stores that this job talks to"))
+
+
+@dataclass(frozen=True, slots=True)
+class StoreEntry:
+    image: str = field(metadata=about("Image, with a version", pattern=r"^[^\s:@]+(/[^\s:@]+)*:[^\s:@]+(@sha256:[0-9a-f]{64})?$"))
+    port: int = field(metadata=about("Port inside the container and the cluster", **PORT))
+    local_port: int = field(metadata=about("Port on this machine", **PORT))
+    namespace: str = field(metadata=about("Namespace in the cluster; one of `namespaces`"))
+    data: str = field(metadata=about("Folder inside the image that must survive", pattern="^/"))
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseEntry:
+    store: str = field(metadata=about("One of `stores`"))
+    name: str = field(metadata=about("Name of the database", pattern=r"^[a-z_][a-z0-9_]*$"))
+    user: str = field(metadata=about("Owner of the database", pattern=r"^[a-z_][a-z0-9_]*$"))
+    migrations: str = field(metadata=about("Folder of the Drizzle migrations", pattern=PATH))
+    job: str = field(metadata=about("One of `jobs`: the one that runs the migrations"))
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterEntry:
+    context: str = field(metadata=about("Context in the kubeconfig"))
+    server: str = field(metadata=about("Address of the API server", pattern="^https://"))
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentEntry:
+    kind: EnvironmentKind = field(metadata=about("local: this machine; kubernetes: a cluster"))
+    domain: str = field(metadata=about("Host name of the page"))
+    api: str | None = field(default=None, metadata=about("Host name of the API"))
+    overlay: str | None = field(default=None, metadata=about("Kustomize overlay", pattern=PATH))
+    cluster: ClusterEntry | None = field(default=None, metadata=about("The cluster that the environment belongs to"))
+    protected: bool = field(default=False, metadata=about("Changes ask for the environment's name"))
+
+
+@dataclass(frozen=True, slots=True)
+class VariableEntry:
+    description: str = field(metadata=about("What it is; shown when it is missing"))
+    readers: tuple[str, ...] | str = field(metadata=about("Who reads it: names, or `all` for every service"))
+    type: VariableType = field(default="string", metadata=about("How the value is read"))
+    required: bool = field(default=False, metadata=about("A reader refuses to start without it"))
+    default: str | None = field(default=None, metadata=about("Used when the variable is not set"))
+    local: str | None = field(default=None, metadata=about("Value on this machine"))
+    secret: bool = field(default=False, metadata=about("Lies in a Secret, and is never shown"))
+    min_length: int | None = field(default=None, metadata=about("Least number of characters", minimum=1))
+    values: tuple[str, ...] = field(default=(), metadata=about("What an enum may be"))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The catalogue: services, stacks, environments and variables of the platform."""
+
+    platform: str = field(metadata=about("Name of the platform", pattern=NAME))
+    registry: str = field(metadata=about("Host of the image registry"))
+    prefix: str = field(metadata=about("Path of the images in the registry", pattern=r"^[a-z0-9._/-]+$"))
+    stacks: Mapping[str, StackEntry] = field(metadata=about("How services of one language are built and tested", names=NAME))
+    services: Mapping[str, ServiceEntry] = field(metadata=about("What serves", names=NAME))
+    stores: Mapping[str, StoreEntry] = field(metadata=about("Databases and the like, taken as images", names=NAME))
+    namespaces: tuple[str, ...] = field(metadata=about("Namespaces of the cluster"))
+    database: DatabaseEntry = field(metadata=about("The database and its migrations"))
+    environments: Mapping[str, EnvironmentEntry] = field(metadata=about("Where the platform runs", names=NAME))
+    variables: Mapping[str, VariableEntry] = field(metadata=about("The variable contract", names=r"^[A-Z][A-Z0-9_]*$"))
+    jobs: Mapping[str, JobEntry] = field(default_factory=dict, metadata=about("What is run to its end", names=NAME))
+    smoke: str | None = field(default=None, metadata=about("Python file with the checks that follow a deploy", pattern=PATH))

@@ -1,0 +1,154 @@
+"""`platform.yaml` into a `Catalog`: read, decoded, checked against itself and against the checkout; every mistake at once."""
+
+from pathlib import Path
+
+import yaml
+
+from ops.catalog.check import check
+from ops.catalog.decode import Decoder, Problem
+from ops.catalog.document import Document, EnvironmentEntry, JobEntry, ServiceEntry, VariableEntry
+from ops.catalog.model import (
+    Catalog,
+    Cluster,
+    Database,
+    Environment,
+    Job,
+    Route,
+    Service,
+    Stack,
+    Store,
+    Variable,
+)
+from ops.errors import UsageError
+
+FILE = "platform.yaml"
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def checkout() -> Path:
+    """The folder that holds `platform.yaml`: this package's own checkout."""
+    return Path(__file__).resolve().parents[2]
+
+
+def load(root: Path | None = None) -> Catalog:
+    """Read and check the catalogue of the checkout `root` (this package's own by default).
+
+    Raises `UsageError` that lists every mistake with file, line and what was expected.
+    """
+    root = root or checkout()
+    decoder = Decoder()
+    document = _document(root / FILE, decoder)
+    problems = decoder.problems
+    if document is not None:
+        check(document, root, decoder)
+    if problems or document is None:
+        raise UsageError(f"reading {FILE}", _listing(problems), f"Correct {FILE}; its shape is described in platform.schema.json.")
+    return _catalog(document, root)
+
+
+def _document(file: Path, decoder: Decoder) -> Document | None:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"reading {FILE}", f"{file}: {error}", "Run the command in a checkout of the platform.") from error
+    try:
+        node = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        decoder.problems.append(_syntax(text, error))
+        return None
+    except yaml.YAMLError as error:
+        decoder.problems.append(Problem(1, "", f"not YAML: {error}"))
+        return None
+    if node is None:
+        decoder.problems.append(Problem(1, "", "the file is empty"))
+        return None
+    document = decoder.decode(node, Document, (), {})
+    return document if isinstance(document, Document) else None
+
+
+def _syntax(text: str, error: yaml.MarkedYAMLError) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark else 1
+    for number, content in enumerate(text.splitlines(), 1):
+        indent = content[: len(content) - len(content.lstrip())]
+        if "\t" in indent and number >= line - 1:
+            return Problem(number, "", "a tab in the indentation; YAML wants spaces")
+    return Problem(line, "", f"not YAML: {error.problem or error.context}")
+
+
+def _listing(problems: list[Problem]) -> str:
+    lines = sorted({f"{p.line:>6} {FILE}:{p.line}: {p.where + ': ' if p.where else ''}{p.what}" for p in problems})
+    return "\n".join(line.lstrip().partition(" ")[2] for line in lines)
+
+
+def _catalog(document: Document, root: Path) -> Catalog:
+    stacks = {name: Stack(name, s.dockerfile, dict(s.bases), s.test, s.user, s.shared) for name, s in document.stacks.items()}
+    return Catalog(
+        root=root,
+        platform=document.platform,
+        registry=document.registry,
+        prefix=document.prefix,
+        stacks=stacks,
+        services={name: _service(name, entry, stacks[entry.stack]) for name, entry in document.services.items()},
+        jobs={name: _job(name, entry, stacks[entry.stack]) for name, entry in document.jobs.items()},
+        stores={name: Store(name, s.image, s.port, s.local_port, s.namespace, s.data) for name, s in document.stores.items()},
+        namespaces=document.namespaces,
+        database=Database(**{f: getattr(document.database, f) for f in ("store", "name", "user", "migrations", "job")}),
+        environments={name: _environment(name, entry) for name, entry in document.environments.items()},
+        variables={name: _variable(name, entry) for name, entry in document.variables.items()},
+        smoke=document.smoke,
+    )
+
+
+def _service(name: str, entry: ServiceEntry, stack: Stack) -> Service:
+    return Service(
+        name=name,
+        stack=stack,
+        path=entry.path,
+        dockerfile=entry.dockerfile or stack.dockerfile,
+        namespace=entry.namespace,
+        packages=entry.packages,
+        files=entry.files,
+        needs=entry.needs,
+        port=entry.port,
+        local_port=entry.local_port,
+        health=entry.health,
+        ready=entry.ready,
+        replicas=dict(entry.replicas),
+        routes=tuple(Route(route.prefix, route.public) for route in entry.routes),
+        migrations=entry.migrations,
+        page=entry.page,
+    )
+
+
+def _job(name: str, entry: JobEntry, stack: Stack) -> Job:
+    return Job(
+        name=name,
+        stack=stack,
+        path=entry.path,
+        dockerfile=entry.dockerfile or stack.dockerfile,
+        namespace=entry.namespace,
+        packages=entry.packages,
+        files=entry.files,
+        needs=entry.needs,
+    )
+
+
+def _environment(name: str, entry: EnvironmentEntry) -> Environment:
+    cluster = Cluster(entry.cluster.context, entry.cluster.server) if entry.cluster else None
+    return Environment(name, entry.kind, entry.domain, entry.api, entry.overlay, cluster, entry.protected)
+
+
+def _variable(name: str, entry: VariableEntry) -> Variable:
+    return Variable(
+        name=name,
+        description=entry.description,
+        readers=(entry.readers,) if isinstance(entry.readers, str) else entry.readers,
+        type=entry.type,
+        required=entry.required,
+        default=entry.default,
+        local=entry.local,
+        secret=entry.secret,
+        min_length=entry.min_length,
+        values=entry.values,
+    )

@@ -1,0 +1,1 @@
+"""Configuration: the variable contract, what this machine sets, and the check of the manifests against both."""

@@ -1,0 +1,89 @@
+"""The variable contract as each service reads it: `contract.json` in the service's folder, derived from the catalogue."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ops.catalog import Catalog, Service, Variable
+from ops.catalog.schema import schema
+
+FILE = "contract.json"
+
+
+def url_variable(service: str) -> str:
+    """The variable that tells where a service is reached: `user-service` → `USER_SERVICE_URL`."""
+    return f"{service.upper().replace('-', '_')}_URL"
+
+
+def contract(catalog: Catalog, service: Service) -> dict[str, object]:
+    """The contract of one service: its variables, and for the gateway (who needs the routed services) the routes."""
+    return {
+        "service": service.name,
+        "port": service.port,
+        "variables": [_variable(v, service) for v in catalog.variables_of(service.name)],
+        "routes": list(_routes(catalog, service)),
+    }
+
+
+def _variable(variable: Variable, service: Service) -> dict[str, object]:
+    # PORT has no default of its own: a service listens on the port that the catalogue gives it.
+    default = str(service.port) if variable.name == "PORT" else variable.default
+    return {
+        "name": variable.name,
+        "type": variable.type,
+        "required": variable.required,
+        "default": default,
+        "secret": variable.secret,
+        "minLength": variable.min_length,
+        "values": list(variable.values),
+        "description": variable.description,
+    }
+
+
+def _routes(catalog: Catalog, service: Service) -> Iterator[dict[str, object]]:
+    """A service that reads another's URL and needs it sends that one's routes there, if it has any."""
+    reads = {variable.name for variable in catalog.variables_of(service.name)}
+    for need in service.needs:
+        target = catalog.services.get(need)
+        if target is None or url_variable(need) not in reads:
+            continue
+        for route in target.routes:
+            yield {
+                "prefix": f"/api{route.prefix}",
+                "service": need,
+                "url": url_variable(need),
+                "strip": "/api",
+                "public": route.public,
+            }
+
+
+def derived(catalog: Catalog) -> dict[Path, str]:
+    """Every file that is derived from the catalogue, by its path relative to the checkout, with its text."""
+    files = {Path("platform.schema.json"): _text(schema())}
+    for service in catalog.services.values():
+        files[Path(service.path) / FILE] = _text(contract(catalog, service))
+    return files
+
+
+def stale(catalog: Catalog) -> list[Path]:
+    """The derived files that are missing, or whose text is not what the catalogue says."""
+    return [path for path, text in derived(catalog).items() if _read(catalog.root / path) != text]
+
+
+def sync(catalog: Catalog) -> list[Path]:
+    """Write the derived files that are stale, and return them."""
+    changed = stale(catalog)
+    for path in changed:
+        (catalog.root / path).write_text(derived(catalog)[path], encoding="utf-8")
+    return changed
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _text(document: dict[str, object]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

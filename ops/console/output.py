@@ -1,0 +1,135 @@
+"""Lines, tables and progress for people; documents for machines."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+from ops.errors import Failure
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+_json = False
+
+
+def use_json(wanted: bool) -> None:
+    """From now on stdout belongs to `emit_json`, and people's text goes to stderr."""
+    global _json  # noqa: PLW0603 (one process speaks one way)
+    _json = wanted
+
+
+def machine_readable() -> bool:
+    """Whether `--json` was given."""
+    return _json
+
+
+def stream() -> TextIO:
+    """Where people's text goes."""
+    return sys.stderr if _json else sys.stdout
+
+
+@cache
+def _console(to_stderr: bool) -> "Console":
+    from rich.console import Console
+
+    # `soft_wrap`: a line in a log file must not depend on the width of a terminal that is not there.
+    return Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+
+
+def console() -> "Console":
+    """The rich console that people's text goes to."""
+    return _console(_json)
+
+
+def say(text: str, style: str = "") -> None:
+    """One line for a person. `style` is one of rich's, seen on terminals only."""
+    out = stream()
+    if style and out.isatty():
+        console().print(text, style=style, markup=False)
+    else:
+        print(text, file=out, flush=True)
+
+
+def error(failure: Failure) -> None:
+    """A failure in its three parts: what was being done, what went wrong, what to do next."""
+    red, reset = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
+    cause = failure.cause.replace("\n", "\n       ")
+    remedy = failure.remedy.replace("\n", "\n       ")
+    print(f"{red}error{reset}: {failure.doing}\n cause: {cause}\n  next: {remedy}", file=sys.stderr, flush=True)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """A table: with lines on a terminal, plain aligned columns elsewhere."""
+    body = [[str(cell) for cell in row] for row in rows]
+    if stream().isatty():
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        drawn = Table(*columns, title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+        for row in body:
+            drawn.add_row(*(_escaped(cell) for cell in row))
+        console().print(drawn)
+        return
+    widths = [max(len(str(row[i])) for row in [list(columns), *body]) for i in range(len(columns))]
+    for row in [list(columns), *body]:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def emit_json(document: object, version: int = 1) -> None:
+    """The one document of a verb on stdout, or one event of a long one (a line each)."""
+    body = {"version": version, **document} if isinstance(document, dict) else {"version": version, "items": document}
+    print(json.dumps(body, ensure_ascii=False, default=str), flush=True)
+
+
+class Progress:
+    """What long work is doing: a live list on a terminal, a line for each change elsewhere.
+
+    Use it as a context manager; `update(name, state)` says what `name` is doing now, `done` marks its end.
+    """
+
+    def __init__(self) -> None:
+        self._live: RichProgress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._states: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        if stream().isatty():
+            from rich.progress import Progress as Live
+            from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            columns = (
+                SpinnerColumn(finished_text="✓"),
+                TextColumn("{task.description:24}"),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[state]}"),
+            )
+            self._live = Live(*columns, console=console())
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self, name: str, state: str, *, done: bool = False) -> None:
+        """`name` is now at `state`. The same state twice is said once."""
+        if self._states.get(name) == state:
+            return
+        self._states[name] = state
+        if self._live is None:
+            say(f"{name}: {state}")
+            return
+        if name not in self._tasks:
+            self._tasks[name] = self._live.add_task(name, total=1, state=state)
+        self._live.update(self._tasks[name], state=state, completed=1 if done else 0)
