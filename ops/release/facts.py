@@ -1,0 +1,100 @@
+"""What the repository and its remote are like before a release."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.errors import UsageError
+
+if TYPE_CHECKING:
+    from git import Repo
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The state of the checkout and of the remote branch. `remote_head` is None where the remote has no such branch."""
+
+    root: Path
+    branch: str | None
+    release_branch: str
+    head: str
+    changed: tuple[str, ...]
+    shallow: bool
+    remote: str
+    remote_error: str | None
+    remote_head: str | None
+    behind: int
+    remote_tags: tuple[str, ...]
+    local_tags: tuple[str, ...]
+    pushed_release: str | None  # a release that the remote has on top of HEAD: its finish is missing here
+
+
+def repository(root: Path) -> "Repo":
+    """The Git repository of a checkout. Raises `UsageError` where there is none."""
+    from git import InvalidGitRepositoryError, NoSuchPathError, Repo
+
+    try:
+        return Repo(root)
+    except (InvalidGitRepositoryError, NoSuchPathError) as error:
+        raise UsageError("reading the repository", f"{root} is not a Git checkout", "Clone the repository with git.") from error
+
+
+def observe(root: Path, *, branch: str = "main", remote: str = "origin") -> Facts:
+    """Ask the checkout and, over the network, the remote. Nothing is changed but the remote-tracking branch."""
+    repo = repository(root)
+    if not repo.head.is_valid():
+        raise UsageError("reading the repository", "there is no commit yet", "Commit something first.")
+    head = repo.head.commit.hexsha
+    listing, problem = _remote_refs(repo, remote, branch)
+    remote_head = listing.get(f"refs/heads/{branch}")
+    return Facts(
+        root=root,
+        branch=None if repo.head.is_detached else repo.active_branch.name,
+        release_branch=branch,
+        head=head,
+        changed=tuple(_changed(repo)),
+        shallow=repo.git.rev_parse("--is-shallow-repository") == "true",
+        remote=remote,
+        remote_error=problem,
+        remote_head=remote_head,
+        behind=_behind(repo, head, remote_head),
+        remote_tags=tuple(ref.removeprefix("refs/tags/") for ref in listing if ref.startswith("refs/tags/") and not ref.endswith("^{}")),
+        local_tags=tuple(tag.name for tag in repo.tags),
+        pushed_release=_pushed_release(repo, head, remote_head, listing),
+    )
+
+
+def _changed(repo: "Repo") -> list[str]:
+    output = str(repo.git.status("--porcelain", "-z", "--untracked-files=all"))
+    return [entry[3:] for entry in output.split("\0") if entry[2:3] == " "]
+
+
+def _remote_refs(repo: "Repo", remote: str, branch: str) -> tuple[dict[str, str], str | None]:
+    """The remote's branch and tags by name, or why they could not be had."""
+    from git import GitCommandError
+
+    if remote not in [r.name for r in repo.remotes]:
+        return {}, f"there is no remote named {remote}"
+    # A prompt for a password would hang where nobody sits.
+    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=10"}
+    try:
+        with repo.git.custom_environment(**quiet):
+            output = str(repo.git.ls_remote(remote, kill_after_timeout=30))
+            listing = {ref: sha for sha, _, ref in (line.partition("\t") for line in output.splitlines())}
+            if f"refs/heads/{branch}" in listing:
+                repo.git.fetch(remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}", "--no-tags", kill_after_timeout=120)
+    except GitCommandError as error:
+        words = str(error.stderr or error).strip().strip("'").splitlines()
+        return {}, f"the remote {remote} does not answer: {words[-1] if words else error.status}"
+    return listing, None
+
+
+def _behind(repo: "Repo", head: str, remote_head: str | None) -> int:
+    return int(repo.git.rev_list("--count", f"{head}..{remote_head}")) if remote_head else 0
+
+
+def _pushed_release(repo: "Repo", head: str, remote_head: str | None, listing: dict[str, str]) -> str | None:
+    if remote_head is None or remote_head == head or repo.git.rev_parse(f"{remote_head}^") != head:
+        return None
+    tags = (ref for ref, sha in listing.items() if ref.endswith("^{}") and sha == remote_head and ref.startswith("refs/tags/v"))
+    return next((ref.removeprefix("refs/tags/").removesuffix("^{}") for ref in tags), None)

@@ -1,0 +1,68 @@
+"""What a release will do: pure, from facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ops.errors import Refused
+from ops.release.facts import Facts
+from ops.release.version import PREFIX, bumped, latest
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The version, the tag and the branch that one push will move."""
+
+    version: str
+    tag: str
+    previous: str | None
+    head: str
+    branch: str
+    remote: str
+
+
+def plan(facts: Facts, bump: str) -> Plan:
+    """The release that follows from the facts.
+
+    Raises `UsageError` for an unknown bump and `Refused` with every reason at once.
+    """
+    previous = latest([*facts.remote_tags, *facts.local_tags])
+    version = bumped(previous, bump)
+    tag = f"{PREFIX}{version}"
+    reasons = blockers(facts, tag)
+    if reasons:
+        raise Refused(f"releasing {tag}", "\n".join(f"- {reason}" for reason in reasons), "Mend each of these, then run it again.")
+    return Plan(str(version), tag, f"{PREFIX}{previous}" if previous else None, facts.head, facts.release_branch, facts.remote)
+
+
+def blockers(facts: Facts, tag: str) -> list[str]:
+    """Every reason not to release."""
+    branch, remote = facts.release_branch, f"{facts.remote}/{facts.release_branch}"
+    reasons = []
+    if facts.branch != branch:
+        reasons.append(f"releases are made on {branch}; this is {facts.branch or 'a detached HEAD'}: git switch {branch}")
+    if facts.changed:
+        more = f" and {len(facts.changed) - SHOWN} more" if len(facts.changed) > SHOWN else ""
+        reasons.append(f"the working tree is not clean: {', '.join(facts.changed[:SHOWN])}{more}: commit or stash them")
+    if facts.shallow:
+        reasons.append("the clone is shallow, so versions and commits are missing: git fetch --unshallow --tags")
+    if facts.remote_error:
+        reasons.append(facts.remote_error)
+    elif facts.remote_head is None:
+        reasons.append(f"{remote} does not exist: git push {facts.remote} {branch}")
+    elif facts.behind:
+        reasons.append(f"{facts.head[:7]} is {facts.behind} commit{'s' if facts.behind > 1 else ''} behind {remote}: git pull --ff-only")
+    elif facts.remote_head != facts.head:
+        reasons.append(f"{remote} has not got {facts.head[:7]}, so no check has seen it: git push {facts.remote} {branch}")
+    if tag in facts.remote_tags or tag in facts.local_tags:
+        where = "on the remote" if tag in facts.remote_tags else "here only: git tag -d " + tag
+        reasons.append(f"the tag {tag} exists {where}")
+    return reasons
+
+
+def message(platform: str, plan: Plan, digests: Mapping[str, str], section: str) -> str:
+    """The annotation of the tag: the images by digest as trailers, which a deploy of the tag reads, after the changes."""
+    body = section.replace("\n#", "\n").lstrip("# ")  # `git tag` would take # for a comment when somebody edits it
+    images = "\n".join(f"Image: {repository}@{digest}" for repository, digest in sorted(digests.items()))
+    return f"{platform} {plan.version}\n\n{body.strip()}\n\n{images}\n"
