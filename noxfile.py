@@ -1,0 +1,154 @@
+"""The checks: one session each. `nox -s ci` runs them all; GitHub Actions runs the same sessions.
+
+Every session uses the environment that `uv run` made from `uv.lock`: one lock, one environment, nothing installed twice.
+"""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))
+
+from ops import catalog, tools  # noqa: E402
+from ops.checks.files import tracked  # noqa: E402
+from ops.checks.report import Report, show  # noqa: E402
+from ops.errors import Failure  # noqa: E402
+
+nox.needs_version = ">=2026.8.17"
+nox.options.default_venv_backend = "none"
+nox.options.error_on_external_run = False
+nox.options.sessions = ["ci"]
+nox.options.parallel = 2
+
+try:
+    CATALOG = catalog.load()
+except Failure as failure:
+    sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
+REPORT = Report(ROOT / ".nox" / "report")
+# What may run side by side, and what needs the machine for itself (the testbed, the platform's ports, a browser).
+PARALLEL = ["lint", "typecheck", "tests", *(f"services({name})" for name in CATALOG.services), "manifests", "scan"]
+ALONE = ["integration", "e2e"]
+
+
+def check(*, tests: bool = False, **options: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A session that is timed and counted, and whose errors are told without a traceback."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def body(session: nox.Session, *arguments: str) -> None:
+            try:
+                with REPORT.session(session.name, tests):
+                    function(session, *arguments)
+            except Failure as failure:
+                session.error(f"while {failure.doing}: {failure.cause}\nnext: {failure.remedy}")
+
+        return nox.session(**options)(body)  # type: ignore[call-overload, no-any-return]
+
+    return decorate
+
+
+def tool(session: nox.Session, name: str, *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
+    """Run an external program that `ops.tools` finds, fetches or builds."""
+    found = tools.find(name)
+    with session.chdir(cwd):
+        session.run(*found.argv, *arguments, env={**found.env, **(env or {})}, external=True)
+
+
+def pytest(session: nox.Session, *arguments: str) -> None:
+    """Run pytest with this session's report."""
+    session.run(sys.executable, "-m", "pytest", f"--junitxml={REPORT.junit(session.name)}", *arguments, *session.posargs)
+
+
+@check(allow_parallel=True)
+def lint(session: nox.Session) -> None:
+    """Every language's linter, and whether the derived files are what the catalogue says."""
+    run = functools.partial(tool, session)
+    session.run(sys.executable, "-m", "invoke", "sync", "--check")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    run("biome", "ci", "--error-on-warnings", ".")
+    for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod", "infra/testbed/*/go.mod")}):
+        run("go", "vet", "./...", cwd=ROOT / folder)
+    for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):
+        run("staticcheck", "./...", cwd=ROOT / folder)
+    run("hadolint", *tracked(ROOT, "infra/docker/*.Dockerfile"))
+    run("yamllint", "--strict", *tracked(ROOT, "*.yml", "*.yaml", ":!pnpm-lock.yaml"))
+    run("shellcheck", *tracked(ROOT, "*.sh", ".ci/run"))
+    run("actionlint", *tracked(ROOT, ".github/workflows/*.yml"))
+    run("zizmor", "--offline", "--quiet", ".github")
+
+
+@check(allow_parallel=True)
+def typecheck(session: nox.Session) -> None:
+    """mypy --strict, tsc and go build."""
+    session.run("mypy")
+    tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
+    tool(session, "pnpm", "--recursive", "run", "typecheck")
+    for file in tracked(ROOT, "services/*/go.mod"):
+        tool(session, "go", "build", "./...", cwd=(ROOT / file).parent)
+    for file in tracked(ROOT, "services/*/pyproject.toml"):
+        tool(session, "uv", "run", "--locked", "mypy", cwd=(ROOT / file).parent)
+
+
+@check(tests=True, allow_parallel=True)
+def tests(session: nox.Session) -> None:
+    """The build system's own tests that need no cluster and no browser."""
+    workers = "1" if session.parallel else "2"
+    pytest(session, "tests/unit", "-n", workers)
+
+
+@check(tests=True, allow_parallel=True)
+@nox.parametrize("service", list(CATALOG.services), ids=list(CATALOG.services))
+def services(session: nox.Session, service: str) -> None:
+    """A service's own tests by its stack's runner, against real stores."""
+    from ops import local
+
+    entry = CATALOG.services[service]
+    program, *arguments = (word.replace("{report}", str(REPORT.junit(session.name))) for word in entry.stack.test)
+    if entry.stack.name in ("node", "nextjs"):
+        tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
+    with local.stores(Path(session.create_tmp()), None, [need for need in entry.needs if need in CATALOG.stores]) as variables:
+        tool(session, program, *arguments, cwd=ROOT / entry.path, env=dict(variables))
+
+
+@check(tests=True, allow_parallel=True)
+def manifests(session: nox.Session) -> None:
+    """Every overlay builds, fits the API's schemas, names known images only, and keeps the variable contract."""
+    pytest(session, "tests/manifests")
+
+
+@check(allow_parallel=True)
+def scan(session: nox.Session) -> None:
+    """Trivy: misconfiguration, secrets and licences always; vulnerabilities where a database can be had."""
+    from ops.checks.scan import arguments, database
+
+    for words in arguments(database(), offline_note=session.warn):
+        tool(session, "trivy", *words)
+
+
+@check(tests=True)
+def integration(session: nox.Session) -> None:
+    """The testbed: a real engine, registry and cluster; images, deploys, rollbacks."""
+    pytest(session, "tests/integration", "-p", "no:randomly")
+
+
+@check(tests=True)
+def e2e(session: nox.Session) -> None:
+    """A browser on the running platform: sign up, store, search, sign out."""
+    pytest(session, "tests/e2e")
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """The figures of docs/benchmarks.md, as ratios against a named peer in the same run. Not part of `ci`."""
+    session.run(sys.executable, "-m", "tests.benchmarks", *session.posargs)
+
+
+@nox.session(requires=[*PARALLEL, *ALONE])
+def ci(session: nox.Session) -> None:
+    """All of the above, and the table."""
+    show(REPORT.outcomes())

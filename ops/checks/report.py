@@ -1,0 +1,92 @@
+"""What each session did: time and tests, kept as one small file a session, and the table of them all."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from ops.errors import Failure
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Time in seconds and counts of tests of one session."""
+
+    session: str
+    seconds: float = 0.0
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class Report:
+    """The folder where sessions leave their outcomes and JUnit files; sessions may run side by side."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def clear(self) -> None:
+        """Forget the last run."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def junit(self, session: str) -> Path:
+        """Where a test runner of this session writes its JUnit file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{_slug(session)}.xml"
+        path.unlink(missing_ok=True)
+        return path
+
+    @contextmanager
+    def session(self, name: str, tests: bool = False) -> Iterator[Outcome]:
+        """Time a session and count its tests. With `tests`, a session that ran none fails."""
+        outcome, begin = Outcome(name), time.monotonic()
+        try:
+            yield outcome
+        finally:
+            outcome.seconds = round(time.monotonic() - begin, 1)
+            self._count(outcome)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / f"{_slug(name)}.json").write_text(json.dumps(asdict(outcome)))
+        if tests and not outcome.passed:
+            raise Failure(f"running {name}", "no test ran", "See why the runner found none.")
+
+    def _count(self, outcome: Outcome) -> None:
+        path = self.folder / f"{_slug(outcome.session)}.xml"
+        if not path.exists():
+            return
+        for case in ElementTree.parse(path).iter("testcase"):  # noqa: S314 (our own runner wrote it)
+            skip = case.find("skipped")
+            if skip is not None:
+                outcome.skipped += 1
+                outcome.notes = (*outcome.notes, f"skipped {case.get('name')}: {skip.get('message') or 'no reason given'}")
+            elif case.find("failure") is not None or case.find("error") is not None:
+                outcome.failed += 1
+            else:
+                outcome.passed += 1
+
+    def outcomes(self) -> list[Outcome]:
+        """What every session left, the longest first."""
+        found = [Outcome(**json.loads(path.read_text())) for path in self.folder.glob("*.json")]
+        return sorted(found, key=lambda outcome: -outcome.seconds)
+
+
+def show(outcomes: list[Outcome]) -> None:
+    """The table, what was skipped and why, and the closing line."""
+    from ops.console import say, table
+
+    rows = [(o.session, f"{o.seconds:.1f} s", *(str(n or "") for n in (o.passed, o.failed, o.skipped))) for o in outcomes]
+    table(("session", "time", "passed", "failed", "skipped"), rows)
+    for outcome in outcomes:
+        for note in outcome.notes:
+            say(f"{outcome.session}: {note}")
+    passed, failed, skipped = (sum(getattr(o, key) for o in outcomes) for key in ("passed", "failed", "skipped"))
+    say(f"{passed} passed, {failed} failed, {skipped} skipped")
+
+
+def _slug(session: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in session)

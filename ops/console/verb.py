@@ -1,0 +1,67 @@
+"""The frame around every verb: `--json`, errors in three parts, exit codes, Ctrl-C."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
+from invoke.context import Context
+from invoke.exceptions import Exit as Leave
+from invoke.tasks import Task, task
+
+from ops.console.output import error, use_json
+from ops.errors import Exit, Failure
+
+P = ParamSpec("P")
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def verb(
+    *, positional: tuple[str, ...] = (), repeated: tuple[str, ...] = (), default: bool = False, name: str | None = None, **help: str
+) -> Callable[[Callable[Concatenate[Context, P], int | None]], "Task[Callable[..., None]]"]:
+    """An Invoke task from a function that returns an exit code (None is 0) and raises `Failure` for people to read.
+
+    `positional` arguments need no flag, `repeated` ones are lists; the keywords are the help of the arguments.
+    """
+
+    def decorate(function: Callable[Concatenate[Context, P], int | None]) -> "Task[Callable[..., None]]":
+        @functools.wraps(function)
+        def body(context: Context, *arguments: P.args, **options: P.kwargs) -> None:
+            use_json(bool(options.get("json")))
+            code = guarded(lambda: function(context, *arguments, **options))
+            if code:
+                raise Leave(code=code)
+
+        return task(positional=positional, iterable=repeated, default=default, name=name, help=help)(body)
+
+    return decorate
+
+
+def guarded(work: Callable[[], int | None]) -> int:
+    """Do the work and return the exit code of the process; errors are told, not raised."""
+    try:
+        return work() or Exit.DONE
+    except Failure as failure:
+        error(failure)
+        return failure.code
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # `invoke … | head`: the reader has seen enough
+        sys.stderr.close()
+        return Exit.DONE
+    except OSError as failure:
+        error(
+            Failure("working with the machine's files", f"{failure.filename or ''} {failure.strerror or failure}".strip(), _remedy(failure))
+        )
+        return Exit.FAILED
+
+
+def _remedy(failure: OSError) -> str:
+    import errno
+
+    if failure.errno == errno.ENOSPC:
+        return "The disk is full: free some space (`docker system df`, ~/.cache), then run it again."
+    if failure.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return "Check who may write there; NEXTAI_CACHE and NEXTAI_STATE name other folders for the cache and the state."
+    return "Mend that, then run it again."

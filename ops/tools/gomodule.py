@@ -1,0 +1,95 @@
+"""Go programs: pinned by a go.mod with a `tool` line under infra/tools, built once into the cache."""
+
+import hashlib
+import re
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.command import Command, run
+from ops.errors import Failure
+from ops.tools.cachefolder import cache
+from ops.tools.table import Spec, Tool
+
+_TOOL = re.compile(r"^tool\s+(\S+)", re.MULTILINE)
+_REQUIRED = re.compile(r"^\s*(?:require\s+)?(\S+)\s+v(\S+?)(?:\s|$)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a go.mod under infra/tools says: the program's package and its version without the v."""
+
+    name: str
+    folder: Path
+    package: str
+    version: str
+
+
+def read(root: Path, name: str) -> Pin:
+    """The pin of a tool. Raises `Failure` when its go.mod is missing or has no `tool` line."""
+    folder = root / "infra" / "tools" / name
+    doing = f"reading which {name} to build"
+    try:
+        text = (folder / "go.mod").read_text("utf-8")
+    except OSError as error:
+        raise Failure(doing, f"{folder / 'go.mod'}: {error.strerror}", f"git restore infra/tools/{name}") from error
+    package = _TOOL.search(text)
+    modules = {module: version for module, version in _REQUIRED.findall(text) if package and _holds(module, package[1])}
+    if not package or not modules:
+        raise Failure(doing, f"{folder / 'go.mod'} has no `tool` line with its requirement", f"go -C infra/tools/{name} get -tool PACKAGE@VERSION")
+    return Pin(name, folder, package[1], modules[max(modules, key=len)])
+
+
+def _holds(module: str, package: str) -> bool:
+    return package == module or package.startswith(module + "/")
+
+
+def built(pin: Pin, spec: Spec, go_version: str) -> Path:
+    """Where the built program is, or would be: the folder's name is a hash of everything that makes it."""
+    digest = hashlib.sha256()
+    for part in (*(_content(pin.folder / file) for file in ("go.mod", "go.sum")), go_version.encode(), repr(sorted(spec.build_env.items())).encode()):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return cache() / "tools" / f"{pin.name}-{digest.hexdigest()[:16]}" / pin.name
+
+
+def _content(file: Path) -> bytes:
+    return file.read_bytes() if file.exists() else b""
+
+
+def tool(pin: Pin, spec: Spec, go: Tool) -> Tool:
+    """The program, built if it is not there yet: in a folder aside, then renamed, so that half a build is never used."""
+    program = built(pin, spec, go.version)
+    if not program.exists():
+        from filelock import FileLock
+
+        program.parent.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{program.parent}.lock"):
+            if not program.exists():  # another process may have built it while this one waited
+                _build(pin, spec, go, program)
+    return Tool(pin.name, (str(program),), pin.version, f"built from infra/tools/{pin.name}")
+
+
+def _build(pin: Pin, spec: Spec, go: Tool, program: Path) -> None:
+    print(f"building {pin.name} {pin.version} (once, about {spec.seconds} s)", file=sys.stderr, flush=True)
+    started = time.monotonic()
+    aside = Path(tempfile.mkdtemp(prefix=f"{pin.name}-", suffix=".new", dir=program.parent.parent))
+    try:
+        run(
+            Command(
+                (*go.argv, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(aside / pin.name), pin.package),
+                doing=f"building {pin.name} {pin.version}",
+                env={**go.env, **spec.build_env, "CGO_ENABLED": "0"},
+                cwd=pin.folder,
+                remedy="Check that the Go module proxy is reachable (`go env GOPROXY`) and that the disk has some gigabytes free; then run it again.",
+            )
+        )
+        aside.chmod(0o755)
+        if program.parent.exists():  # an earlier folder without its program
+            shutil.rmtree(program.parent)
+        aside.rename(program.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    print(f"built {pin.name} in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)

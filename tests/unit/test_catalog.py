@@ -1,0 +1,160 @@
+"""The catalogue tells every mistake at once, with its line and what was expected."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ops import catalog
+from ops.catalog.schema import schema
+from ops.config import contract
+from ops.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+
+GOOD = """\
+platform: demo
+registry: registry.example
+prefix: demo
+stacks:
+  go: {dockerfile: go.Dockerfile, test: [go, test], user: 1001}
+services:
+  a: {stack: go, path: a, port: 8001, localPort: 18001, namespace: n, needs: [b, db], routes: []}
+  b: {stack: go, path: b, port: 8002, localPort: 18002, namespace: n, routes: [{prefix: /b}]}
+jobs:
+  j: {stack: go, path: a, namespace: n}
+stores:
+  db: {image: "postgres:17", port: 5432, localPort: 15432, namespace: n, data: /data}
+namespaces: [n]
+database: {store: db, name: x, user: x, migrations: m, job: j}
+environments:
+  local: {kind: local, domain: "localhost:1"}
+  staging: {kind: kubernetes, domain: s.example, overlay: o, cluster: {context: s, server: "https://s"}}
+variables:
+  PORT: {type: port, readers: all, description: Port}
+  B_URL: {type: url, required: true, readers: [a], description: Where b is}
+  KEY: {required: true, secret: true, readers: [a], description: A key}
+"""
+
+
+def checkout(folder: Path, text: str) -> Path:
+    for name in ("a", "b", "m", "o"):
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "go.Dockerfile").touch()
+    (folder / "platform.yaml").write_text(text)
+    return folder
+
+
+def mistakes(folder: Path, text: str) -> str:
+    with pytest.raises(UsageError) as refusal:
+        catalog.load(checkout(folder, text))
+    assert refusal.value.code == 2
+    return refusal.value.cause
+
+
+def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
+    loaded = catalog.load(checkout(tmp_path, GOOD))
+    assert loaded.services["a"].stack.dockerfile == "go.Dockerfile"
+    assert loaded.repository("a") == "registry.example/demo/a"
+    assert [v.name for v in loaded.variables_of("a")] == ["PORT", "B_URL", "KEY"]
+    assert [v.name for v in loaded.variables_of("b")] == ["PORT"]
+    assert list(loaded.images) == ["a", "b", "j"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "port: 8002, localPort: 18002",
+            "port: 8001, localPort: 18002",
+            "platform.yaml:8: services.b.port: 8001 is the port of a already (line 7)",
+        ),
+        ("localPort: 15432", "localPort: 18001", "platform.yaml:12: stores.db.localPort: 18001 is the port of a already (line 7)"),
+        ("dockerfile: go.Dockerfile", "dockerfile: gone", "platform.yaml:5: stacks.go.dockerfile: the Dockerfile gone does not exist"),
+        ("dockerfile: go.Dockerfile", "dockerfile: ../x", "does not match"),
+        ("port: 8002,", "port: 8002, needs: [a],", "a dependency loop: a → b → a"),
+        ("needs: [b, db]", "needs: [b, dv]", "platform.yaml:7: services.a.needs.1: unknown service or store 'dv'"),
+        ("stack: go, path: b", "stack: goo, path: b", "unknown stack 'goo'; expected one of go"),
+        ("port: 8001,", "port: 80010,", "expected a number from 1 to 65535, not 80010"),
+        ("port: 8001,", 'port: "8001",', "expected a whole number, not '8001'"),
+        ("path: a, port", "pat: a, port", "unknown key (did you mean path?)"),
+        ("path: b, port", "port", "path is missing: The service's folder"),
+        ("readers: [a], description: A key", "readers: [a, c], description: A key", "unknown service, job or store 'c'"),
+        ("secret: true, readers", "secret: true, default: x, readers", "a required variable has no default"),
+        ("  KEY:", "  key:", "expected a name that matches"),
+        ("namespaces: [n]", "namespaces: [n, 7]", "expected text, not '7' (put it in quotes)"),
+        ("kind: local", "kind: lokal", "expected one of local, kubernetes (did you mean local?), not 'lokal'"),
+        ("overlay: o, ", "", "overlay is missing: a kubernetes environment has one"),
+        ("  b: {", "  a: {", "a is here twice, first on line 7"),
+        ("stacks:\n", "stacks:\n\t", "platform.yaml:5: a tab in the indentation; YAML wants spaces"),
+        ("services:\n", "services: [\n", "not YAML"),
+        ('image: "postgres:17"', "image: postgres", "does not match"),
+        ("job: j}", "job: k}", "unknown job 'k'"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_what_was_expected(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    assert old in GOOD
+    assert expected in mistakes(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = GOOD.replace("needs: [b, db]", "needs: [x, y]").replace("job: j}", "job: k}").replace("stack: go, path: b", "stack: g, path: b")
+    lines = [int(line.split(":")[1]) for line in mistakes(tmp_path, text).splitlines()]
+    assert len(lines) == 4 and lines == sorted(lines)
+
+
+def test_an_empty_or_missing_file_is_an_error_and_no_traceback(tmp_path: Path) -> None:
+    assert "empty" in mistakes(tmp_path, "")
+    (tmp_path / "platform.yaml").unlink()
+    with pytest.raises(UsageError, match="reading"):
+        catalog.load(tmp_path)
+
+
+def test_a_service_is_added_by_folder_manifest_and_entry_alone(tmp_path: Path) -> None:
+    text = GOOD.replace("  b: {", "  c: {stack: go, path: c, port: 8003, localPort: 18003, namespace: n, routes: [{prefix: /c}]}\n  b: {")
+    (tmp_path / "c").mkdir()
+    loaded = catalog.load(checkout(tmp_path, text))
+    assert "c" in loaded.images and Path("c/contract.json") in contract.derived(loaded)
+
+
+def test_the_contract_carries_the_routes_of_the_services_whose_url_is_read(tmp_path: Path) -> None:
+    loaded = catalog.load(checkout(tmp_path, GOOD))
+    made = contract.contract(loaded, loaded.services["a"])
+    assert made["routes"] == [{"prefix": "/api/b", "service": "b", "url": "B_URL", "strip": "/api", "public": False}]
+    port = next(v for v in made["variables"] if v["name"] == "PORT")  # type: ignore[attr-defined]
+    assert port["default"] == "8001"
+    assert contract.contract(loaded, loaded.services["b"])["routes"] == []
+
+
+def test_sync_writes_what_is_stale_and_then_nothing(tmp_path: Path) -> None:
+    loaded = catalog.load(checkout(tmp_path, GOOD))
+    assert len(contract.sync(loaded)) == 3
+    assert contract.sync(loaded) == []
+    (tmp_path / "a" / "contract.json").write_text("{}")
+    assert contract.stale(loaded) == [Path("a/contract.json")]
+
+
+def test_the_schema_accepts_the_real_catalogue_and_refuses_an_unknown_key() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    document = yaml.safe_load((ROOT / "platform.yaml").read_text())
+    jsonschema.validate(document, json.loads(json.dumps(schema())))
+    document["services"]["web"]["colour"] = "red"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, json.loads(json.dumps(schema())))
+
+
+def test_the_real_catalogue_loads_and_its_derived_files_are_up_to_date() -> None:
+    assert contract.stale(catalog.load(ROOT)) == []
+
+
+def test_fifty_services_load_without_waiting(tmp_path: Path) -> None:
+    """A guard against quadratic work: the figure itself is measured by the benchmarks."""
+    entries = "".join(
+        f"  s{i}: {{stack: go, path: a, port: {20000 + i}, localPort: {30000 + i}, namespace: n, needs: [b]}}\n" for i in range(50)
+    )
+    checkout(tmp_path, GOOD.replace("services:\n", "services:\n" + entries))
+    begin = time.perf_counter()
+    assert len(catalog.load(tmp_path).services) == 52
+    assert time.perf_counter() - begin < 5

@@ -1,0 +1,76 @@
+"""Errors in three parts, secrets never shown, documents for machines."""
+
+import json
+import os
+import pickle
+
+import pytest
+
+from ops import console
+from ops.command import Command, run
+from ops.console.verb import guarded
+from ops.errors import Failure, Refused, RolledBack, UsageError
+from ops.secret import Secret
+
+
+def test_a_failure_is_told_in_three_parts_with_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, code in ((Failure, 1), (UsageError, 2), (Refused, 3), (RolledBack, 4)):
+
+        def work(kind: type[Failure] = kind) -> int:
+            raise kind("deploying staging", "web: image not found", "Push it.")
+
+        assert guarded(work) == code
+        assert capsys.readouterr().err.splitlines() == ["error: deploying staging", " cause: web: image not found", "  next: Push it."]
+
+
+def test_ctrl_c_and_a_full_disk_end_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    def full() -> int:
+        raise OSError(28, "No space left on device", "/x")
+
+    assert guarded(interrupted) == 130
+    assert guarded(full) == 1
+    assert "The disk is full" in capsys.readouterr().err
+
+
+def test_a_secret_is_never_shown() -> None:
+    secret = Secret("hunter2")
+    shown = f"{secret} {secret!r} {secret:>10} {[secret]} %s" % secret
+    assert "hunter2" not in shown and secret.reveal() == "hunter2"
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+
+
+def test_json_has_stdout_for_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    console.use_json(True)
+    try:
+        console.say("for people")
+        console.table(("a", "b"), [("1", "2")])
+        console.emit_json({"x": 1})
+    finally:
+        console.use_json(False)
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"version": 1, "x": 1}
+    assert "for people" in captured.err
+
+
+def test_a_question_without_a_terminal_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Refused, match="no terminal"):
+        console.confirm("Go on?", yes=False)
+    console.confirm("Go on?", yes=True)
+
+
+def test_a_missing_program_and_a_failed_one_are_told_with_what_was_being_done() -> None:
+    with pytest.raises(Failure, match="trying: no-such-program: not found"):
+        run(Command(("no-such-program",), "trying"))
+    with pytest.raises(Failure, match=r"(?s)`sh` exited 3.*the last word"):
+        run(Command(("sh", "-c", "echo the last word >&2; exit 3"), "trying"))
+    with pytest.raises(Failure, match="no answer within"):
+        run(Command(("sleep", "5"), "waiting"), timeout=0.05)
+
+
+def test_a_command_gets_its_own_environment_on_top() -> None:
+    assert run(Command(("printenv", "A"), "asking", env={"A": "b"})).stdout == "b\n"
+    assert "A" not in os.environ
