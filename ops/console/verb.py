@@ -1,8 +1,11 @@
 """The frame around every verb: `--json`, errors in three parts, exit codes, Ctrl-C."""
 
 import functools
+import os
 import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Concatenate, ParamSpec
 
 from invoke.context import Context
@@ -53,6 +56,17 @@ def guarded(work: Callable[[], int | None]) -> int:
     except OSError as failure:
         error(
             Failure("working with the machine's files", f"{failure.filename or ''} {failure.strerror or failure}".strip(), _remedy(failure))
+        )
+        return Exit.FAILED
+    except Exception as failure:
+        if os.environ.get("NEXTAI_DEBUG"):
+            raise
+        place = traceback.extract_tb(failure.__traceback__)[-1]
+        cause = f"{type(failure).__name__}: {failure} ({Path(place.filename).name}:{place.lineno})"
+        error(
+            Failure(
+                "running this command", f"a defect of the build system: {cause}", "Run it with NEXTAI_DEBUG=1, and report what it prints."
+            )
         )
         return Exit.FAILED
 

@@ -25,6 +25,11 @@ def bumped(previous: "Version | None", bump: str) -> "Version":
     """The version that follows; before the first release stands 0.0.0. Raises `UsageError` for an unknown bump."""
     from semver import Version
 
+    check_bump(bump)
+    return (previous or Version(0, 0, 0)).next_version(bump)
+
+
+def check_bump(bump: str) -> None:
+    """Raise `UsageError` for an unknown bump."""
     if bump not in BUMPS:
         raise UsageError("choosing the version", f"unknown bump {bump!r}", f"Use --bump {', --bump '.join(BUMPS)}.")
-    return (previous or Version(0, 0, 0)).next_version(bump)

@@ -1,0 +1,121 @@
+"""What `invoke doctor` looks at: every tool with its version and origin, ports, engine, clusters, folders; each with the remedy."""
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from ops.catalog import Catalog
+from ops.errors import Failure
+
+State = Literal["ok", "later", "missing"]
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, how it is, in words, and what to do about it. `later` is nothing to worry about."""
+
+    what: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+def examine(catalog: Catalog) -> tuple[Finding, ...]:
+    """Look at everything; nothing is fetched, built or changed."""
+    looks = (lambda: tuple(_folders()), _tools, lambda: tuple(_ports(catalog)), _engine, _testbed, lambda: tuple(_clusters(catalog)))
+    with ThreadPoolExecutor(len(looks)) as pool:
+        return tuple(finding for findings in pool.map(lambda look: look(), looks) for finding in findings)
+
+
+def _tools() -> tuple[Finding, ...]:
+    from ops.tools import Found, survey
+
+    return tuple(
+        Finding(row.tool.name, "ok", f"{row.tool.version} ({row.tool.origin})")
+        if isinstance(row, Found)
+        else Finding(row.name, "later" if row.later else "missing", row.cause, row.remedy)
+        for row in survey()
+    )
+
+
+def _folders() -> Iterator[Finding]:
+    from ops.local import state_folder
+    from ops.tools import cache
+
+    for what, look, variable in (("cache folder", cache, "NEXTAI_CACHE"), ("state folder", state_folder, "NEXTAI_STATE")):
+        try:
+            yield Finding(what, "ok", str(look()))
+        except Failure as failure:
+            yield Finding(what, "missing", failure.cause, f"Set {variable} to a folder that can be written.")
+
+
+def _ports(catalog: Catalog) -> Iterator[Finding]:
+    """Which of the platform's ports somebody listens on."""
+    taken = [(name, entry.local_port) for name, entry in {**catalog.stores, **catalog.services}.items() if _listens(entry.local_port)]
+    if not taken:
+        yield Finding("ports", "ok", "all of the platform's ports are free")
+        return
+    held = ", ".join(f"{port} ({name})" for name, port in taken)
+    yield Finding("ports", "later", f"in use: {held}", "Fine while the platform runs; else `invoke up` names the process that holds them.")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.3)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _engine() -> tuple[Finding, ...]:
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.from_env(timeout=3)
+        version = client.version()["Version"]
+        client.close()
+    except (DockerException, OSError) as error:
+        cause = str(error).splitlines()[0][:120]
+        remedy = "Nothing to do: `invoke up` uses the embedded engine. For `invoke build`: start Docker, or `invoke testbed.up`."
+        return (Finding("Docker Engine", "later", f"none answers: {cause}", remedy),)
+    return (Finding("Docker Engine", "ok", str(version)),)
+
+
+def _testbed() -> tuple[Finding, ...]:
+    from ops import testbed
+
+    reason = testbed.unavailable()
+    if reason:
+        return (Finding("testbed", "later", f"cannot run here: {reason}", "Use a Linux machine as root, or name a cluster of yours."),)
+    running = testbed.running()
+    return (Finding("testbed", "ok", f"runs, registry {running.registry}" if running else "can run here (`invoke testbed.up`)"),)
+
+
+def _clusters(catalog: Catalog) -> Iterator[Finding]:
+    from ops.cluster.target import resolve_target
+
+    for name, environment in catalog.environments.items():
+        if environment.kind != "kubernetes":
+            continue
+        try:
+            yield Finding(f"cluster of {name}", "ok", str(resolve_target(catalog, name)))
+        except Failure as failure:
+            yield Finding(f"cluster of {name}", "later", failure.cause, failure.remedy)
+
+
+def verb() -> int:
+    """`invoke doctor`: the table, and exit 1 where something is missing."""
+    from ops.catalog import load
+    from ops.console import emit_json, machine_readable, say, table
+
+    findings = examine(load())
+    marks = {"ok": "✓", "later": "·", "missing": "✗"}
+    table(("", "what", "how it is"), [(marks[f.state], f.what, f.detail) for f in findings])
+    for finding in findings:
+        if finding.state == "missing":
+            say(f"{finding.what}: {finding.remedy}")
+    if machine_readable():
+        emit_json({"findings": [asdict(finding) for finding in findings]})
+    return 1 if any(finding.state == "missing" for finding in findings) else 0

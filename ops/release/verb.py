@@ -1,0 +1,53 @@
+"""`invoke release`: the story of a release."""
+
+from ops.catalog import Catalog, load
+from ops.console import confirm, emit_json, machine_readable, say
+from ops.release.apply import Released, finish, publish, unfinished
+from ops.release.changelog import section
+from ops.release.facts import Facts, observe
+from ops.release.plan import Plan, plan
+
+
+def release(bump: str, *, testbed: bool, yes: bool, dry_run: bool) -> int:
+    """Release the head of main: everything is looked at first, and one push makes it real."""
+    from ops.images import verb as images
+    from ops.release.version import check_bump
+
+    check_bump(bump)
+    catalog = load()
+    facts = observe(catalog.root)
+    tag = unfinished(facts)
+    if tag:
+        return _finish(catalog, facts, tag)
+    decided = plan(facts, bump)
+    changes = section(catalog.root, decided.previous, decided.tag)
+    _show(decided, changes)
+    if dry_run:
+        _document(decided, changes, None)
+        return 0
+    confirm(f"Release {decided.tag}?", yes=yes)
+    digests = images.publish(catalog, list(catalog.images), testbed=testbed)
+    done = publish(catalog.root, catalog.platform, decided, changes, {catalog.repository(n): d for n, d in digests.items()})
+    say(f"Released {done.tag}: {decided.remote}/{decided.branch} is at {done.commit[:7]}.", style="bold green")
+    _document(decided, changes, done)
+    return 0
+
+
+def _finish(catalog: Catalog, facts: Facts, tag: str) -> int:
+    say(f"{tag} was pushed before, and its finish here was interrupted: fetching its tag, moving {facts.release_branch} to it.")
+    finish(catalog.root, tag, facts.release_branch, facts.remote)
+    say(f"Released {tag}.", style="bold green")
+    if machine_readable():
+        emit_json({"tag": tag, "finished": True})
+    return 0
+
+
+def _show(decided: Plan, changes: str) -> None:
+    say(f"{decided.tag} (after {decided.previous or 'nothing'}) from {decided.head[:7]}:\n\n{changes}")
+    say(f"One atomic push to {decided.remote}: {decided.branch} with the changelog, and the annotated tag {decided.tag}.")
+
+
+def _document(decided: Plan, changes: str, done: Released | None) -> None:
+    if machine_readable():
+        pushed = {"commit": done.commit, "tagObject": done.tag_object} if done else None
+        emit_json({"tag": decided.tag, "previous": decided.previous, "head": decided.head, "changelog": changes, "pushed": pushed})

@@ -1,0 +1,230 @@
+"""The verbs. `invoke --list` lists them, `invoke --help VERB` tells about one."""
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.main import program
+
+from ops.console.positional import spread
+from ops.console.verb import verb
+
+ENV = "environment: staging, production, …"
+YES = "do it without asking"
+DRY = "show what would be done, and do nothing"
+JSON = "one document for machines on standard output"
+TESTBED = "rehearse on the testbed of this machine"
+
+
+@verb(engine="compose or embedded; by default Docker Compose where a Docker engine answers", detach="return when it runs", json=JSON)
+def up(_: Context, engine: str = "", detach: bool = False, json: bool = False) -> int | None:
+    """Run the whole platform on this machine and print the address of its page."""
+    from ops import catalog, local
+
+    return local.up(catalog.load(), engine=engine or None, detach=detach)
+
+
+@verb(volumes="also remove the data", yes=YES, json=JSON)
+def down(_: Context, volumes: bool = False, yes: bool = False, json: bool = False) -> int | None:
+    """Stop the platform on this machine; data stays unless --volumes."""
+    from ops import catalog, local
+
+    return local.down(catalog.load(), volumes=volumes, yes=yes)
+
+
+@verb(
+    repeated=("service",),
+    service="name of an image; all of them without one",
+    push="push to the registry",
+    explain="say which file or argument made each miss",
+    testbed=TESTBED,
+    dry_run=DRY,
+    json=JSON,
+)
+def build(
+    _: Context,
+    service: list[str],
+    push: bool = False,
+    explain: bool = False,
+    testbed: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+) -> int | None:
+    """Build the images whose content changed; digests out. `invoke build [SERVICE …] [--push]`."""
+    from ops.images import verb as images
+
+    return images.build(service, push=push, explain=explain, testbed=testbed, dry_run=dry_run)
+
+
+@verb(since="Git revision to compare with", json=JSON)
+def affected(_: Context, since: str = "origin/main", json: bool = False) -> int | None:
+    """List the images that changed since a revision."""
+    from ops.images import verb as images
+
+    return images.affected(since)
+
+
+@verb(env=ENV, testbed=TESTBED, out="write the plan to this file", detailed_exitcode="exit 10 when there are changes", json=JSON)
+def plan(_: Context, env: str, testbed: bool = False, out: str = "", detailed_exitcode: bool = False, json: bool = False) -> int | None:
+    """Show what a deploy would change, object by object, and change nothing."""
+    from ops.cluster import verb as cluster
+
+    return cluster.plan(env, testbed=testbed, out=out, detailed_exitcode=detailed_exitcode)
+
+
+@verb(env=ENV, testbed=TESTBED, plan="a file that `plan --out` wrote: apply exactly that", yes=YES, dry_run=DRY, json=JSON)
+def deploy(
+    _: Context, env: str, testbed: bool = False, plan: str = "", yes: bool = False, dry_run: bool = False, json: bool = False
+) -> int | None:
+    """Build what is missing, show the plan, apply exactly that, watch it; go back by itself when it fails."""
+    from ops.cluster import verb as cluster
+
+    return cluster.deploy(env, testbed=testbed, plan_file=plan, yes=yes, dry_run=dry_run)
+
+
+@verb(env=ENV, testbed=TESTBED, json=JSON)
+def status(_: Context, env: str, testbed: bool = False, json: bool = False) -> int | None:
+    """Show each workload: wanted, ready, digest, restarts, and why it is not ready."""
+    from ops.cluster import verb as cluster
+
+    return cluster.status(env, testbed=testbed)
+
+
+@verb(env=ENV, testbed=TESTBED, json=JSON)
+def history(_: Context, env: str, testbed: bool = False, json: bool = False) -> int | None:
+    """List the deploys of an environment: who, when, what, how it ended."""
+    from ops.cluster import verb as cluster
+
+    return cluster.history(env, testbed=testbed)
+
+
+@verb(env=ENV, testbed=TESTBED, to="number of a record in `history`; the one before without it", yes=YES, dry_run=DRY, json=JSON)
+def rollback(
+    _: Context, env: str, testbed: bool = False, to: int = 0, yes: bool = False, dry_run: bool = False, json: bool = False
+) -> int | None:
+    """Go back to a former deploy: images, configuration and removed objects."""
+    from ops.cluster import verb as cluster
+
+    return cluster.rollback(env, testbed=testbed, to=to, yes=yes, dry_run=dry_run)
+
+
+@verb(positional=("service",), env=ENV, testbed=TESTBED, follow="go on as lines come", tail="lines from the end", since="as 10m or 1h")
+def logs(_: Context, service: str, env: str, testbed: bool = False, follow: bool = False, tail: int = 100, since: str = "") -> int | None:
+    """Show the logs of all pods of a service."""
+    from ops.cluster import verb as cluster
+
+    return cluster.logs(service, env, testbed=testbed, follow=follow, tail=tail, since=since)
+
+
+@verb(positional=("service",), env=ENV, testbed=TESTBED, replicas="how many", yes=YES, dry_run=DRY, json=JSON)
+def scale(
+    _: Context,
+    service: str,
+    replicas: int,
+    env: str,
+    testbed: bool = False,
+    yes: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+) -> int | None:
+    """Change how many replicas a service has at least; moves the autoscaler's bounds where there is one."""
+    from ops.cluster import verb as cluster
+
+    return cluster.scale(service, replicas, env, testbed=testbed, yes=yes, dry_run=dry_run)
+
+
+@verb(positional=("service",), env=ENV, testbed=TESTBED, image="image of the debug container")
+def shell(_: Context, service: str, env: str, testbed: bool = False, image: str = "debian:trixie-slim") -> int | None:
+    """Open a shell beside a running pod of a service, in an ephemeral debug container."""
+    from ops.cluster import verb as cluster
+
+    return cluster.shell(service, env, testbed=testbed, image=image)
+
+
+@verb(default=True, env="local, or an environment with a cluster", testbed=TESTBED, yes=YES, dry_run=DRY, json=JSON)
+def migrate(
+    _: Context, env: str = "local", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
+) -> int | None:
+    """Run the pending database migrations: shows their SQL first, takes a lock, refuses edited and out-of-order files."""
+    from ops.database import verb as database
+
+    return database.migrate(env, testbed=testbed, yes=yes, dry_run=dry_run)
+
+
+@verb(name="status", env="local, or an environment with a cluster", testbed=TESTBED, json=JSON)
+def migrate_status(_: Context, env: str = "local", testbed: bool = False, json: bool = False) -> int | None:
+    """List the migrations: applied, pending, edited."""
+    from ops.database import verb as database
+
+    return database.status(env, testbed=testbed)
+
+
+@verb(name="check", json=JSON)
+def migrate_check(_: Context, json: bool = False) -> int | None:
+    """Check the migration files: journal, order, safety rules."""
+    from ops.database import verb as database
+
+    return database.check()
+
+
+@verb(name="generate", positional=("name",))
+def migrate_generate(_: Context, name: str) -> int | None:
+    """Make a migration from the changes of the Drizzle schema."""
+    from ops.database import verb as database
+
+    return database.generate(name)
+
+
+@verb(bump="major, minor or patch", testbed="build and push the images on the testbed", yes=YES, dry_run=DRY, json=JSON)
+def release(_: Context, bump: str, testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False) -> int | None:
+    """Release: version, changelog, images by digest in an annotated tag, one atomic push."""
+    from ops.release import verb as releases
+
+    return releases.release(bump, testbed=testbed, yes=yes, dry_run=dry_run)
+
+
+@verb(json=JSON)
+def doctor(_: Context, json: bool = False) -> int | None:
+    """Show every tool, port, engine and cluster that the verbs need, and the remedy for what is missing."""
+    from ops import doctor as examination
+
+    return examination.verb()
+
+
+@verb(check="only say what is stale; exit 1 if anything is")
+def sync(_: Context, check: bool = False) -> int | None:
+    """Write the files that are derived from platform.yaml: contracts and the editors' schema."""
+    from ops.config import contract
+
+    return contract.verb(check=check)
+
+
+@verb(name="up", json=JSON)
+def testbed_up(_: Context, json: bool = False) -> int | None:
+    """Start a throw-away Docker Engine, registry and Kubernetes on this machine."""
+    from ops.testbed import verb as testbed
+
+    return testbed.up()
+
+
+@verb(name="down", wipe="also remove images and volumes", json=JSON)
+def testbed_down(_: Context, wipe: bool = False, json: bool = False) -> int | None:
+    """Stop the testbed and leave nothing of it running."""
+    from ops.testbed import verb as testbed
+
+    return testbed.down(wipe=wipe)
+
+
+@verb(name="env", json=JSON)
+def testbed_env(_: Context, json: bool = False) -> int | None:
+    """Print shell lines that point docker and kubectl to the testbed: eval "$(invoke testbed.env)"."""
+    from ops.testbed import verb as testbed
+
+    return testbed.env()
+
+
+namespace = Collection(up, down, build, affected, plan, deploy, status, history, rollback, logs, scale, shell, release, doctor, sync)
+namespace.add_collection(Collection("migrate", migrate, migrate_status, migrate_check, migrate_generate))
+namespace.add_collection(Collection("testbed", testbed_up, testbed_down, testbed_env))
+
+# `invoke build web user-service`: see ops/console/positional.py.
+if getattr(program, "core", None) is not None:
+    program.core.unparsed = spread(program.core.unparsed, {"build": "--service"}, set(namespace.task_names))

@@ -1,0 +1,51 @@
+"""Every overlay builds, fits the API's schemas, and says what the catalogue says."""
+
+import functools
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ops import catalog as catalogue
+from ops.cluster.render import build, render
+from ops.config.manifests import problems
+
+ROOT = Path(__file__).parents[2]
+CATALOG = catalogue.load(ROOT)
+KUBERNETES = "1.36"
+CLUSTERS = [name for name, environment in CATALOG.environments.items() if environment.kind == "kubernetes"]
+DIGESTS = {name: "sha256:" + "0" * 64 for name in CATALOG.images}
+
+
+@functools.cache
+def objects(environment: str) -> list[dict[str, object]]:
+    overlay = CATALOG.environments[environment].overlay
+    assert overlay
+    return [document for document in yaml.safe_load_all(build(ROOT / overlay)) if document]
+
+
+@pytest.mark.parametrize("environment", CLUSTERS)
+def test_every_object_fits_the_schema_of_the_api(environment: str) -> None:
+    import kubernetes_validate
+
+    for thing in objects(environment):
+        kubernetes_validate.validate(thing, KUBERNETES, strict=True)
+    assert len(objects(environment)) > 20
+
+
+@pytest.mark.parametrize("environment", CLUSTERS)
+def test_the_manifests_say_what_the_catalogue_says(environment: str) -> None:
+    assert problems(CATALOG, CATALOG.environments[environment], objects(environment)) == []
+
+
+@pytest.mark.parametrize("environment", CLUSTERS)
+def test_every_image_reference_gets_its_digest(environment: str) -> None:
+    rendered = render(CATALOG, CATALOG.environments[environment], DIGESTS)
+    assert set(rendered.digests) == set(CATALOG.images)
+
+
+def test_every_folder_of_the_base_is_in_an_overlay_and_every_overlay_belongs_to_an_environment() -> None:
+    overlays = {folder.name for folder in (ROOT / "k8s/overlays").iterdir()}
+    assert overlays == set(CLUSTERS)
+    known = {*CATALOG.images, "stores", "ingress"}
+    assert {folder.name for folder in (ROOT / "k8s/base").iterdir() if folder.is_dir()} <= known
