@@ -143,8 +143,8 @@ def _variable(name: str, variable: VariableEntry, document: Document, decoder: D
         for index, reader in enumerate(variable.readers):
             if reader not in known:
                 decoder.problem((*path, "readers", str(index)), f"unknown service, job or store {reader!r}")
-        if not variable.readers:
-            decoder.problem((*path, "readers"), "nobody reads it; expected at least one name")
+        if not variable.readers and not variable.awaits:
+            decoder.problem(path, "nobody reads it: expected a name in `readers`, or in `awaits`")
     if variable.required and variable.default is not None:
         decoder.problem((*path, "default"), "a required variable has no default")
     if variable.secret and (variable.default is not None or variable.local is not None):

@@ -98,7 +98,8 @@ class EnvironmentEntry:
 @dataclass(frozen=True, slots=True)
 class VariableEntry:
     description: str = field(metadata=about("What it is; shown when it is missing"))
-    readers: tuple[str, ...] | str = field(metadata=about("Who reads it: names, or `all` for every service"))
+    readers: tuple[str, ...] | str = field(default=(), metadata=about("Who reads it: names, or `all` for every service"))
+    awaits: tuple[str, ...] = field(default=(), metadata=about("Who will read it: services that do not do so yet, or are not here yet"))
     type: VariableType = field(default="string", metadata=about("How the value is read"))
     required: bool = field(default=False, metadata=about("A reader refuses to start without it"))
     default: str | None = field(default=None, metadata=about("Used when the variable is not set"))
