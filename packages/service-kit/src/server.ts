@@ -1,0 +1,213 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import Ajv, { type ErrorObject, type Options } from "ajv";
+import addFormats from "ajv-formats";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from "fastify";
+import { ApiError, type ErrorBody, type FieldProblem } from "./errors.ts";
+import { type Checks, readiness } from "./health.ts";
+import type { Logger } from "./log.ts";
+
+/** A Fastify server whose handlers know the types of their schemas. */
+export type Server = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+export interface ServerOptions {
+  readonly service: string;
+  readonly log: Logger;
+  /** The stores that must answer before the service takes requests. */
+  readonly checks: Checks;
+  /** Says of an unexpected error that a store is away, which is a 503 and not a defect. */
+  readonly isUnavailable?: (error: unknown) => boolean;
+  /** Largest request body in bytes. */
+  readonly bodyLimit?: number;
+}
+
+/** A server with request ids, error bodies, a body limit, request logs, /health and /health/ready; routes are added by the service. */
+export function createServer(options: ServerOptions): Server {
+  const server = Fastify({
+    loggerInstance: options.log as FastifyBaseLogger,
+    logController: new Fastify.LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
+    genReqId: requestId,
+    bodyLimit: options.bodyLimit ?? 64 * 1024,
+    requestTimeout: 30_000,
+    // Longer than what a proxy in front keeps a connection for, so that the proxy closes first.
+    keepAliveTimeout: 75_000,
+    routerOptions: { ignoreTrailingSlash: true },
+    // A request that comes over an open connection while the server closes is answered as ever: the stores close last.
+    return503OnClosing: false,
+    frameworkErrors: (_error, request, reply) =>
+      refusePath(request as FastifyRequest, reply as unknown as FastifyReply),
+    clientErrorHandler(error, socket) {
+      // Not HTTP at all: there is no request to give an id to, and no reply object.
+      if (error.code === "ECONNRESET" || socket.destroyed) return;
+      const body = JSON.stringify({
+        error: { code: "bad_request", message: "This is not a valid HTTP request.", requestId: randomUUID() },
+      });
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+      );
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  server.removeContentTypeParser("text/plain"); // else text passes for a body, and is found to be no object
+  validateStrictly(server);
+  identifyRequests(server);
+  answerErrors(server, options.isUnavailable ?? (() => false));
+  logRequests(server);
+  closeConnectionsOnShutdown(server);
+  addHealthRoutes(server, options.service, options.checks);
+  return server;
+}
+
+/** The caller's id when it is one, else a new one: an id goes into logs, so it must be short and plain. */
+function requestId(request: IncomingMessage): string {
+  const given = request.headers["x-request-id"];
+  return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+function identifyRequests(server: Server): void {
+  server.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+  });
+}
+
+/** Bodies are taken as they are: "1" is no number there. Queries, parameters and headers are text, and are converted. */
+function validateStrictly(server: Server): void {
+  const strict = schemas({ coerceTypes: false });
+  const converting = schemas({ coerceTypes: "array" });
+  server.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === "body" ? strict : converting).compile(schema as object),
+  );
+}
+
+/** All problems of a request at once. Every format below is checked in linear time, whatever the length of the text. */
+function schemas(options: Options): Ajv.default {
+  const ajv = new Ajv.default({ ...options, allErrors: true, useDefaults: true });
+  addFormats.default(ajv, ["email", "uuid", "date-time", "uri"]);
+  ajv.addFormat("line", (text: string) => /\S/.test(text) && !/\p{Cc}/u.test(text));
+  return ajv;
+}
+
+/** What a text must be, by the format that its schema names. */
+const formats: Readonly<Record<string, string>> = {
+  email: "must be an e-mail address",
+  uuid: "must be a UUID",
+  "date-time": "must be a date with time",
+  uri: "must be a URL",
+  line: "must be text on one line",
+};
+
+function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean): void {
+  server.setNotFoundHandler((request, reply) => {
+    return reply
+      .code(404)
+      .send(body(request, "not_found", `There is no ${request.method} ${request.url.split("?", 1)[0]}.`));
+  });
+
+  server.setErrorHandler<FastifyError | ApiError | Error>((error, request, reply) => {
+    if (error instanceof ApiError) {
+      return reply
+        .code(error.status)
+        .headers(error.headers)
+        .send(body(request, error.code, error.message));
+    }
+    if ("validation" in error && error.validation) {
+      const fields = (error.validation as ErrorObject[]).map(fieldProblem);
+      const message = fields.map(({ field, message }) => `${field} ${message}`).join("; ");
+      return reply.code(422).send(body(request, "validation_failed", message, fields));
+    }
+    if (isUnavailable(error)) {
+      request.log.error({ err: error }, "a store is unavailable");
+      return reply
+        .code(503)
+        .header("retry-after", "1")
+        .send(body(request, "unavailable", "The service is not available now. Try again soon."));
+    }
+    const status = "statusCode" in error ? (error.statusCode ?? 500) : 500;
+    if (status < 500) {
+      const [code, message] = refusals[status] ?? ["bad_request", "The request cannot be understood."];
+      return reply.code(status).send(body(request, code, message));
+    }
+    request.log.error({ err: error }, "the request failed");
+    return reply.code(500).send(body(request, "internal", "Something went wrong on our side."));
+  });
+}
+
+const refusals: Readonly<Record<number, readonly [code: string, message: string]>> = {
+  400: ["bad_request", "The body is not valid JSON."],
+  413: ["payload_too_large", "The body is too large."],
+  415: ["unsupported_media_type", "The body must be application/json."],
+};
+
+/** A path that cannot be decoded is refused before any route, any hook and the error handler. */
+function refusePath(request: FastifyRequest, reply: FastifyReply): void {
+  reply
+    .code(400)
+    .header("x-request-id", request.id)
+    .send(body(request, "bad_request", "The path is not valid."));
+}
+
+function body(request: FastifyRequest, code: string, message: string, fields?: readonly FieldProblem[]): ErrorBody {
+  return { error: { code, message, requestId: request.id, ...(fields ? { fields } : {}) } };
+}
+
+function fieldProblem(error: ErrorObject): FieldProblem {
+  const inside = error.instancePath.slice(1).replaceAll("/", ".");
+  const missing = error.keyword === "required" ? String(error.params.missingProperty) : "";
+  const field = [inside, missing].filter((part) => part !== "").join(".") || "body";
+  if (missing) return { field, message: "is required" };
+  const format = error.keyword === "format" ? formats[String(error.params.format)] : undefined;
+  return { field, message: format ?? (error.message ?? "is invalid").replace("NOT", "not") };
+}
+
+/** One line a request, without its query, which may hold what a person typed; probes only at debug level. */
+function logRequests(server: Server): void {
+  server.addHook("onResponse", async (request, reply) => {
+    const path = request.url.split("?", 1)[0] ?? "";
+    const facts = {
+      method: request.method,
+      path,
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime * 10) / 10,
+    };
+    if (path.startsWith("/health")) request.log.debug(facts, "request");
+    else request.log.info(facts, "request");
+  });
+}
+
+/** While the server closes, an answer also ends its connection; a kept-alive one would hold the process up. */
+function closeConnectionsOnShutdown(server: Server): void {
+  let closing = false;
+  server.addHook("preClose", async () => {
+    closing = true;
+  });
+  server.addHook("onSend", async (_request, reply, payload) => {
+    if (closing) reply.header("connection", "close");
+    return payload;
+  });
+}
+
+function addHealthRoutes(server: Server, service: string, checks: Checks): void {
+  const version = process.env.APP_VERSION || "dev";
+  server.get("/health", async () => ({ status: "ok", service, version }));
+  server.get("/health/ready", async (request, reply) => {
+    const answer = await readiness(checks);
+    if (answer.status !== "ok") request.log.warn({ checks: answer.checks }, "not ready");
+    return reply.code(answer.status === "ok" ? 200 : 503).send(answer);
+  });
+}

@@ -1,0 +1,89 @@
+import { ConfigError, type Environment, type Reader, readConfig, type ServiceConfig } from "./config.ts";
+import type { Contract } from "./contract.ts";
+import { createLog, type Logger } from "./log.ts";
+import type { Server } from "./server.ts";
+
+/** What a service is made of, once its configuration is known. */
+export interface Parts {
+  readonly server: Server;
+  /** Closes the stores; called after the last request has been answered. */
+  close(): Promise<void>;
+}
+
+const grace = 10_000; // milliseconds that requests under way have after a signal to stop
+
+/**
+ * Runs a service until it is told to stop: reads its configuration, listens, and on SIGTERM or SIGINT stops accepting,
+ * answers what is under way, closes its stores and exits with 0. A wrong configuration is one line and exit code 2.
+ */
+export async function runService<T>(
+  contract: Contract,
+  pick: (read: Reader) => T,
+  assemble: (config: T & ServiceConfig, log: Logger) => Parts,
+  env: Environment = process.env,
+): Promise<void> {
+  const config = configOrExit(contract, pick, env);
+  const log = createLog({ service: contract.service, level: config.logLevel, format: config.logFormat });
+  dieLoudly(log);
+  try {
+    const parts = assemble(config, log);
+    stopOnSignal(parts, log);
+    await parts.server.listen({
+      host: config.host,
+      port: config.port,
+      listenTextResolver: (address) => `listening on ${address}`,
+    });
+  } catch (error) {
+    process.stderr.write(`${contract.service}: cannot start: ${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}
+
+function configOrExit<T>(contract: Contract, pick: (read: Reader) => T, env: Environment): T & ServiceConfig {
+  try {
+    return readConfig(contract, env, pick);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+function dieLoudly(log: Logger): void {
+  const die = (error: unknown): never => {
+    log.error({ err: error }, "unexpected error, exiting");
+    process.exit(1);
+  };
+  process.on("uncaughtException", die);
+  process.on("unhandledRejection", die);
+}
+
+function stopOnSignal(parts: Parts, log: Logger): void {
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, "stopping");
+    void stopParts(parts, log).then((code) => process.exit(code));
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+async function stopParts(parts: Parts, log: Logger): Promise<number> {
+  const deadline = setTimeout(() => {
+    log.warn(`requests still under way after ${grace / 1000} s are cut off`);
+    parts.server.server.closeAllConnections();
+  }, grace);
+  try {
+    await parts.server.close();
+    await parts.close();
+    log.info("stopped");
+    return 0;
+  } catch (error) {
+    log.error({ err: error }, "could not stop cleanly");
+    return 1;
+  } finally {
+    clearTimeout(deadline);
+  }
+}

@@ -1,0 +1,200 @@
+import { connect } from "node:net";
+import Type from "typebox";
+import { afterEach, describe, expect, test } from "vitest";
+import { ApiError, type Checks, createServer, type Server } from "../src/index.ts";
+import { recordedLog } from "./lines.ts";
+
+const servers: Server[] = [];
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+function exampleServer(checks: Checks = {}) {
+  const { log, lines } = recordedLog();
+  const server = createServer({
+    service: "example-service",
+    log,
+    checks,
+    bodyLimit: 1_000,
+    isUnavailable: (error) => (error as Error).message === "store away",
+  });
+  const Person = Type.Object({
+    email: Type.String({ format: "email" }),
+    age: Type.Integer({ minimum: 0 }),
+    name: Type.Optional(Type.String({ format: "line" })),
+  });
+  server.post(
+    "/people",
+    { schema: { body: Person, response: { 200: Type.Object({ age: Type.Integer() }) } } },
+    async (request) => ({ ...request.body, hash: "secret" }),
+  );
+  server.get("/limited", { schema: { querystring: Type.Object({ limit: Type.Integer() }) } }, async (request) => ({
+    limit: request.query.limit,
+  }));
+  server.get("/refused", async () => {
+    throw new ApiError(429, "too_many_attempts", "Wait.", { "retry-after": "7" });
+  });
+  server.get("/broken", async () => {
+    throw new Error("secret detail");
+  });
+  server.get("/away", async () => {
+    throw new Error("store away");
+  });
+  servers.push(server);
+  return { server, lines };
+}
+
+describe("an error", () => {
+  test.each([
+    ["GET", "/nowhere?token=x", {}, undefined, 404, "not_found"],
+    ["GET", "/%zz", {}, undefined, 400, "bad_request"],
+    ["GET", "/refused", {}, undefined, 429, "too_many_attempts"],
+    ["GET", "/broken", {}, undefined, 500, "internal"],
+    ["GET", "/away", {}, undefined, 503, "unavailable"],
+    ["POST", "/people", { "content-type": "application/json" }, "{bad", 400, "bad_request"],
+    ["POST", "/people", { "content-type": "text/plain" }, "text", 415, "unsupported_media_type"],
+    [
+      "POST",
+      "/people",
+      { "content-type": "application/json" },
+      JSON.stringify("x".repeat(2_000)),
+      413,
+      "payload_too_large",
+    ],
+    ["POST", "/people", { "content-type": "application/json" }, "[]", 422, "validation_failed"],
+    ["POST", "/people", {}, undefined, 422, "validation_failed"],
+    [
+      "POST",
+      "/people",
+      { "content-type": "application/json" },
+      '{"__proto__":{"a":1},"age":1,"email":"a@b.org"}',
+      400,
+      "bad_request",
+    ],
+  ] as const)("of %s %s is told by its code (%#)", async (method, url, headers, payload, status, code) => {
+    const { server } = exampleServer();
+    const answer = await server.inject({
+      method,
+      url,
+      headers: { ...headers, "x-request-id": "abc-1" },
+      ...(payload === undefined ? {} : { payload }),
+    });
+    expect(answer.statusCode).toBe(status);
+    expect(answer.headers["x-request-id"]).toBe("abc-1");
+    const { error } = answer.json() as { error: Record<string, unknown> };
+    expect(error).toMatchObject({ code, message: expect.any(String), requestId: "abc-1" });
+    expect(answer.body).not.toContain("secret");
+  });
+
+  test("of validation names every field", async () => {
+    const { server } = exampleServer();
+    const answer = await server.inject({ method: "POST", url: "/people", payload: { email: "ann", name: " \n" } });
+    expect(answer.json()).toMatchObject({
+      error: {
+        code: "validation_failed",
+        fields: [
+          { field: "age", message: "is required" },
+          { field: "email", message: "must be an e-mail address" },
+          { field: "name", message: "must be text on one line" },
+        ],
+      },
+    });
+  });
+
+  test("that was not expected is logged, with the request it belongs to", async () => {
+    const { server, lines } = exampleServer();
+    await server.inject({ url: "/broken", headers: { "x-request-id": "abc-2" } });
+    const logged = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(logged).toContainEqual(
+      expect.objectContaining({
+        level: "error",
+        requestId: "abc-2",
+        err: expect.objectContaining({ message: "secret detail" }),
+      }),
+    );
+  });
+
+  test("of something that is not HTTP has the same body", async () => {
+    const { server } = exampleServer();
+    await server.listen({ port: 0, host: "127.0.0.1" });
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect((server.server.address() as { port: number }).port, "127.0.0.1", () =>
+        socket.write("nonsense\r\n\r\n"),
+      );
+      let text = "";
+      socket.on("data", (data) => (text += data));
+      socket.on("end", () => resolve(text)).on("error", reject);
+    });
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(JSON.parse(answer.split("\r\n\r\n")[1] ?? "")).toMatchObject({ error: { code: "bad_request" } });
+  });
+});
+
+test("a body is taken as it is, a query is converted", async () => {
+  const { server } = exampleServer();
+  const body = await server.inject({ method: "POST", url: "/people", payload: { email: "a@b.org", age: "1" } });
+  expect(body.json()).toMatchObject({ error: { fields: [{ field: "age", message: "must be integer" }] } });
+  const query = await server.inject({ url: "/limited?limit=5" });
+  expect(query.json()).toEqual({ limit: 5 });
+});
+
+test("an answer has only what its schema names", async () => {
+  const { server } = exampleServer();
+  const answer = await server.inject({ method: "POST", url: "/people", payload: { email: "a@b.org", age: 1 } });
+  expect(answer.json()).toEqual({ age: 1 });
+});
+
+test("a request id that could harm a log is replaced", async () => {
+  const { server } = exampleServer();
+  const answer = await server.inject({ url: "/health", headers: { "x-request-id": "a b" } });
+  expect(answer.headers["x-request-id"]).toMatch(/^[\da-f-]{36}$/);
+});
+
+test("a request is one line, without its query", async () => {
+  const { server, lines } = exampleServer();
+  await server.inject({ url: "/limited?limit=5&token=hidden", headers: { "x-request-id": "abc-3" } });
+  expect(lines).toHaveLength(1);
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+    level: "info",
+    msg: "request",
+    method: "GET",
+    path: "/limited",
+    status: 200,
+    requestId: "abc-3",
+  });
+  expect(lines[0]).not.toContain("hidden");
+});
+
+describe("health", () => {
+  test("asks no store", async () => {
+    const { server } = exampleServer({ postgres: () => Promise.reject(new Error("away")) });
+    const answer = await server.inject({ url: "/health" });
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toEqual({ status: "ok", service: "example-service", version: "dev" });
+  });
+
+  test("is ready when every store answers", async () => {
+    const { server } = exampleServer({ postgres: async () => {}, redis: async () => {} });
+    const answer = await server.inject({ url: "/health/ready" });
+    expect([answer.statusCode, answer.json()]).toEqual([
+      200,
+      { status: "ok", checks: { postgres: "ok", redis: "ok" } },
+    ]);
+  });
+
+  test("is not ready when a store fails or is silent, and says which within about two seconds", async () => {
+    const { server } = exampleServer({
+      good: async () => {},
+      failing: () => Promise.reject(new Error("params: secret", { cause: new Error("connection refused") })),
+      silent: () => new Promise(() => {}),
+    });
+    const begun = performance.now();
+    const answer = await server.inject({ url: "/health/ready" });
+    expect(answer.statusCode).toBe(503);
+    expect(answer.json()).toEqual({
+      status: "unavailable",
+      checks: { good: "ok", failing: "error: connection refused", silent: "error: no answer within 2 s" },
+    });
+    expect(performance.now() - begun).toBeLessThan(5_000);
+  });
+});

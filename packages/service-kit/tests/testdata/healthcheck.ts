@@ -1,0 +1,4 @@
+import { healthcheck } from "../../src/healthcheck.ts";
+import { contractWith } from "../contract.ts";
+
+healthcheck(contractWith());

@@ -1,0 +1,116 @@
+import { ApiError } from "@nextai/service-kit";
+import type { Attempts } from "./attempts.ts";
+import { hashPassword, isOutdated, nobody, verifyPassword } from "./passwords.ts";
+import type { Store } from "./store.ts";
+import { hashRefreshToken, newRefreshToken, type Person, type Signer } from "./tokens.ts";
+
+/** What a person holds after signing in. */
+export interface Session {
+  readonly user: Person;
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  /** Seconds until the access token expires. */
+  readonly expiresIn: number;
+}
+
+export interface Profile extends Person {
+  readonly createdAt: string;
+}
+
+export interface Accounts {
+  signUp(email: string, password: string, name: string): Promise<Session>;
+  signIn(email: string, password: string): Promise<Session>;
+  refresh(refreshToken: string): Promise<Session>;
+  signOut(refreshToken: string): Promise<void>;
+  profile(userId: string): Promise<Profile>;
+}
+
+/** The rules of signing in; refusals are ApiErrors. */
+export function createAccounts(store: Store, signer: Signer, attempts: Attempts): Accounts {
+  async function session(user: Person, refreshToken: string): Promise<Session> {
+    return { user, accessToken: await signer.sign(user), refreshToken, expiresIn: signer.lifetime };
+  }
+
+  // Requests that wait here for a free connection would otherwise begin after the first has ended, and look like reuse.
+  const exchanging = new Set<string>();
+
+  return {
+    async signUp(email, password, name) {
+      const refreshToken = newRefreshToken();
+      const user = await store.createUser(
+        { email, name: name.trim(), passwordHash: await hashPassword(password) },
+        hashRefreshToken(refreshToken),
+      );
+      if (user === null)
+        throw new ApiError(409, "email_taken", "There is an account with this e-mail address already.");
+      return session(user, refreshToken);
+    },
+
+    async signIn(email, password) {
+      const wait = await attempts.begin(email);
+      if (wait !== null) throw tooManyAttempts(wait);
+      const user = await store.findByEmail(email);
+      const right = await verifyPassword(password, user?.passwordHash ?? nobody);
+      if (user === null || !right) throw invalidCredentials();
+      if (isOutdated(user.passwordHash)) await store.replacePassword(user.id, await hashPassword(password));
+      const refreshToken = newRefreshToken();
+      await store.openSession(user.id, hashRefreshToken(refreshToken));
+      await attempts.succeeded(email);
+      return session({ id: user.id, email: user.email, name: user.name }, refreshToken);
+    },
+
+    async refresh(refreshToken) {
+      const oldHash = hashRefreshToken(refreshToken);
+      if (exchanging.has(oldHash)) throw overtaken();
+      exchanging.add(oldHash);
+      try {
+        const next = newRefreshToken();
+        const rotation = await store.rotate(oldHash, hashRefreshToken(next));
+        if (rotation.outcome === "rotated") return await session(rotation.person, next);
+        if (rotation.outcome === "overtaken") throw overtaken();
+        if (rotation.outcome === "invalid") throw invalidRefreshToken();
+        await store.revokeFamily(rotation.family);
+        throw reused();
+      } finally {
+        exchanging.delete(oldHash);
+      }
+    },
+
+    async signOut(refreshToken) {
+      const family = await store.findFamily(hashRefreshToken(refreshToken));
+      if (family !== null) await store.revokeFamily(family);
+    },
+
+    async profile(userId) {
+      const user = await store.findById(userId);
+      if (user === null) throw new ApiError(401, "unauthenticated", "This account is no longer there.");
+      return { id: user.id, email: user.email, name: user.name, createdAt: user.createdAt.toISOString() };
+    },
+  };
+}
+
+function invalidCredentials(): ApiError {
+  return new ApiError(401, "invalid_credentials", "The e-mail address or the password is wrong.");
+}
+
+function tooManyAttempts(seconds: number): ApiError {
+  const minutes = Math.ceil(seconds / 60);
+  const message = `Too many attempts to sign in. Try again in ${minutes} minute${minutes === 1 ? "" : "s"}.`;
+  return new ApiError(429, "too_many_attempts", message, { "retry-after": String(seconds) });
+}
+
+function invalidRefreshToken(): ApiError {
+  return new ApiError(401, "invalid_refresh_token", "The session has ended. Sign in again.");
+}
+
+function reused(): ApiError {
+  return new ApiError(
+    401,
+    "refresh_reused",
+    "This refresh token was used before, so the session was ended. Sign in again.",
+  );
+}
+
+function overtaken(): ApiError {
+  return new ApiError(409, "refresh_overtaken", "Another request is exchanging this refresh token. Use its answer.");
+}
