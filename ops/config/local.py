@@ -65,7 +65,9 @@ def environment(catalog: Catalog, name: str, setting: Setting) -> dict[str, Secr
         elif variable.required:
             missing.append(f"{variable.name} ({variable.description})")
     if missing:
-        raise Failure(f"deriving the variables of {name}", f"no value for {', '.join(missing)}", f"Write NAME=value into {OVERRIDES} in the checkout.")
+        raise Failure(
+            f"deriving the variables of {name}", f"no value for {', '.join(missing)}", f"Write NAME=value into {OVERRIDES} in the checkout."
+        )
     return values
 
 
@@ -107,7 +109,9 @@ def _filled(variable: Variable, addresses: Mapping[str, Address]) -> str:
     def fill(match: re.Match[str]) -> str:
         address = addresses.get(match[1])
         if address is None:
-            raise UsageError(f"deriving {variable.name}", f"its local value names {match[1]!r}, which is no store or service", "Correct platform.yaml.")
+            raise UsageError(
+                f"deriving {variable.name}", f"its local value names {match[1]!r}, which is no store or service", "Correct platform.yaml."
+            )
         return {"port": str(address.port), "host": address.host, "url": f"http://{address.host}:{address.port}"}[match[2]]
 
     return re.sub(r"\{([a-z0-9-]+)\.(port|host|url)\}", fill, variable.local or "")
@@ -116,7 +120,7 @@ def _filled(variable: Variable, addresses: Mapping[str, Address]) -> str:
 def generated(catalog: Catalog) -> list[str]:
     """Names of the secrets that this machine makes up: required, and not derived from an address or another secret."""
     urls = {"DATABASE_URL", *(f"{store.upper().replace('-', '_')}_URL" for store in catalog.stores)}
-    return [v.name for v in catalog.variables.values() if v.secret and v.required and v.local is None and v.name not in urls]
+    return [v.name for v in catalog.variables.values() if v.readers and v.secret and v.required and v.local is None and v.name not in urls]
 
 
 def kept_secrets(catalog: Catalog, file: Path) -> dict[str, Secret]:

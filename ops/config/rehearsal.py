@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.catalog import Catalog, Image, Store
+from ops.cluster.objects import Object
 from ops.config.local import Address, Setting, environment, kept_secrets
 from ops.secret import Secret
 
@@ -21,7 +22,7 @@ def secret_name(reader: str) -> str:
     return f"{reader}-secrets"
 
 
-def secrets(catalog: Catalog, file: Path) -> list[dict[str, object]]:
+def secrets(catalog: Catalog, file: Path) -> list[Object]:
     """The Secret of every reader, with made-up values that `file` keeps: the same every time, so data stays readable."""
     setting = Setting(in_cluster(catalog), kept_secrets(catalog, file), {}, "0.0.0.0")  # noqa: S104 (inside a pod)
     known: dict[str, Image | Store] = {**catalog.images, **catalog.stores}
@@ -34,7 +35,7 @@ def secrets(catalog: Catalog, file: Path) -> list[dict[str, object]]:
     return made
 
 
-def _manifest(name: str, namespace: str, values: Mapping[str, Secret]) -> dict[str, object]:
-    data = {key: base64.b64encode(value.reveal().encode()).decode() for key, value in values.items()}
-    metadata = {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "nextai-rehearsal"}}
+def _manifest(name: str, namespace: str, values: Mapping[str, Secret]) -> Object:
+    data: Object = {key: base64.b64encode(value.reveal().encode()).decode() for key, value in values.items()}
+    metadata: Object = {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "nextai-rehearsal"}}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}

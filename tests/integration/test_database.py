@@ -1,0 +1,380 @@
+"""Migrations on a real PostgreSQL: what runs, what is refused, what happens when it is cut off in the middle."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from ops import local
+from ops.catalog import load
+from ops.database import apply, journal, lock, runner
+from ops.database.lint import lint
+from ops.errors import Failure, Refused
+from ops.secret import Secret
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ROOT / "packages/db/migrations"
+Rows = list[tuple[object, ...]]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with local.stores(tmp_path_factory.mktemp("postgres"), None, ["postgres"]) as variables:
+        yield variables["DATABASE_URL"]
+
+
+@pytest.fixture
+def dsn(server: str) -> Iterator[str]:
+    """A database of the test's own, new and empty."""
+    name = f"test_{uuid4().hex[:12]}"
+    ask(server, f"CREATE DATABASE {name}")
+    yield make_conninfo(server, dbname=name)
+    ask(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def ask(dsn: str, query: str) -> Rows:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.execute(query.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def folder(path: Path, **files: str) -> Path:
+    """A folder of migrations: `_0000_users="SQL"`, in order."""
+    entries = [{"idx": i, "version": "7", "when": 1000 + i, "tag": tag[1:], "breakpoints": True} for i, tag in enumerate(files)]
+    (path / "meta").mkdir(parents=True, exist_ok=True)
+    (path / "meta/_journal.json").write_text(json.dumps({"version": "7", "dialect": "postgresql", "entries": entries}))
+    for tag, text in files.items():
+        (path / f"{tag[1:]}.sql").write_text(text)
+    return path
+
+
+def rows(dsn: str) -> Rows:
+    return ask(dsn, "SELECT hash, created_at FROM drizzle.__drizzle_migrations ORDER BY id")
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.01)
+
+
+def background(dsn: str, path: Path, *options: str) -> subprocess.Popen[str]:
+    """A migration run in a process of its own."""
+    command = [sys.executable, "-m", "ops.database", "migrate", "--folder", str(path), *options]
+    environment = {**os.environ, "DATABASE_URL": dsn}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+TABLE = "CREATE TABLE a (x int);\n--> statement-breakpoint\nINSERT INTO a VALUES (1), (1);"
+
+
+# ---------------------------------------------------------------- what runs
+
+
+def test_the_projects_own_migrations_run_once(dsn: str) -> None:
+    migrations = journal.read(PROJECT)
+    assert runner.pending(dsn, PROJECT) == migrations
+    first = runner.migrate(dsn, PROJECT)
+    assert [ran.file for ran in first.applied] == [migration.file for migration in migrations]
+    assert rows(dsn) == [(migration.hash, migration.when) for migration in migrations]
+    second = runner.migrate(dsn, PROJECT)
+    assert (second.applied, second.skipped, runner.pending(dsn, PROJECT)) == ((), len(migrations), ())
+
+
+def test_nothing_is_written_when_there_is_nothing_to_do(dsn: str, tmp_path: Path) -> None:
+    assert runner.migrate(dsn, folder(tmp_path)).applied == ()
+    assert ask(dsn, "SELECT to_regnamespace('drizzle')") == [(None,)]
+
+
+def test_eight_runs_at_once_apply_each_file_once_and_none_fails(dsn: str, tmp_path: Path) -> None:
+    files = {f"_000{i}_t{i}": f"CREATE TABLE t{i} (x int);\n--> statement-breakpoint\nSELECT pg_sleep(0.02);" for i in range(5)}
+    files["_0005_i"] = "CREATE INDEX CONCURRENTLY i ON t0 (x);"  # would wait for ever for a run that waits in pg_advisory_lock()
+    path = folder(tmp_path, **files)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'nextai-migrate lock%'"
+    runs: list[subprocess.Popen[str]] = []
+    try:
+        with psycopg.connect(dsn, autocommit=True) as starter:  # holds all eight back until the last is there
+            starter.execute("SELECT pg_advisory_lock(%s)", (lock.KEY,))
+            runs += [background(dsn, path, "--json") for _ in range(8)]
+            until(lambda: ask(dsn, waiting) == [(8,)], seconds=60)
+        documents = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
+    finally:
+        for run in runs:
+            run.kill()
+    assert [run.returncode for run in runs] == [0] * 8
+    assert sum(len(document["applied"]) for document in documents) == 6
+    assert [when for _, when in rows(dsn)] == [1000 + i for i in range(6)]
+
+
+def test_a_failing_file_leaves_nothing_and_is_told_by_file_and_line(dsn: str, tmp_path: Path) -> None:
+    path = folder(
+        tmp_path, _0000_a="CREATE TABLE a (x int);", _0001_b="CREATE TABLE b (x int);\n--> statement-breakpoint\nSELECT 1,\n  nope;"
+    )
+    with pytest.raises(Failure) as caught:
+        runner.migrate(dsn, path)
+    assert '0001_b.sql:4: column "nope" does not exist [42703]\nNothing of the file was kept.' in caught.value.cause
+    assert ask(dsn, "SELECT to_regclass('a')::text, to_regclass('b')::text") == [("a", None)]
+    folder(tmp_path, _0000_a="CREATE TABLE a (x int);", _0001_b="CREATE TABLE b (x int);")
+    assert [ran.file for ran in runner.migrate(dsn, path).applied] == ["0001_b.sql"]
+
+
+def test_a_new_enum_value_may_be_used_in_the_file_that_adds_it(dsn: str, tmp_path: Path) -> None:
+    enum = "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (m mood);"
+    use = "ALTER TYPE mood ADD VALUE 'calm';\n--> statement-breakpoint\nINSERT INTO t VALUES ('calm');"
+    runner.migrate(dsn, folder(tmp_path, _0000_a=enum, _0001_b=use))
+    assert ask(dsn, "SELECT m::text FROM t") == [("calm",)]
+
+
+def test_an_index_is_made_concurrently_and_vacuum_runs(dsn: str, tmp_path: Path) -> None:
+    text = "CREATE INDEX CONCURRENTLY i ON a (x);\n--> statement-breakpoint\nVACUUM a; DROP INDEX CONCURRENTLY i"
+    runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE, _0001_b=text))
+    assert ask(dsn, "SELECT to_regclass('i')") == [(None,)]
+    assert ask(dsn, "SELECT count(*) FROM drizzle.__nextai_progress") == [(0,)]
+
+
+# ---------------------------------------------------------------- cut off in the middle
+
+
+def test_a_failed_concurrent_index_is_told_and_the_next_run_goes_on(dsn: str, tmp_path: Path) -> None:
+    text = "ALTER TABLE a ADD y int;\n--> statement-breakpoint\nCREATE UNIQUE INDEX CONCURRENTLY once ON a (x);"
+    path = folder(tmp_path, _0000_a=TABLE, _0001_b=text)
+    with pytest.raises(Failure) as caught:
+        runner.migrate(dsn, path)
+    assert "0001_b.sql:3: could not create unique index" in caught.value.cause
+    assert "1 of the file's 2 statements are done and stay done" in caught.value.cause
+    assert "The index once is left behind, invalid" in caught.value.cause
+    assert ask(dsn, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'once'::regclass") == [(False,)]
+    ask(dsn, "DELETE FROM a WHERE ctid = (SELECT max(ctid) FROM a)")
+    said: list[str] = []
+    assert [ran.file for ran in runner.migrate(dsn, path, say=said.append).applied] == ["0001_b.sql"]
+    assert any("dropping the invalid index once" in line for line in said)
+    assert ask(dsn, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'once'::regclass") == [(True,)]
+
+
+def test_a_half_done_file_may_be_corrected(dsn: str, tmp_path: Path) -> None:
+    begin = "-- nextai:no-transaction\nCREATE TABLE b (x int);\n--> statement-breakpoint\n"
+    with pytest.raises(Failure, match="nope"):
+        runner.migrate(dsn, folder(tmp_path, _0000_b=begin + "SELECT nope;"))
+    runner.migrate(dsn, folder(tmp_path, _0000_b=begin + "SELECT 1;"))
+    assert runner.pending(dsn, tmp_path) == ()
+
+
+def active(dsn: str, text: str) -> bool:
+    query = f"SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '{text}%'"
+    return bool(ask(dsn, query))
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_is_killed_in_the_middle_is_finished_by_the_next(dsn: str, tmp_path: Path, sign: signal.Signals) -> None:
+    path = folder(tmp_path, _0000_a=TABLE, _0001_b="CREATE TABLE b (x int);\n--> statement-breakpoint\nSELECT pg_sleep(600);")
+    process = background(dsn, path)
+    until(lambda: active(dsn, "%pg_sleep"))
+    process.send_signal(sign)
+    process.communicate()
+    folder(tmp_path, _0000_a=TABLE, _0001_b="CREATE TABLE b (x int);\n--> statement-breakpoint\nSELECT 1;")
+    assert [ran.file for ran in runner.migrate(dsn, path).applied] == ["0001_b.sql"]
+    assert len(rows(dsn)) == 2
+
+
+def test_a_run_that_is_killed_during_a_concurrent_index_is_finished_by_the_next(dsn: str, tmp_path: Path) -> None:
+    path = folder(tmp_path, _0000_a=TABLE, _0001_b="CREATE INDEX CONCURRENTLY i ON a (x);")
+    runner.migrate(dsn, folder(tmp_path / "first", _0000_a=TABLE))
+    with psycopg.connect(dsn) as other:  # an open transaction that wrote: the index waits for it
+        other.execute("INSERT INTO a VALUES (3)")
+        process = background(dsn, path)
+        until(lambda: active(dsn, "CREATE INDEX CONCURRENTLY"))
+        until(lambda: ask(dsn, "SELECT to_regclass('i')") != [(None,)])
+        process.kill()
+        process.communicate()
+    assert [ran.file for ran in runner.migrate(dsn, path).applied] == ["0001_b.sql"]
+    assert ask(dsn, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass") == [(True,)]
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def test_edited_missing_and_out_of_order_files_are_refused_and_nothing_runs(dsn: str, tmp_path: Path) -> None:
+    names = {"_0000_a": "CREATE TABLE a (x int);", "_0001_b": "CREATE TABLE b (x int);"}
+    path = folder(tmp_path / "m", **names)
+    runner.migrate(dsn, path)
+    with pytest.raises(Refused, match=r"0001_b\.sql was edited"):
+        runner.migrate(dsn, folder(tmp_path / "edited", **names | {"_0001_b": "CREATE TABLE c (x int);"}, _0002_c="SELECT 1"))
+    with pytest.raises(Refused, match="is missing"):
+        runner.migrate(dsn, folder(tmp_path / "missing", _0000_a=names["_0000_a"]))
+    ask(dsn, "DELETE FROM drizzle.__drizzle_migrations WHERE created_at = 1000")
+    with pytest.raises(Refused, match=r"0000_a\.sql is older than 0001_b\.sql"):
+        runner.migrate(dsn, path)
+    assert ask(dsn, "SELECT to_regclass('c')") == [(None,)]
+
+
+def test_a_gate_refuses_before_anything_runs(dsn: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"0001_b\.sql:1: drops a column"):
+        runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE, _0001_b="ALTER TABLE a DROP COLUMN x;"))
+    assert ask(dsn, "SELECT to_regclass('a')") == [(None,)]
+
+
+def test_a_held_lock_is_refused_with_its_holder(dsn: str, tmp_path: Path) -> None:
+    with (
+        psycopg.connect(dsn, autocommit=True, application_name="a colleague") as other,
+        pytest.raises(Refused, match=r"held by a colleague \(session \d+, user \w+, from [\d.]+, since \d s\)") as caught,
+    ):
+        other.execute("SELECT pg_advisory_lock(%s)", (lock.KEY,))
+        runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE), wait=0.3)
+    assert caught.value.code == 3
+    assert ask(dsn, "SELECT to_regclass('a')") == [(None,)]
+
+
+# ---------------------------------------------------------------- others in the way
+
+
+def test_a_table_in_use_is_tried_again_until_it_is_free(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(apply, "PAUSE_SECONDS", (0.02, 0.02))
+    runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE))
+    said: list[str] = []
+    blocked = threading.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        blocked.set()
+
+    with psycopg.connect(dsn, application_name="report") as other, ThreadPoolExecutor(1) as pool:
+        other.execute("SELECT * FROM a")
+        run = pool.submit(runner.migrate, dsn, folder(tmp_path, _0000_a=TABLE, _0001_b="ALTER TABLE a ADD y int;"), say=say)
+        assert blocked.wait(20)
+        other.commit()
+        assert [ran.file for ran in run.result().applied] == ["0001_b.sql"]
+    assert "canceling statement due to lock timeout" in said[0]
+    assert "the oldest open transaction is that of report" in said[0]
+
+
+def test_a_table_that_stays_in_use_is_a_failure_that_names_who(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "LOCK_TIMEOUT", "20ms")
+    monkeypatch.setattr(apply, "PAUSE_SECONDS", (0.01, 0.01))
+    runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE))
+    with psycopg.connect(dsn, application_name="report") as other:
+        other.execute("SELECT * FROM a")
+        with pytest.raises(Failure, match=r"report .*after 8 attempts"):
+            runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE, _0001_b="ALTER TABLE a ADD y int;"))
+
+
+# ---------------------------------------------------------------- the program
+
+
+def program(dsn: str, *argv: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DATABASE_URL": dsn}
+    return subprocess.run(
+        [sys.executable, "-m", "ops.database", *argv], cwd=ROOT, env=environment, text=True, capture_output=True, check=False
+    )
+
+
+def test_the_program_speaks_to_people_and_to_machines(dsn: str, tmp_path: Path) -> None:
+    path = ["--folder", str(folder(tmp_path, _0000_a=TABLE))]
+    dry = program(dsn, "migrate", "--dry-run", *path)
+    assert "-- 0000_a.sql\nCREATE TABLE a (x int);" in dry.stdout
+    assert "1 pending, nothing was run" in dry.stdout
+    done = program(dsn, "migrate", "--json", "--plan", *path)
+    assert json.loads(done.stdout)["applied"][0]["file"] == "0000_a.sql"
+    assert "CREATE TABLE a" in done.stderr and "applied 0000_a.sql in " in done.stderr
+    status = program(dsn, "status", "--json", *path)
+    document = json.loads(status.stdout)
+    assert (status.returncode, len(document["applied"]), document["pending"]) == (0, 1, [])
+    edited = program(dsn, "status", *path[:1], str(folder(tmp_path, _0000_a="SELECT 1")))
+    assert (edited.returncode, "0000_a.sql was edited" in edited.stderr) == (3, True)
+    assert program(dsn, "migrate", "--folder", str(tmp_path / "none")).returncode == 2
+    assert program("", "status").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "postgresql://nextai:hunter2@127.0.0.1:1/x",
+        "postgresql://nextai:hunter2@127.0.0.1:port/x",
+        "postgresql://nextai:hunter2@nowhere.invalid/x",
+        "nextai:hunter2@127.0.0.1",
+        "postgresql://nextai:hunter2@[::1/x",
+    ],
+)
+def test_the_password_is_never_shown(wrong: str) -> None:
+    done = program(wrong, "status")
+    assert done.returncode in {1, 2}
+    assert "cause:" in done.stderr
+    assert "hunter2" not in done.stderr + done.stdout
+
+
+def test_a_wrong_password_is_not_repeated(dsn: str, tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="password authentication failed") as caught:
+        runner.migrate(Secret(make_conninfo(dsn, password="hunter2")), folder(tmp_path, _0000_a=TABLE))
+    assert "hunter2" not in str(caught.value) + caught.value.remedy
+
+
+def test_what_goes_into_the_image_is_enough_to_migrate(dsn: str, tmp_path: Path) -> None:
+    catalog = load(ROOT)
+    job = catalog.jobs[catalog.database.job]
+    for declared in (job.path, *job.packages, *job.files):
+        source, target = ROOT / declared, tmp_path / declared
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
+    command = [sys.executable, "-m", job.path.replace("/", "."), "migrate", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env={"DATABASE_URL": dsn}, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["applied"]) == len(journal.read(ROOT / catalog.database.migrations))
+
+
+def test_the_program_brings_nothing_but_psycopg() -> None:
+    script = "import sys; from ops.database.__main__ import main; main(['status']); print(*{m.partition('.')[0] for m in sys.modules})"
+    environment = {**os.environ, "DATABASE_URL": "postgresql://127.0.0.1:1/x"}
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, text=True, capture_output=True, check=True)
+    brought = {name for name in done.stdout.split() if name not in sys.stdlib_module_names and not name.startswith("_")}
+    assert brought <= {"ops", "psycopg", "psycopg_binary", "typing_extensions", "cython_runtime"}
+
+
+# ---------------------------------------------------------------- squawk
+
+
+def test_locks_that_keep_others_waiting_are_found_by_file_and_line(tmp_path: Path) -> None:
+    index = "SELECT 1;\n--> statement-breakpoint\nCREATE INDEX i ON users (name);"
+    path = folder(tmp_path, _0000_a=index, _0001_b="CREATE INDEX CONCURRENTLY j ON users (name);")
+    (finding,) = lint(journal.read(path), path)
+    assert (finding.file, finding.line, "require-concurrent-index-creation" in finding.what) == ("0000_a.sql", 3, True)
+
+
+def test_the_projects_own_migrations_keep_nobody_waiting() -> None:
+    assert lint(journal.read(PROJECT), PROJECT) == ()
+
+
+# ---------------------------------------------------------------- beside Drizzle
+
+
+def drizzle(url: str, config: Path) -> None:
+    """drizzle-kit's own `migrate` on the project's folder."""
+    config.write_text(json.dumps({"dialect": "postgresql", "out": str(PROJECT), "dbCredentials": {"url": url}}))
+    package = ROOT / "packages/db"
+    kit = [Path(sys.executable).parent / "node", package / "node_modules/drizzle-kit/bin.cjs", "migrate", "--config", config]
+    done = subprocess.run(kit, cwd=package, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_drizzle_kit_finds_nothing_to_do_after_us_and_we_nothing_after_it(dsn: str, server: str, tmp_path: Path) -> None:
+    url = f"{server.rpartition('/')[0]}/{conninfo_to_dict(dsn)['dbname']}"
+    runner.migrate(dsn, PROJECT)
+    before = ask(dsn, "SELECT * FROM drizzle.__drizzle_migrations ORDER BY id")
+    drizzle(url, tmp_path / "drizzle.config.json")
+    assert ask(dsn, "SELECT * FROM drizzle.__drizzle_migrations ORDER BY id") == before
+    ask(dsn, "DROP SCHEMA drizzle CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    drizzle(url, tmp_path / "drizzle.config.json")
+    assert rows(dsn) == [row[1:] for row in before]
+    assert runner.migrate(dsn, PROJECT).applied == ()

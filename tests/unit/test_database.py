@@ -1,0 +1,238 @@
+"""Migrations as values: cutting SQL, reading Drizzle's folder, planning, and the gates."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from ops.database import journal, plan, safety
+from ops.database.facts import Applied
+from ops.database.journal import Migration
+from ops.database.sql import plain, statements
+from ops.errors import Refused, UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def shapes(text: str) -> list[str]:
+    return [statement.shape for statement in statements(text)]
+
+
+def test_semicolons_in_strings_names_comments_and_bodies_end_no_statement() -> None:
+    assert shapes("SELECT ';', E'\\';', \";\" -- ;\n/* ; /* ; */ ; */; SELECT 2;") == ["SELECT '', '', \";\"", "SELECT 2"]
+    assert shapes("DO $a$ BEGIN PERFORM 1; PERFORM $$;$$; END $a$; SELECT 1") == ["DO ''", "SELECT 1"]
+    assert shapes("SELECT a$b$c; SELECT $1; SELECT 3") == ["SELECT a$b$c", "SELECT $1", "SELECT 3"]
+    body = "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT CASE WHEN true THEN 1 END; END; SELECT 2"
+    assert len(shapes(body)) == 2
+
+
+def test_statements_know_their_line_and_comments_are_none() -> None:
+    text = "-- head\n\nSELECT 1;\n\n  -- why\n  SELECT\n 2;\n-- tail\n"
+    assert [(s.line, s.shape, s.text) for s in statements(text)] == [(3, "SELECT 1", "SELECT 1"), (6, "SELECT 2", "SELECT\n 2")]
+    assert statements(" \n-- nothing\n;;/* */") == ()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("users", "users"), ("Users", "users"), ('"Users"', "Users"), ("public.users", "users"), ('"public"."a ""b"', 'a "b'), ("x.y", "x.y")],
+)
+def test_names_compare_as_postgresql_reads_them(written: str, read: str) -> None:
+    assert plain(written) == read
+
+
+# ---------------------------------------------------------------- Drizzle's folder
+
+FILES = {"0000_one": "CREATE TABLE a (x int);\n--> statement-breakpoint\nCREATE INDEX i ON a (x);", "0001_two": "ALTER TABLE a ADD y int;"}
+
+
+def folder(path: Path, files: dict[str, str] | None = None, **changes: object) -> Path:
+    texts = FILES if files is None else files
+    entries = [{"idx": i, "version": "7", "when": 1000 + i, "tag": tag, "breakpoints": True} for i, tag in enumerate(texts)]
+    (path / "meta").mkdir(parents=True)
+    document = {"version": "7", "dialect": "postgresql", "entries": entries} | changes
+    (path / "meta/_journal.json").write_text(json.dumps(document))
+    for tag, text in texts.items():
+        (path / f"{tag}.sql").write_bytes(text.encode())
+    return path
+
+
+def test_a_folder_is_read_as_drizzle_reads_it(tmp_path: Path) -> None:
+    one, two = journal.read(folder(tmp_path / "m"))
+    assert (one.file, one.when, one.index, two.index) == ("0000_one.sql", 1000, 0, 1)
+    assert one.hash == sha256(FILES["0000_one"].encode()).hexdigest()
+    assert [(chunk.line, chunk.text.strip()) for chunk in one.chunks] == [(1, "CREATE TABLE a (x int);"), (2, "CREATE INDEX i ON a (x);")]
+
+
+def test_line_ends_are_part_of_the_hash(tmp_path: Path) -> None:
+    (migration,) = journal.read(folder(tmp_path / "m", {"0000_a": "SELECT 1;\r\nSELECT 2;"}))
+    assert migration.hash == sha256(b"SELECT 1;\r\nSELECT 2;").hexdigest()
+
+
+def broken(path: Path, change: Callable[[Path], object], error: type[Exception], text: str) -> None:
+    change(folder(path))
+    with pytest.raises(error, match=text):
+        journal.read(path)
+
+
+def test_a_folder_that_is_not_whole_is_refused_by_the_files_name(tmp_path: Path) -> None:
+    broken(tmp_path / "a", lambda p: (p / "0001_two.sql").unlink(), Refused, r"0001_two\.sql is in the journal, and the file is missing")
+    broken(tmp_path / "b", lambda p: (p / "0002_x.sql").write_text(""), Refused, r"0002_x\.sql is not in the journal")
+    broken(tmp_path / "c", lambda p: (p / "0001_two.sql").write_bytes(b"\xff"), UsageError, r"0001_two\.sql is not UTF-8")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"dialect": "postgresql"}', '{"dialect": "postgresql", "entries": [{"idx": "x"}]}'])
+def test_a_journal_that_is_none_is_a_wrong_file(tmp_path: Path, text: str) -> None:
+    broken(tmp_path / "m", lambda p: (p / "meta/_journal.json").write_text(text), UsageError, "is not a journal of drizzle-kit")
+
+
+def test_another_dialect_and_no_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is for mysql"):
+        journal.read(folder(tmp_path / "m", dialect="mysql"))
+    with pytest.raises(UsageError, match=r"meta/_journal\.json does not exist"):
+        journal.read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "transactional"),
+    [
+        ("CREATE INDEX i ON t (x);", True),
+        ("CREATE INDEX CONCURRENTLY i ON t (x);", False),
+        ("SELECT 1;--> statement-breakpoint\ncreate unique index\n  concurrently i ON t (x)", False),
+        ("DROP INDEX CONCURRENTLY i", False),
+        ("VACUUM t", False),
+        ("ALTER TYPE mood ADD VALUE 'calm'", False),
+        ("-- CREATE INDEX CONCURRENTLY i\nSELECT 'VACUUM; VACUUM'", True),
+        ("-- nextai:no-transaction\nSELECT 1", False),
+    ],
+)
+def test_what_cannot_be_in_a_transaction_is_seen(text: str, transactional: bool) -> None:
+    assert Migration(0, "0000_a", 1, text).transactional is transactional
+
+
+# ---------------------------------------------------------------- the plan
+
+SET = tuple(Migration(i, f"000{i}_{name}", 1000 + i, f"SELECT {i}") for i, name in enumerate("abc"))
+ROWS = tuple(Applied(migration.hash, migration.when) for migration in SET)
+
+
+def test_what_has_not_run_is_pending_in_order() -> None:
+    assert plan.pending(SET, ()) == SET
+    assert plan.pending(SET, ROWS[:1]) == SET[1:]
+    assert plan.pending(SET, ROWS) == ()
+    assert plan.pending((), ()) == ()
+
+
+def refusal(migrations: tuple[Migration, ...], rows: tuple[Applied, ...]) -> str:
+    with pytest.raises(Refused) as caught:
+        plan.pending(migrations, rows)
+    assert caught.value.code == 3
+    return caught.value.cause
+
+
+def test_an_edited_file_is_refused() -> None:
+    assert refusal((SET[0], replace(SET[1], text="SELECT 9"), SET[2]), ROWS[:2]).startswith("0001_b.sql was edited after it ran")
+
+
+def test_a_missing_file_is_refused() -> None:
+    assert "the file of a migration that has run is missing (when 1002" in refusal(SET[:2], ROWS)
+
+
+def test_a_changed_time_is_told_from_a_missing_file() -> None:
+    assert refusal((SET[0], SET[1], replace(SET[2], when=2000)), ROWS).startswith("0002_c.sql has another `when`")
+
+
+def test_a_file_older_than_one_that_ran_is_refused_where_drizzle_would_skip_it() -> None:
+    assert refusal(SET, (ROWS[0], ROWS[2])).startswith("0001_b.sql is older than 0002_c.sql, which has run already")
+
+
+def test_a_journal_out_of_order_is_refused() -> None:
+    assert refusal((SET[0], replace(SET[1], when=1000), SET[2]), ()).startswith("0001_b.sql is not younger than 0000_a.sql")
+    assert refusal((SET[0], SET[2]), ()).startswith("0002_c.sql has idx 2 in the journal, and stands at 1")
+
+
+# ---------------------------------------------------------------- the gates
+
+
+def whats(text: str) -> list[str]:
+    return [finding.what for finding in safety.findings(Migration(0, "0000_a", 1, text))]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('DROP TABLE "users" CASCADE;', "drops a table"),
+        ("drop type mood", "drops what running versions may use"),
+        ("TRUNCATE users", "empties a table"),
+        ('ALTER TABLE "users" DROP COLUMN "name";', "drops a column"),
+        ("ALTER TABLE users ADD a int DEFAULT f(1, 2), DROP name", "drops a column"),
+        ('ALTER TABLE "users" RENAME COLUMN "a" TO "b"', "renames what running versions use"),
+        ("ALTER TABLE users RENAME TO people", "renames what running versions use"),
+        ("ALTER TYPE mood RENAME VALUE 'a' TO 'b'", "renames what running versions use"),
+        ('ALTER TABLE users ALTER COLUMN "name" SET NOT NULL', "forbids NULL in a column"),
+        ('ALTER TABLE "users" ADD COLUMN "age" integer NOT NULL;', "adds a NOT NULL column without a default"),
+        ('ALTER TABLE users ADD COLUMN "default" integer NOT NULL', "adds a NOT NULL column without a default"),
+        ("ALTER TABLE users ALTER COLUMN age SET DATA TYPE bigint", "changes a column's type"),
+        ("ALTER TABLE users ALTER age TYPE bigint USING age::bigint", "changes a column's type"),
+        ("UPDATE users SET name = 'x'", "moves rows"),
+        ("DELETE FROM users", "moves rows"),
+        ("INSERT INTO users SELECT * FROM people", "moves rows"),
+        ("WITH gone AS (DELETE FROM a RETURNING *) INSERT INTO b SELECT * FROM gone", "moves rows"),
+        ("DO $$ BEGIN ALTER TABLE users DROP COLUMN name; END $$", "drops a column"),
+        ("DO $$ BEGIN IF true THEN UPDATE users SET name = 'x'; END IF; END $$", "moves rows"),
+        ("DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'users'; END $$", "runs SQL that is put together as it runs"),
+        ("COMMIT", "controls transactions"),
+        ("SELECT 1; BEGIN; SELECT 2", "controls transactions"),
+    ],
+)
+def test_what_breaks_running_versions_is_found(text: str, what: str) -> None:
+    assert whats(text) == [what]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'CREATE TABLE "users" ("id" uuid PRIMARY KEY DEFAULT gen_random_uuid() NOT NULL);',
+        'ALTER TABLE "users" ADD COLUMN "last" timestamp with time zone;',
+        "ALTER TABLE users ADD COLUMN age integer DEFAULT 0 NOT NULL",
+        "ALTER TABLE users ADD COLUMN n bigserial NOT NULL",
+        "ALTER TABLE users ADD COLUMN n int GENERATED ALWAYS AS IDENTITY NOT NULL",
+        "ALTER TABLE users DROP CONSTRAINT c, ALTER a DROP DEFAULT, ALTER b DROP NOT NULL",
+        'ALTER TABLE users ALTER COLUMN "type" SET DEFAULT 1',
+        'ALTER TABLE "t" ADD CONSTRAINT "c" FOREIGN KEY ("x") REFERENCES "public"."u"("id") ON DELETE cascade ON UPDATE no action;',
+        "ALTER TABLE users ADD CONSTRAINT c CHECK (name IS NOT NULL) NOT VALID",
+        "ALTER TABLE users RENAME CONSTRAINT a TO b",
+        "ALTER TYPE mood ADD VALUE 'calm'",
+        "CREATE INDEX CONCURRENTLY i ON users (name)",
+        "INSERT INTO plans (name) VALUES ('free')",
+        "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ DELETE FROM users $$",
+        "COMMENT ON TABLE users IS 'DROP TABLE users; COMMIT;'",
+        "DO $$ BEGIN ALTER TABLE a ADD CONSTRAINT c UNIQUE (x); EXCEPTION WHEN duplicate_object THEN null; END $$;",
+        'CREATE TABLE t (a int); ALTER TABLE "public"."t" ADD b int NOT NULL; ALTER TABLE t DROP a; UPDATE t SET b = 1; DROP TABLE t',
+    ],
+)
+def test_what_adds_is_let_through(text: str) -> None:
+    assert whats(text) == []
+
+
+def test_the_gate_names_file_and_line_and_a_reason_waives_it() -> None:
+    text = "SELECT 1;\n--> statement-breakpoint\nALTER TABLE users\n  DROP COLUMN name;"
+    with pytest.raises(Refused, match=r"0007_x\.sql:3: drops a column"):
+        safety.gate([Migration(0, "0007_x", 1, text)])
+    with pytest.raises(Refused):
+        safety.gate([Migration(0, "0007_x", 1, "-- nextai:contract\n" + text)])
+    safety.gate([Migration(0, "0007_x", 1, "-- nextai:contract name is unused since 1.4\n" + text)])
+
+
+def test_nothing_waives_transaction_control() -> None:
+    with pytest.raises(Refused, match="controls transactions"):
+        safety.gate([Migration(0, "0000_a", 1, "-- nextai:contract because\nCOMMIT")])
+
+
+def test_the_projects_own_migrations_are_whole_in_order_and_safe() -> None:
+    migrations = journal.read(ROOT / "packages/db/migrations")
+    assert migrations
+    assert plan.pending(migrations, ()) == migrations
+    safety.gate(migrations)

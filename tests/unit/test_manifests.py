@@ -1,0 +1,284 @@
+"""The check of manifests: a small platform that agrees with its catalogue, then each rule broken once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ops.catalog import Catalog, Database, Environment, Job, Service, Stack, Store, Variable
+from ops.config.manifests import problems
+
+Tree = dict[str, object]
+
+STACK = Stack("go", "go.Dockerfile", {}, (), 1001)
+API = Service(
+    "api",
+    STACK,
+    "services/api",
+    "go.Dockerfile",
+    "app",
+    needs=("db",),
+    port=8080,
+    health="/health",
+    ready="/ready",
+    replicas={"staging": 2},
+)
+MIGRATE = Job("migrate", STACK, "ops/database", "m.Dockerfile", "app", needs=("db",))
+DB = Store("db", "postgres:17", 5432, 15432, "data", "/data")
+STAGING = Environment("staging", "kubernetes", "www.example.com", "api.example.com", "k8s/overlays/staging")
+CATALOG = Catalog(
+    root=Path("/nowhere"),
+    platform="p",
+    registry="registry.example.com",
+    prefix="p",
+    stacks={"go": STACK},
+    services={"api": API},
+    jobs={"migrate": MIGRATE},
+    stores={"db": DB},
+    namespaces=("app", "data"),
+    database=Database("db", "d", "u", "m", "migrate"),
+    environments={"staging": STAGING},
+    variables={
+        v.name: v
+        for v in (
+            Variable("LOG_LEVEL", "Level", ("all",), "enum", default="info", values=("debug", "info")),
+            Variable("DB_URL", "Where the database is", ("api", "migrate"), "url", required=True, secret=True),
+            Variable("ORIGINS", "Who may call", ("api",), "list", required=True),
+            Variable("DB_PASSWORD", "Password", ("db",), required=True, secret=True),
+        )
+    },
+)
+
+
+def thing(kind: str, name: str, namespace: str | None, **rest: object) -> Tree:
+    metadata: Tree = {"name": name} | ({"namespace": namespace} if namespace else {})
+    return {"kind": kind, "metadata": metadata, **rest}
+
+
+def pod(name: str, image: str, **container: object) -> Tree:
+    security = {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    resources = {"requests": {"cpu": "10m", "memory": "16Mi"}}
+    main = {"name": name, "image": image, "securityContext": security, "resources": resources, **container}
+    spec = {"serviceAccountName": name, "automountServiceAccountToken": False, "securityContext": {"runAsUser": 1001}, "containers": [main]}
+    return {"metadata": {"labels": {"app.kubernetes.io/name": name}}, "spec": spec}
+
+
+def probe(path: str) -> Tree:
+    return {"httpGet": {"path": path, "port": "http"}}
+
+
+def policy(name: str, namespace: str, *readers: str) -> Tree:
+    if not readers:
+        return thing("NetworkPolicy", name, namespace, spec={"podSelector": {}})
+    peers = [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": reader}}} for reader in readers]
+    selector = {"matchLabels": {"app.kubernetes.io/name": name}}
+    return thing("NetworkPolicy", name, namespace, spec={"podSelector": selector, "ingress": [{"from": peers}]})
+
+
+def platform() -> dict[str, Tree]:
+    """A platform without a problem. Keys are for the tests' use."""
+    api = pod(
+        "api",
+        "registry.example.com/p/api",
+        ports=[{"name": "http", "containerPort": 8080}],
+        envFrom=[{"configMapRef": {"name": "api-config-x1"}}, {"secretRef": {"name": "api-secrets"}}],
+        readinessProbe=probe("/ready"),
+        livenessProbe=probe("/health"),
+        startupProbe=probe("/health"),
+    )
+    migrate = pod("migrate", "registry.example.com/p/migrate", envFrom=[{"secretRef": {"name": "migrate-secrets"}}])
+    password = {"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db-secrets", "key": "DB_PASSWORD"}}}
+    db = pod("db", "postgres:17", ports=[{"containerPort": 5432}], env=[{"name": "POSTGRES_DB", "value": "d"}, password])
+    target = {"kind": "Deployment", "name": "api"}
+    backend = {"service": {"name": "api", "port": {"number": 8080}}}
+    rules = [{"host": host, "http": {"paths": [{"backend": backend}]}} for host in ("www.example.com", "api.example.com")]
+    off = {"automountServiceAccountToken": False}
+    restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
+    labelled = {"labels": {"app.kubernetes.io/name": "api"}}
+    config = thing("ConfigMap", "api-config-x1", "app", data={"LOG_LEVEL": "info", "ORIGINS": "https://www.example.com"})
+    config["metadata"] = {**labelled, "name": "api-config-x1", "namespace": "app"}
+    return {
+        "ns app": {"kind": "Namespace", "metadata": {"name": "app", "labels": restricted}},
+        "ns data": {"kind": "Namespace", "metadata": {"name": "data", "labels": restricted}},
+        "api": thing("Deployment", "api", "app", spec={"template": api}),
+        "api service": thing(
+            "Service", "api", "app", spec={"selector": {"app.kubernetes.io/name": "api"}, "ports": [{"port": 8080, "targetPort": "http"}]}
+        ),
+        "hpa": thing("HorizontalPodAutoscaler", "api", "app", spec={"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 5}),
+        "api account": thing("ServiceAccount", "api", "app", **off),
+        "config": config,
+        "migrate": thing("Job", "migrate", "app", spec={"template": migrate}),
+        "migrate account": thing("ServiceAccount", "migrate", "app", **off),
+        "db": thing("StatefulSet", "db", "data", spec={"template": db}),
+        "db service": thing("Service", "db", "data", spec={"selector": {"app.kubernetes.io/name": "db"}, "ports": [{"port": 5432}]}),
+        "db account": thing("ServiceAccount", "db", "data", **off),
+        "db policy": policy("db", "data", "api", "migrate"),
+        "deny app": policy("default-deny", "app"),
+        "deny data": policy("default-deny", "data"),
+        "ingress": thing("Ingress", "web", "app", spec={"rules": rules}),
+    }
+
+
+def dig(tree: object, path: str) -> object:
+    for key in path.split("/"):
+        tree = tree[int(key)] if isinstance(tree, list) else tree[key]  # type: ignore[index]
+    return tree
+
+
+def put(path: str, value: object) -> Callable[[dict[str, Tree]], None]:
+    """A change: set what lies at a path (its first part is a key of `platform`)."""
+
+    def change(objects: dict[str, Tree]) -> None:
+        parent, _, last = path.rpartition("/")
+        found = dig(objects, parent) if parent else objects
+        if isinstance(found, list):
+            found[int(last)] = value
+        else:
+            assert isinstance(found, dict)
+            found[last] = value
+
+    return change
+
+
+def drop(path: str) -> Callable[[dict[str, Tree]], None]:
+    """A change: take away what lies at a path."""
+
+    def change(objects: dict[str, Tree]) -> None:
+        parent, _, last = path.rpartition("/")
+        found = dig(objects, parent) if parent else objects
+        del found[int(last) if isinstance(found, list) else last]  # type: ignore[attr-defined]
+
+    return change
+
+
+POD = "api/spec/template/spec"
+MAIN = f"{POD}/containers/0"
+DEPLOYMENT = "k8s/base/api/deployment.yaml: Deployment api"
+OVERLAY = "k8s/overlays/staging"
+INIT = {
+    "name": "wait",
+    "image": "busybox:1",
+    **{k: v for k, v in pod("x", "y")["spec"]["containers"][0].items() if k not in {"name", "image"}},
+}  # type: ignore[index]
+CRON = {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "dump:1"}]}}}}}
+
+BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
+    # what runs
+    (drop("api"), "k8s/base/api: api is in platform.yaml, and no workload of staging runs it"),
+    (drop("db"), "k8s/base/stores/db: db is in platform.yaml, and no workload of staging runs it"),
+    (put("api/metadata/namespace", "data"), f"{DEPLOYMENT} is in namespace data; platform.yaml says app"),
+    (put(f"{MAIN}/image", "registry.example.com/p/migrate"), f"{DEPLOYMENT} runs registry.example.com/p/migrate; platform.yaml says"),
+    (put("other", thing("Deployment", "other", "app", spec={})), "Deployment other is no service, job or store of platform.yaml"),
+    # images
+    (put(f"{MAIN}/image", "registry.example.com/p/api:v1"), f"{DEPLOYMENT} names a tag in registry.example.com/p/api:v1"),
+    (put(f"{MAIN}/image", "registry.example.com/p/api@md5:1"), "whose digest is no sha256"),
+    (put(f"{POD}/initContainers", [INIT]), f"{DEPLOYMENT} names the image busybox:1, which platform.yaml has neither"),
+    (put("cron", thing("CronJob", "dump", "app", spec=CRON)), "CronJob dump names the image dump:1, which platform.yaml has neither"),
+    (put(f"{POD}/volumes", [{"name": "v", "image": {"reference": "model:1"}}]), "names the image model:1"),
+    # namespaces
+    (drop("ns data"), "k8s/base/namespaces.yaml: Namespace data is missing"),
+    (put("ns app/metadata/labels", {}), "Namespace app has no label pod-security.kubernetes.io/enforce: restricted"),
+    (put("hpa/metadata/namespace", "elsewhere"), "is in namespace elsewhere, which is not in platform.yaml"),
+    # ports
+    (put(f"{MAIN}/ports/0/containerPort", 8081), f"{DEPLOYMENT} has no containerPort 8080"),
+    (drop("api service"), "k8s/base/api/service.yaml: Service api is missing in namespace app"),
+    (put("api service/spec/ports/0/port", 80), "k8s/base/api/service.yaml: Service api has no port 8080"),
+    (put("api service/spec/ports/0/targetPort", "grpc"), "sends to targetPort grpc, which is not the container's port 8080"),
+    (put("api service/spec/selector", {"app": "api"}), "Service api selects no pod of api"),
+    # probes
+    (drop(f"{MAIN}/readinessProbe"), f"{DEPLOYMENT} has no readinessProbe"),
+    (drop(f"{MAIN}/startupProbe"), f"{DEPLOYMENT} has no startupProbe"),
+    (put(f"{MAIN}/readinessProbe/httpGet/path", "/health"), "asks /health in its readinessProbe; platform.yaml says /ready"),
+    (put(f"{MAIN}/livenessProbe/httpGet/path", "/ready"), "asks /ready in its livenessProbe; platform.yaml says /health"),
+    (put(f"{MAIN}/livenessProbe/httpGet/port", 9), "asks port 9 in its livenessProbe; platform.yaml says 8080"),
+    # replicas
+    (put("api/spec/replicas", 2), f"{DEPLOYMENT} sets replicas: 2, which its HorizontalPodAutoscaler owns"),
+    (put("hpa/spec/minReplicas", 1), f"{OVERLAY}/kustomization.yaml: HorizontalPodAutoscaler api has minReplicas 1; platform.yaml says 2"),
+    (put("hpa/spec/maxReplicas", 1), "has maxReplicas 1, less than minReplicas 2"),
+    (drop("hpa"), f"{OVERLAY}/kustomization.yaml: api runs 1 replicas; platform.yaml says 2"),
+    # variables
+    (drop("config/data/ORIGINS"), f"{DEPLOYMENT} is not given ORIGINS (Who may call): it is required; put it in {OVERLAY}/api.env"),
+    (drop(f"{MAIN}/envFrom/1"), f"{DEPLOYMENT} is not given DB_URL (Where the database is): it is required; put it in Secret api-secrets"),
+    (put("config/data/DB_URL", "postgres://x"), f"{OVERLAY}/api.env: ConfigMap api-config-x1 gives api the secret DB_URL in the open"),
+    (put("config/data/SPEED", "9"), f"{OVERLAY}/api.env: ConfigMap api-config-x1 gives api the variable SPEED, which it does not read"),
+    (put("config/data/LOG_LEVEL", "loud"), "gives api LOG_LEVEL=loud: is none of debug, info"),
+    (put("config/data/ORIGINS", ""), "gives api ORIGINS=: is empty, and required"),
+    (
+        put("secret", thing("Secret", "api-secrets", "app", data={"DB_URL": "", "ORIGINS": ""})),
+        "gives api ORIGINS by a Secret; it is no secret",
+    ),
+    (put("secret", thing("Secret", "api-secrets", "app", data={})), "is not given DB_URL"),
+    (put(f"{MAIN}/envFrom/1/secretRef/name", "db-secrets"), f"{DEPLOYMENT} reads Secret db-secrets; its own is api-secrets"),
+    (put(f"{MAIN}/envFrom/0/configMapRef/name", "api-config"), f"{DEPLOYMENT} reads ConfigMap api-config, which no manifest has"),
+    (
+        put("db/spec/template/spec/containers/0/env/1/valueFrom/secretKeyRef/key", "PASS"),
+        "StatefulSet db reads key PASS of Secret db-secrets",
+    ),
+    (put("db/spec/template/spec/containers/0/env/1", {"name": "DB_PASSWORD", "value": "x"}), "gives db the secret DB_PASSWORD in the open"),
+    (drop("migrate/spec/template/spec/containers/0/envFrom"), "k8s/base/migrate/job.yaml: Job migrate is not given DB_URL"),
+    # security
+    (put("api account/automountServiceAccountToken", True), "ServiceAccount api has no automountServiceAccountToken: false"),
+    (drop(f"{POD}/automountServiceAccountToken"), f"{DEPLOYMENT} has no automountServiceAccountToken: false"),
+    (drop("api account"), f"{DEPLOYMENT} runs as ServiceAccount api, which no manifest has"),
+    (put(f"{POD}/hostNetwork", True), f"{DEPLOYMENT} uses hostNetwork"),
+    (put(f"{POD}/volumes", [{"name": "v", "hostPath": {"path": "/etc"}}]), f"{DEPLOYMENT} mounts the node's /etc"),
+    (put(f"{POD}/securityContext/runAsUser", 7), f"{DEPLOYMENT} runs as user 7; platform.yaml says 1001 for the stack go"),
+    (put(f"{POD}/securityContext/runAsUser", 0), "has no numeric runAsUser other than 0"),
+    (drop(f"{MAIN}/securityContext/allowPrivilegeEscalation"), "has no allowPrivilegeEscalation: false"),
+    (put(f"{MAIN}/securityContext/privileged", True), "is privileged"),
+    (put(f"{MAIN}/securityContext/readOnlyRootFilesystem", False), "has no readOnlyRootFilesystem: true"),
+    (drop(f"{MAIN}/securityContext/runAsNonRoot"), "has no runAsNonRoot: true"),
+    (put(f"{MAIN}/securityContext/capabilities", {}), "does not drop ALL capabilities"),
+    (put(f"{MAIN}/securityContext/capabilities/add", ["SYS_ADMIN"]), "adds the capabilities SYS_ADMIN"),
+    (drop(f"{MAIN}/securityContext/seccompProfile"), "has no seccompProfile RuntimeDefault"),
+    (drop(f"{MAIN}/resources"), f"{DEPLOYMENT} requests no cpu and no memory (container api)"),
+    # who may reach what
+    (drop("deny data"), "k8s/components/default-deny/networkpolicy.yaml: namespace data has no NetworkPolicy that denies by default"),
+    (drop("db policy"), "k8s/base/stores/db/networkpolicy.yaml: NetworkPolicy db is missing"),
+    (put("db policy", policy("db", "data", "api")), "NetworkPolicy db keeps out migrate, which needs db"),
+    (put("db policy", policy("db", "data", "api", "migrate", "web")), "NetworkPolicy db lets in web, which does not need db"),
+    (put("db policy/spec/ingress", [{}]), "NetworkPolicy db lets in everybody"),
+    # routes
+    (put("ingress/spec/rules/1/host", "api.example.org"), "no Ingress has the host api.example.com"),
+    (
+        put("ingress/spec/rules/0/http/paths/0/backend/service/port/number", 80),
+        "sends www.example.com to api {'number': 80}, which no Service has",
+    ),
+]
+
+
+def found(change: Callable[[dict[str, Tree]], None] | None = None) -> list[str]:
+    objects = platform()
+    if change:
+        change(objects)
+    return problems(CATALOG, STAGING, objects.values())
+
+
+def test_a_platform_that_agrees_with_its_catalogue_has_no_problem() -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize(("change", "expected"), BROKEN, ids=[expected[-60:] for _, expected in BROKEN])
+def test_each_disagreement_is_named(change: Callable[[dict[str, Tree]], None], expected: str) -> None:
+    assert any(expected in problem for problem in found(change)), found(change)
+
+
+def test_digests_are_welcome_wherever_the_deploy_puts_them() -> None:
+    assert found(put(f"{MAIN}/image", "registry.example.com/p/api@sha256:" + "0" * 64)) == []
+
+
+def test_every_problem_begins_with_the_file_to_open() -> None:
+    assert all(problem.startswith("k8s/") and ": " in problem for change, _ in BROKEN for problem in found(change))
+
+
+def test_workloads_without_an_autoscaler_run_the_catalogues_replicas() -> None:
+    objects = platform()
+    del objects["hpa"]
+    put("api/spec/replicas", 2)(objects)
+    assert problems(CATALOG, STAGING, objects.values()) == []
