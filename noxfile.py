@@ -108,11 +108,18 @@ def services(session: nox.Session, service: str) -> None:
     from ops import local
 
     entry = CATALOG.services[service]
-    program, *arguments = (word.replace("{report}", str(REPORT.junit(session.name))) for word in entry.stack.test)
-    if entry.stack.name in ("node", "nextjs"):
+    # A shared package is tested with each service that takes it: what breaks for one of them is seen there.
+    folders = [
+        entry.path,
+        *(folder for folder in entry.packages if any((ROOT / folder / f).exists() for f in ("package.json", "pyproject.toml"))),
+    ]
+    if (ROOT / entry.path / "package.json").exists():
         tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
     with local.stores(Path(session.create_tmp()), None, [need for need in entry.needs if need in CATALOG.stores]) as variables:
-        tool(session, program, *arguments, cwd=ROOT / entry.path, env=dict(variables))
+        for folder in folders:
+            report = REPORT.junit(session.name, folder)
+            program, *arguments = (word.replace("{report}", str(report)) for word in entry.stack.test)
+            tool(session, program, *arguments, cwd=ROOT / folder, env=dict(variables))
 
 
 @check(tests=True, allow_parallel=True)

@@ -34,10 +34,10 @@ class Report:
         """Forget the last run."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def junit(self, session: str) -> Path:
-        """Where a test runner of this session writes its JUnit file."""
+    def junit(self, session: str, part: str = "") -> Path:
+        """Where a test runner of this session writes its JUnit file; `part` tells several runners of one session apart."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{_slug(session)}.xml"
+        path = self.folder / f"{_slug(session)}.{_slug(part)}.xml"
         path.unlink(missing_ok=True)
         return path
 
@@ -56,10 +56,8 @@ class Report:
             raise Failure(f"running {name}", "no test ran", "See why the runner found none.")
 
     def _count(self, outcome: Outcome) -> None:
-        path = self.folder / f"{_slug(outcome.session)}.xml"
-        if not path.exists():
-            return
-        for case in ElementTree.parse(path).iter("testcase"):  # noqa: S314 (our own runner wrote it)
+        files = sorted(self.folder.glob(f"{_slug(outcome.session)}.*.xml"))
+        for case in (case for file in files for case in ElementTree.parse(file).iter("testcase")):  # noqa: S314 (our own runner wrote it)
             skip = case.find("skipped")
             if skip is not None:
                 outcome.skipped += 1

@@ -1,0 +1,43 @@
+// Makes .next/standalone the whole program: what `next build` leaves beside it is put in, with our own entry.
+import { cpSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const here = join(import.meta.dirname, "..");
+const standalone = join(here, ".next/standalone");
+const program = join(standalone, "apps/web");
+
+const parts = ["contract.json", "healthcheck.ts", "start.ts", "src/server", "public", ".next/static"];
+for (const part of parts.filter((part) => existsSync(join(here, part)))) {
+  cpSync(join(here, part), join(program, part), { recursive: true });
+}
+
+// The picture optimiser is off, so its native library is dead weight; Next.js loads it only to optimise a picture.
+const packages = "node_modules/.pnpm";
+for (const unused of globSync([`${packages}/{sharp@,@img+}*`, `${packages}/**/node_modules/{sharp,@img}`], {
+  cwd: standalone,
+})) {
+  rmSync(join(standalone, unused), { recursive: true, force: true });
+}
+
+// Next.js puts random keys for draft mode and server actions into every build. Neither is used here, a key in an image
+// is no secret, and with them no two builds of the same sources would be the same image: they become zeros.
+const built = join(program, ".next");
+const actions = JSON.parse(readFileSync(join(built, "server/server-reference-manifest.json"), "utf8")) as Actions;
+if (Object.keys({ ...actions.node, ...actions.edge }).length > 0) {
+  throw new Error("There are server actions now: their key must come from the environment, and not be zeros.");
+}
+const preview = JSON.parse(readFileSync(join(built, "server/preview-props.json"), "utf8")) as Record<string, string>;
+const keys = [...Object.values(preview), actions.encryptionKey];
+const holders = ["server-reference-manifest.json", "server-reference-manifest.js", "preview-props.json"];
+for (const file of [...holders.map((name) => `server/${name}`), "prerender-manifest.json"]) {
+  const path = join(built, file);
+  const text = keys.reduce((left, key) => left.replaceAll(key, zeros(key)), readFileSync(path, "utf8"));
+  writeFileSync(path, text);
+}
+
+type Actions = { node: object; edge: object; encryptionKey: string };
+
+/** A key of the same form and length. */
+function zeros(key: string): string {
+  return key.endsWith("=") ? Buffer.alloc(32).toString("base64") : "0".repeat(key.length);
+}

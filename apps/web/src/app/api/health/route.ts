@@ -1,0 +1,11 @@
+import { SERVICE, VERSION } from "../../../server/config.ts";
+
+export const dynamic = "force-dynamic";
+
+/** Says that this process answers; asks nobody else. */
+export function GET(): Response {
+  return Response.json(
+    { status: "ok", service: SERVICE, version: VERSION },
+    { headers: { "Cache-Control": "no-store" } },
+  );
+}

@@ -1,0 +1,60 @@
+import Link from "next/link";
+import { AccountForm, type Field } from "./account-form.tsx";
+import { Mark } from "./mark.tsx";
+
+type Query = Record<string, string | string[] | undefined>;
+type Props = {
+  action: "sign-in" | "sign-up";
+  title: string;
+  lead: string;
+  submit: string;
+  fields: Field[];
+  other: { question: string; href: string; label: string };
+  query: Query;
+};
+
+/** Sign-in and sign-up: what this is on one side, the form on the other. */
+export function AccountPage({ action, title, lead, submit, fields, other, query }: Props) {
+  const typed = { email: text(query["email"]), name: text(query["name"]) };
+  return (
+    <div className="account">
+      <aside className="account-story">
+        <p className="brand">
+          <Mark /> <span>NextAI Agent</span>
+        </p>
+        <div className="account-pitch">
+          <p className="pitch">Keep what matters. Find it again by what it meant.</p>
+          <ul className="echoes" aria-hidden="true">
+            <li>The bakery by the canal opens at six on Sundays</li>
+            <li>Grandmother’s plum cake: less sugar, more cinnamon</li>
+            <li>Mira prefers the window seat on trains</li>
+          </ul>
+        </div>
+      </aside>
+      <main id="content" className="account-main">
+        <div className="account-box">
+          <h1>{title}</h1>
+          <p className="lead">{lead}</p>
+          {query["signed-out"] ? (
+            <p className="notice" role="status">
+              You are signed out.
+            </p>
+          ) : null}
+          {query["expired"] ? (
+            <p className="notice" role="status">
+              Your session is over. Please sign in again.
+            </p>
+          ) : null}
+          <AccountForm action={action} submit={submit} fields={fields} typed={typed} error={text(query["error"])} />
+          <p className="other">
+            {other.question} <Link href={other.href}>{other.label}</Link>
+          </p>
+        </div>
+      </main>
+    </div>
+  );
+}
+
+function text(value: string | string[] | undefined): string {
+  return typeof value === "string" ? value.slice(0, 200) : "";
+}

@@ -1,0 +1,74 @@
+import type { Config } from "./config.ts";
+import { endedCookies, readTokens, sessionCookies, type Tokens } from "./cookies.ts";
+import { errorResponse } from "./errors.ts";
+import { callGateway, GatewayError } from "./gateway.ts";
+import { sameOrigin } from "./origin.ts";
+import { downstreamHeaders, traceHeaders, upstreamHeaders } from "./passthrough.ts";
+import { RefreshUnavailable, refresh } from "./refresh.ts";
+import { withCookies } from "./session.ts";
+
+/** Longest request body that is passed on, in bytes: it is kept, so that it can be sent again after a refresh. */
+const LONGEST_BODY = 1_048_576;
+
+/** What went to the gateway and came back; `tokens` when the session was renewed, null when it turned out to be over. */
+type Exchange = { answer: Response; tokens?: Tokens | null };
+
+/** Passes a request under /api on to the gateway as the signed-in person, renewing the session once where needed. */
+export async function handleApi(config: Config, request: Request, timeout?: number): Promise<Response> {
+  if (!sameOrigin(request))
+    return errorResponse(request, 403, "foreign_origin", "This request came from another site.");
+  const body = await readBody(request);
+  if (body === "too long") return errorResponse(request, 413, "too_large", "The request is larger than 1 MiB.");
+  try {
+    const { answer, tokens } = await exchange(config, request, body, timeout);
+    const response = new Response(answer.body, { status: answer.status, headers: downstreamHeaders(answer) });
+    if (tokens === undefined) return response;
+    return withCookies(response, tokens ? sessionCookies(tokens, config.secure) : endedCookies(config.secure));
+  } catch (error) {
+    if (error instanceof GatewayError) return errorResponse(request, error.status, error.code, error.message);
+    if (error instanceof RefreshUnavailable) {
+      return errorResponse(request, error.status, "session_not_renewed", error.message);
+    }
+    throw error;
+  }
+}
+
+async function exchange(
+  config: Config,
+  request: Request,
+  body: ArrayBuffer | undefined,
+  timeout?: number,
+): Promise<Exchange> {
+  const url = new URL(request.url);
+  const target = config.gateway + url.pathname + url.search;
+  const held = readTokens(request.headers.get("cookie"), config.secure);
+  const send = (token: string | undefined): Promise<Response> => {
+    const headers = upstreamHeaders(request);
+    if (token) headers.set("authorization", `Bearer ${token}`);
+    return callGateway(target, { method: request.method, headers, body, timeout });
+  };
+  // The cookie of an expired access token is gone: no need to be told 401 first.
+  const renewed = held.refresh && !held.access ? await refresh(config, held.refresh, traceHeaders(request)) : undefined;
+  if (renewed) return { answer: await send(renewed.accessToken), tokens: renewed };
+
+  const answer = await send(held.access);
+  if (answer.status !== 401 || url.pathname.startsWith("/api/auth/")) return { answer };
+  if (!held.refresh) return held.access ? { answer, tokens: null } : { answer };
+  const tokens = held.access ? await refresh(config, held.refresh, traceHeaders(request)) : undefined;
+  if (!tokens) return { answer, tokens: null };
+  await answer.body?.cancel();
+  return { answer: await send(tokens.accessToken), tokens };
+}
+
+async function readBody(request: Request): Promise<ArrayBuffer | undefined | "too long"> {
+  if (!request.body || request.method === "GET" || request.method === "HEAD") return undefined;
+  if (Number(request.headers.get("content-length") ?? 0) > LONGEST_BODY) return "too long";
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body) {
+    length += chunk.byteLength;
+    if (length > LONGEST_BODY) return "too long";
+    chunks.push(chunk);
+  }
+  return length === 0 ? undefined : await new Blob(chunks as BlobPart[]).arrayBuffer();
+}

@@ -1,0 +1,64 @@
+import { createHash } from "node:crypto";
+import type { Config } from "./config.ts";
+import type { Tokens } from "./cookies.ts";
+import { callGateway } from "./gateway.ts";
+
+/** How long the outcome of a refresh answers for its old token, in milliseconds. */
+const REMEMBERED = 30_000;
+
+/** The newest tokens of a session, or undefined where the session is over. */
+type Outcome = Tokens | undefined;
+
+// On globalThis, since Next.js may load this module once per bundle, and a refresh token may be used once per process.
+const shared = globalThis as typeof globalThis & { nextaiRefreshes?: Map<string, Promise<Outcome>> };
+shared.nextaiRefreshes ??= new Map();
+const refreshes = shared.nextaiRefreshes;
+
+/**
+ * Exchanges a refresh token for new tokens; undefined when the gateway says that the session is over.
+ *
+ * A refresh token is good for one use, and a second use revokes the whole session. So requests that carry the same one,
+ * at the same time or from before the browser got the new cookies, share one exchange. Throws `GatewayError`.
+ */
+export function refresh(config: Config, token: string, headers: Headers): Promise<Outcome> {
+  const key = createHash("sha256").update(token).digest("base64");
+  const running = refreshes.get(key);
+  if (running) return running;
+  const exchange = requestTokens(config, token, headers);
+  refreshes.set(key, exchange);
+  exchange.then(
+    () => setTimeout(() => refreshes.delete(key), REMEMBERED).unref(),
+    () => refreshes.delete(key),
+  );
+  return exchange;
+}
+
+/** The refresh token that is good now, for one that a request carries. */
+export async function currentToken(token: string): Promise<string> {
+  const key = createHash("sha256").update(token).digest("base64");
+  const outcome = await refreshes.get(key)?.catch(() => undefined);
+  return outcome ? currentToken(outcome.refreshToken) : token;
+}
+
+async function requestTokens(config: Config, token: string, headers: Headers): Promise<Outcome> {
+  const answer = await callGateway(`${config.gateway}/api/auth/refresh`, {
+    method: "POST",
+    headers: new Headers({ ...Object.fromEntries(headers), "content-type": "application/json" }),
+    body: JSON.stringify({ refreshToken: token }),
+  });
+  if (answer.status === 200) return (await answer.json()) as Tokens;
+  await answer.body?.cancel();
+  if (answer.status === 400 || answer.status === 401 || answer.status === 422) return undefined;
+  // Anything else says nothing about the session: it must not sign anybody out.
+  throw new RefreshUnavailable(answer.status);
+}
+
+/** The gateway answered a refresh with neither tokens nor a refusal. */
+export class RefreshUnavailable extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super("The session could not be renewed right now.");
+    this.status = status === 429 ? 429 : 502;
+  }
+}

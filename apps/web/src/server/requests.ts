@@ -1,0 +1,48 @@
+import { randomUUID } from "node:crypto";
+import diagnostics from "node:diagnostics_channel";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { log } from "./log.ts";
+
+type Event = { request: IncomingMessage; response: ServerResponse };
+
+/**
+ * Gives every request of this process an id and the caller's address, and logs it when it is answered.
+ *
+ * Node's own `http.server.*` channels are told of a request before Next.js sees it, so this holds for built files,
+ * pages and the API alike, without a server of our own in front.
+ */
+export function watchRequests(): void {
+  const started = new WeakMap<IncomingMessage, number>();
+  diagnostics.subscribe("http.server.request.start", (message) => {
+    const { request, response } = message as Event;
+    started.set(request, performance.now());
+    const id = requestId(request.headers["x-request-id"]);
+    request.headers["x-request-id"] = id;
+    response.setHeader("X-Request-Id", id);
+    request.headers["x-forwarded-for"] = forwardedFor(request);
+  });
+  diagnostics.subscribe("http.server.response.finish", (message) => {
+    const { request, response } = message as Event;
+    const path = (request.url ?? "").split("?", 1)[0] ?? "";
+    const quiet = path === "/api/health" || path.startsWith("/_next/static/");
+    log(quiet ? "debug" : "info", "request", {
+      requestId: request.headers["x-request-id"],
+      method: request.method,
+      path,
+      status: response.statusCode,
+      ms: Math.round(performance.now() - (started.get(request) ?? performance.now())),
+    });
+  });
+}
+
+/** The caller's id when it is a harmless token, else a new one. */
+export function requestId(given: string | string[] | null | undefined): string {
+  return typeof given === "string" && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+function forwardedFor(request: IncomingMessage): string {
+  const peer = (request.socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+  const before = request.headers["x-forwarded-for"];
+  // Appended, never believed: who may say what stands before it is for the gateway to decide (TRUSTED_PROXIES).
+  return before ? `${before}, ${peer}` : peer;
+}

@@ -1,0 +1,42 @@
+// The process: checks the environment, then becomes the Next.js server that `next build` made beside this file.
+import { config, SERVICE, VERSION } from "./src/server/config.ts";
+import { ConfigError } from "./src/server/contract.ts";
+import { captureConsole, log } from "./src/server/log.ts";
+import { watchRequests } from "./src/server/requests.ts";
+
+/** Unfinished requests get this long after SIGTERM, in milliseconds. */
+const GRACE = 10_000;
+
+function main(): Promise<unknown> {
+  const { host, port } = config();
+  captureConsole();
+  watchRequests();
+  // Next.js knows the address by other names, and ends by itself on SIGTERM once its requests are done.
+  process.env["HOSTNAME"] = host;
+  process.env["PORT"] = String(port);
+  process.env["NEXT_TELEMETRY_DISABLED"] = "1";
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(signal));
+  log("info", "starting", { host, port, version: VERSION });
+  const server = new URL("./server.js", import.meta.url).href;
+  return import(server);
+}
+
+function stop(signal: string): void {
+  log("info", "stopping", { signal });
+  // Next.js ends with 128 + the signal's number; a stop that was asked for is no failure.
+  process.once("exit", () => {
+    process.exitCode = 0;
+  });
+  setTimeout(() => {
+    log("warn", "requests were cut off", { afterMs: GRACE });
+    process.exit(0);
+  }, GRACE).unref();
+}
+
+try {
+  await main();
+} catch (error) {
+  const known = error instanceof ConfigError;
+  process.stderr.write(known ? `${error.message}\n` : `${SERVICE}: cannot start: ${String(error)}\n`);
+  process.exit(known ? 2 : 1);
+}

@@ -1,0 +1,163 @@
+import { describe, expect, test } from "vitest";
+import { errorOf, MIRA, platform } from "./setup.ts";
+
+const JSON_TYPE = { "content-type": "application/json" };
+
+describe("the API behind the page", () => {
+  const it = platform();
+
+  async function signedIn() {
+    const browser = it.browser();
+    await browser.session("sign-up", MIRA);
+    return browser;
+  }
+
+  test("gets path, query, body and the person's token, and its answer comes back", async () => {
+    const browser = await signedIn();
+    const stored = await browser.send("POST", "/api/memories", JSON.stringify({ text: "plum cake" }), JSON_TYPE);
+    expect(stored.status).toBe(201);
+    const found = await browser.send("GET", "/api/memories/search?q=plum%20cake&limit=3");
+    expect(((await found.json()) as { items: object[] }).items).toHaveLength(1);
+    const seen = it.upstream.requests.at(-1);
+    expect(seen?.url).toBe("/api/memories/search?q=plum%20cake&limit=3");
+    expect(seen?.headers.authorization).toBe(`Bearer ${browser.cookies.get("nextai_access")}`);
+    expect(found.headers.get("x-upstream")).toBe("yes");
+    expect(found.headers.get("cache-control")).toBe("no-store");
+  });
+
+  test("gets the caller's address and request id, and nothing that a caller made up", async () => {
+    const browser = await signedIn();
+    await browser.send("GET", "/api/memories", undefined, {
+      "x-request-id": "r-1",
+      "x-forwarded-for": "203.0.113.7",
+      "x-user-id": "somebody-else",
+      authorization: "Bearer made-up",
+      connection: "close, x-private",
+      "x-private": "1",
+      "keep-alive": "timeout=5",
+    });
+    const headers = it.upstream.requests.at(-1)?.headers ?? {};
+    expect(headers).toMatchObject({ "x-request-id": "r-1", "x-forwarded-for": "203.0.113.7" });
+    expect(headers.authorization).toBe(`Bearer ${browser.cookies.get("nextai_access")}`);
+    for (const name of ["cookie", "x-user-id", "x-private", "origin"]) expect(headers).not.toHaveProperty(name);
+    expect(headers["keep-alive"]).not.toBe("timeout=5");
+  });
+
+  test("may neither set cookies on this host nor open it to other origins", async () => {
+    it.upstream.intercept = (_seen, response) => {
+      response.writeHead(200, {
+        "Set-Cookie": "a=b",
+        "Access-Control-Allow-Origin": "*",
+        "Cache-Control": "max-age=5",
+      });
+      response.end("{}");
+      return true;
+    };
+    const response = await it.browser().send("GET", "/api/anything");
+    expect(response.headers.get("set-cookie")).toBeNull();
+    expect(response.headers.get("access-control-allow-origin")).toBeNull();
+    expect(response.headers.get("cache-control")).toBe("max-age=5");
+  });
+
+  test("renews an expired session once, and the request is sent again with its body", async () => {
+    const browser = await signedIn();
+    const before = browser.cookies.get("nextai_access");
+    it.upstream.expireAccess();
+    const stored = await browser.send("POST", "/api/memories", JSON.stringify({ text: "again" }), JSON_TYPE);
+    expect(stored.status).toBe(201);
+    expect(it.upstream.to("/api/memories").map((seen) => seen.body)).toEqual(['{"text":"again"}', '{"text":"again"}']);
+    expect(browser.cookies.get("nextai_access")).not.toBe(before);
+  });
+
+  test("renews once for requests at the same time, so that no reuse is detected", async () => {
+    const browser = await signedIn();
+    it.upstream.expireAccess();
+    const answers = await Promise.all(Array.from({ length: 8 }, () => browser.send("GET", "/api/memories")));
+    expect(answers.map((answer) => answer.status)).toEqual(Array(8).fill(200));
+    expect(it.upstream.to("/api/auth/refresh")).toHaveLength(1);
+    expect((await browser.send("GET", "/api/memories")).status).toBe(200);
+  });
+
+  test("renews for a request that left before the browser had the new cookies", async () => {
+    const browser = await signedIn();
+    const old = new Map(browser.cookies);
+    it.upstream.expireAccess();
+    await browser.send("GET", "/api/memories");
+    for (const [name, value] of old) browser.cookies.set(name, value);
+    expect((await browser.send("GET", "/api/memories")).status).toBe(200);
+    expect(it.upstream.to("/api/auth/refresh")).toHaveLength(1);
+  });
+
+  test("is asked for new tokens first when only the refresh cookie is left", async () => {
+    const browser = await signedIn();
+    browser.cookies.delete("nextai_access");
+    expect((await browser.send("GET", "/api/memories")).status).toBe(200);
+    expect(it.upstream.to("/api/memories")).toHaveLength(1);
+    expect(browser.cookies.has("nextai_access")).toBe(true);
+  });
+
+  test("ends the session when it cannot be renewed, with 401 and no cookies", async () => {
+    const browser = await signedIn();
+    it.upstream.expireAccess();
+    browser.cookies.set("nextai_refresh", "stolen-or-revoked");
+    const response = await browser.send("GET", "/api/memories");
+    expect(response.status).toBe(401);
+    expect(browser.cookies.size).toBe(0);
+    expect(it.upstream.to("/api/memories")).toHaveLength(1);
+  });
+
+  test("keeps the session when the renewal itself fails", async () => {
+    const browser = await signedIn();
+    it.upstream.expireAccess();
+    it.upstream.intercept = ({ url }, response) => {
+      if (!url.startsWith("/api/auth/")) return false;
+      response.writeHead(503).end("{}");
+      return true;
+    };
+    const response = await browser.send("GET", "/api/memories");
+    expect([response.status, (await errorOf(response)).code]).toEqual([502, "session_not_renewed"]);
+    expect(browser.cookies.size).toBe(2);
+    it.upstream.intercept = () => false;
+    expect((await browser.send("GET", "/api/memories")).status).toBe(200);
+  });
+
+  test("is not reached by another site's forms and scripts", async () => {
+    const browser = await signedIn();
+    const before = it.upstream.requests.length;
+    for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+      const response = await browser.send(method, "/api/memories/1", undefined, { origin: "https://evil.example.com" });
+      expect(response.status).toBe(403);
+    }
+    expect(it.upstream.requests).toHaveLength(before);
+  });
+
+  test("being down is 502, being slow is 504, each with an error body", async () => {
+    it.upstream.intercept = () => true; // never answers
+    const slow = await it.browser().send("GET", "/api/memories", undefined, { "x-request-id": "slow-1" });
+    expect(slow.status).toBe(504);
+    expect(await errorOf(slow)).toMatchObject({ code: "gateway_timeout", requestId: "slow-1" });
+    await it.upstream.close();
+    const down = await it.browser().send("GET", "/api/memories");
+    expect(down.status).toBe(502);
+    expect(await errorOf(down)).toEqual({
+      code: "gateway_unreachable",
+      message: expect.any(String),
+      requestId: expect.stringMatching(/^[\w-]{36}$/),
+    });
+  });
+
+  test("gets no body longer than 1 MiB", async () => {
+    const browser = await signedIn();
+    expect((await browser.send("POST", "/api/memories", "x".repeat(1_048_577))).status).toBe(413);
+    expect(it.upstream.to("/api/memories")).toEqual([]);
+  });
+
+  test("hands redirects back instead of following them", async () => {
+    it.upstream.intercept = (_seen, response) => {
+      response.writeHead(302, { Location: "http://169.254.169.254/" }).end();
+      return true;
+    };
+    const response = await it.browser().send("GET", "/api/elsewhere");
+    expect([response.status, response.headers.get("location")]).toEqual([302, "http://169.254.169.254/"]);
+  });
+});

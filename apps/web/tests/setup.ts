@@ -1,0 +1,80 @@
+import { afterEach, beforeEach } from "vitest";
+import { handleApi } from "../src/server/api.ts";
+import { type Config, readConfig } from "../src/server/config.ts";
+import { handleSession } from "../src/server/session.ts";
+import { Upstream } from "./upstream.ts";
+
+export const HOST = "app.example.com";
+
+/** A browser in front of the handlers: keeps cookies, says where it is from. */
+export class Browser {
+  readonly cookies = new Map<string, string>();
+  private readonly config: Config;
+
+  constructor(config: Config) {
+    this.config = config;
+  }
+
+  session(action: string, fields: Record<string, string>, headers: Record<string, string> = {}): Promise<Response> {
+    return this.send("POST", `/api/session/${action}`, JSON.stringify(fields), {
+      "content-type": "application/json",
+      ...headers,
+    });
+  }
+
+  form(action: string, fields: Record<string, string>): Promise<Response> {
+    return this.send("POST", `/api/session/${action}`, new URLSearchParams(fields).toString(), {
+      "content-type": "application/x-www-form-urlencoded",
+    });
+  }
+
+  async send(method: string, path: string, body?: string, headers: Record<string, string> = {}): Promise<Response> {
+    const request = new Request(`http://${HOST}${path}`, {
+      method,
+      body: body ?? null,
+      headers: {
+        host: HOST,
+        cookie: this.cookieHeader(),
+        ...(method === "GET" ? {} : { origin: `http://${HOST}` }),
+        ...headers,
+      },
+    });
+    const action = /^\/api\/session\/(.*)$/.exec(path)?.[1];
+    const response = action
+      ? await handleSession(this.config, action, request)
+      : await handleApi(this.config, request, 300);
+    this.keep(response);
+    return response;
+  }
+
+  private cookieHeader(): string {
+    return [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+  }
+
+  private keep(response: Response): void {
+    for (const cookie of response.headers.getSetCookie()) {
+      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(cookie) ?? [];
+      if (/Max-Age=0\b/.test(cookie)) this.cookies.delete(name);
+      else this.cookies.set(name, value);
+    }
+  }
+}
+
+/** A gateway before each test, gone after it, and browsers in front of it. */
+export function platform(environment: Record<string, string> = { COOKIE_SECURE: "false" }) {
+  const state = {} as { upstream: Upstream; url: string; config: Config; browser: () => Browser };
+  beforeEach(async () => {
+    state.upstream = new Upstream();
+    state.url = await state.upstream.listen();
+    state.config = readConfig({ API_GATEWAY_URL: `${state.url}/`, ...environment });
+    state.browser = () => new Browser(state.config);
+  });
+  afterEach(() => state.upstream.close());
+  return state;
+}
+
+export const MIRA = { name: "Mira", email: "mira@example.com", password: "a window seat" };
+
+export async function errorOf(response: Response): Promise<{ code: string; message: string; requestId: string }> {
+  return ((await response.json()) as { error: { code: string; message: string; requestId: string } }).error;
+}

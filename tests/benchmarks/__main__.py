@@ -1,0 +1,71 @@
+"""`python -m tests.benchmarks [NAME …]`: run the benchmarks whose names are given, or those that this machine can run."""
+
+import functools
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ops import catalog
+from ops.console import say, table
+from tests.benchmarks.timing import Compared, command, compare
+
+ROOT = Path(__file__).parents[2]
+PYTHON = sys.executable
+INVOKE = (PYTHON, "-m", "invoke")
+Benchmark = Callable[[], list[Compared]]
+
+
+def startup() -> list[Compared]:
+    """`invoke --list` against an interpreter that does nothing, and against Invoke with no tasks of ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "tasks.py").write_text("from invoke import task\n\n@task\ndef nothing(c):\n    pass\n")
+        bare = compare("invoke --list / python -c pass", command([*INVOKE, "--list"], cwd=ROOT), command([PYTHON, "-c", "pass"]), 15)
+        floor = compare(
+            "invoke --list / the same with one empty task",
+            command([*INVOKE, "--list"], cwd=ROOT),
+            command([*INVOKE, "--list"], cwd=Path(folder)),
+            15,
+        )
+    return [bare, floor]
+
+
+def loading() -> list[Compared]:
+    """The catalogue with 50 services more against a parse of the same text that checks nothing."""
+    import yaml
+
+    text = (ROOT / "platform.yaml").read_text()
+    entries = "".join(
+        f"  extra-{i}: {{stack: go, path: services/api-gateway, port: {20000 + i}, localPort: {30000 + i}, namespace: nextai-system}}\n"
+        for i in range(50)
+    )
+    large = text.replace("services:\n", "services:\n" + entries, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in ("apps", "services", "packages", "ops", "infra", "k8s", "tests"):
+            shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("node_modules", ".venv", ".next", "dist"))
+        for file in filter(Path.is_file, ROOT.iterdir()):
+            shutil.copy(file, root)
+        (root / "platform.yaml").write_text(large)
+        parse = functools.partial(yaml.compose, large, Loader=yaml.CSafeLoader)
+        return [compare("catalogue of 54 services / yaml.compose", functools.partial(catalog.load, root), parse, 15)]
+
+
+BENCHMARKS: dict[str, Benchmark] = {"startup": startup, "loading": loading}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        sys.exit(f"unknown benchmark {', '.join(unknown)}; one of {', '.join(BENCHMARKS)}")
+    say(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; medians in ms")
+    rows = [compared.row() for name in names for compared in BENCHMARKS[name]()]
+    table(("ours / peer", "ours ms", "peer ms", "ratio", "runs"), rows)
+
+
+if __name__ == "__main__":
+    main()
