@@ -1,0 +1,1 @@
+"""What every Python service of the platform shares. A service's own files are main, config, routes, store and health."""

@@ -1,0 +1,53 @@
+"""The platform's error body: {"error": {"code", "message", "requestId"}}."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from nextai_service_kit.logs import request_id
+
+
+class ApiError(Exception):
+    """An answer that is an error: HTTP status, a code for programs, a message for people."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{status} {code}")
+        self.status = status
+        self.code = code
+        self.message = message
+
+
+def body(status: int, code: str, message: str) -> JSONResponse:
+    """An error as a response."""
+    return JSONResponse({"error": {"code": code, "message": message, "requestId": request_id.get()}}, status)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of an app answer with the error body."""
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+async def _api_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return body(error.status, error.code, error.message)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    # What was sent is not repeated: it may be private.
+    problems = [f"{'.'.join(str(part) for part in problem['loc'][1:]) or 'body'}: {problem['msg']}" for problem in error.errors()]
+    return body(422, "validation", "; ".join(problems))
+
+
+_CODES = {404: ("not_found", "There is nothing at this address."), 405: ("method_not_allowed", "This address does not take that method.")}
+
+
+async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code, message = _CODES.get(error.status_code, ("bad_request", "The request cannot be read."))
+    answer = body(error.status_code, code, message)
+    answer.headers.update(error.headers or {})
+    return answer

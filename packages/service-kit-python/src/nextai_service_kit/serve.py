@@ -1,0 +1,69 @@
+"""Start and end of a service's process."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from nextai_service_kit import contract, errors, health, logs, settings
+from nextai_service_kit.requests import RequestMiddleware
+from nextai_service_kit.settings import InvalidEnvironment, Settings
+
+FAREWELL = 10
+"""Seconds that requests under way have at shutdown."""
+
+# Longer than the gateway keeps idle connections (30 s), so that it never sends a request on one that is just being closed.
+_KEEP_ALIVE = 75
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def application(service: str, version: str, checks: Mapping[str, health.Check], lifespan: Lifespan) -> FastAPI:
+    """An app with what every service has: request ids and log lines, error bodies, health. The service adds its routes."""
+    # The API's description is in the repository; a service does not publish it.
+    app = FastAPI(title=service, version=version, lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    app.add_middleware(RequestMiddleware)
+    errors.install(app)
+    app.include_router(health.router(service, version, checks))
+    return app
+
+
+def run(contract_file: Path, build: Callable[[Settings, str], FastAPI]) -> None:
+    """Read the environment, build the app (`build(settings, version)`) and serve it until SIGTERM or SIGINT; then exit 0.
+
+    Exits with 2, and one line on stderr that names every missing or wrong variable, when the environment is not as the contract says.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn takes signals over while it serves, and raises them again when it has ended: that must not look like a crash.
+        signal.signal(number, _leave)
+    try:
+        values = settings.read(contract.load(contract_file), os.environ)
+    except InvalidEnvironment as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    service = values.contract.service
+    logs.configure(service, values.text("LOG_LEVEL"), values.text("LOG_FORMAT"))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build(values, os.environ.get("APP_VERSION") or "dev"),
+            host=values.text("HOST"),
+            port=values.number("PORT"),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=FAREWELL,
+        )
+    )
+    server.run()
+    sys.exit(0 if server.started else 1)
+
+
+def _leave(_number: int, _frame: object) -> None:
+    sys.exit(0)

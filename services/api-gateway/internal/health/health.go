@@ -1,0 +1,77 @@
+// Package health answers whether the process lives, and whether it can do its work.
+package health
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
+)
+
+// Each store has this long to answer a readiness check.
+const patience = 2 * time.Second
+
+// Check asks one store.
+type Check func(context.Context) error
+
+// Live answers 200 as long as the process serves; it asks no store, so that a store's outage restarts nothing.
+func Live(service, version string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		reply.JSON(w, http.StatusOK, map[string]string{"status": "ok", "service": service, "version": version})
+	}
+}
+
+type report struct {
+	Status string            `json:"status"`
+	Checks map[string]string `json:"checks"`
+}
+
+// Ready asks every store, all at once, and answers 200, or 503 when one did not answer well.
+func Ready(checks map[string]Check, log *slog.Logger) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		answer, status := report{"ok", map[string]string{}}, http.StatusOK
+		for name, err := range ask(r.Context(), checks) {
+			answer.Checks[name] = "ok"
+			if err != nil {
+				log.WarnContext(r.Context(), "not ready", "store", name, "error", err.Error())
+				answer.Status, status = "unavailable", http.StatusServiceUnavailable
+				answer.Checks[name] = "error: " + brief(err)
+			}
+		}
+		reply.JSON(w, status, answer)
+	}
+}
+
+func ask(ctx context.Context, checks map[string]Check) map[string]error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var (
+		wait    sync.WaitGroup
+		lock    sync.Mutex
+		results = map[string]error{}
+	)
+	for name, check := range checks {
+		wait.Go(func() {
+			err := check(ctx)
+			lock.Lock()
+			defer lock.Unlock()
+			results[name] = err
+		})
+	}
+	wait.Wait()
+	return results
+}
+
+// brief says what happened without the addresses and names that an error's text has: anybody may ask for readiness.
+func brief(err error) string {
+	var network net.Error
+	if errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &network) && network.Timeout()) {
+		return "no answer within " + patience.String()
+	}
+	return "failed (the log says why)"
+}

@@ -1,0 +1,143 @@
+// Package proxy sends requests on to the services.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nextai-agent/platform/services/api-gateway/internal/auth"
+	"github.com/nextai-agent/platform/services/api-gateway/internal/clientip"
+	"github.com/nextai-agent/platform/services/api-gateway/internal/config"
+	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
+)
+
+// BodyLimit is the largest request body, in bytes. The API takes JSON, and its largest field is a memory of 4000 characters;
+// the 50 MB that the ingress lets through are for uploads, which have no route here.
+const BodyLimit = 1 << 20
+
+// Timeouts bound what a service may take.
+type Timeouts struct {
+	Connect  time.Duration // to a service
+	Response time.Duration // until its response begins
+	Whole    time.Duration // until its response has ended
+}
+
+// DefaultTimeouts are what production uses.
+var DefaultTimeouts = Timeouts{Connect: 2 * time.Second, Response: 15 * time.Second, Whole: 30 * time.Second}
+
+// NewTransport makes the connection pool to the services.
+func NewTransport(timeouts Timeouts) *http.Transport {
+	return &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: timeouts.Connect, KeepAlive: 15 * time.Second}).DialContext,
+		ResponseHeaderTimeout: timeouts.Response,
+		MaxIdleConnsPerHost:   64,
+		// Shorter than the services keep idle connections open, so that a request does not meet one that is just being closed.
+		IdleConnTimeout: 30 * time.Second,
+	}
+}
+
+// WithTimeout bounds the whole request, body and response included.
+func WithTimeout(whole time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), whole)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// LimitBody refuses a body over BodyLimit: at once when its length is announced, else when it has come too far.
+func LimitBody(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > BodyLimit {
+			w.Header().Set("Connection", "close") // else the server would read the rest of the body
+			tooLarge(w, r)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, BodyLimit)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func tooLarge(w http.ResponseWriter, r *http.Request) {
+	reply.Error(w, r, http.StatusRequestEntityTooLarge, "body_too_large", "The body is larger than 1 MiB.")
+}
+
+func forward(upstream config.Upstream, transport http.RoundTripper, log *slog.Logger) http.Handler {
+	return &httputil.ReverseProxy{
+		Transport:      transport,
+		Rewrite:        func(request *httputil.ProxyRequest) { rewrite(request, upstream) },
+		ModifyResponse: func(response *http.Response) error { tidy(response.Header); return nil },
+		ErrorHandler:   failed(upstream.Service, log),
+		ErrorLog:       slog.NewLogLogger(log.With("upstream", upstream.Service).Handler(), slog.LevelWarn),
+	}
+}
+
+// rewrite makes the request that the service sees. Services believe X-User-Id because nobody but the gateway can have set it.
+func rewrite(request *httputil.ProxyRequest, upstream config.Upstream) {
+	in, out := request.In, request.Out
+	out.URL = target(upstream, in.URL)
+	out.Host = ""
+	for name := range out.Header {
+		// Some servers read X_User_Id as X-User-Id.
+		if strings.HasPrefix(strings.ReplaceAll(strings.ToLower(name), "_", "-"), "x-user-") {
+			delete(out.Header, name)
+		}
+	}
+	// The token and cookies end here: a service that does not get them cannot log or lose them. No route upgrades its connection.
+	for _, name := range []string{"Authorization", "Cookie", "Connection", "Upgrade", "Forwarded", "X-Real-Ip"} {
+		out.Header.Del(name)
+	}
+	if caller := auth.From(in.Context()); caller.Err == nil {
+		out.Header.Set("X-User-Id", caller.UserID)
+	}
+	request.SetXForwarded()
+	out.Header.Set("X-Forwarded-For", clientip.From(in.Context()).String())
+}
+
+// target strips the route's prefix from the path and puts the service's base URL in front. The path is plain (see PlainPaths).
+func target(upstream config.Upstream, in *url.URL) *url.URL {
+	out := *upstream.Base
+	cut := func(p string) string { return strings.TrimPrefix(p, upstream.Strip) }
+	out.RawPath = strings.TrimSuffix(upstream.Base.EscapedPath(), "/") + cut(in.EscapedPath())
+	out.Path = strings.TrimSuffix(upstream.Base.Path, "/") + cut(in.Path)
+	out.RawQuery = in.RawQuery
+	return &out
+}
+
+// tidy removes what the gateway says itself.
+func tidy(header http.Header) {
+	for name := range header {
+		lower := strings.ToLower(name)
+		if strings.HasPrefix(lower, "access-control-") || strings.HasPrefix(lower, "ratelimit-") || lower == "x-request-id" || lower == "server" {
+			delete(header, name)
+		}
+	}
+}
+
+func failed(service string, log *slog.Logger) func(http.ResponseWriter, *http.Request, error) {
+	return func(w http.ResponseWriter, r *http.Request, err error) {
+		var (
+			large   *http.MaxBytesError
+			network net.Error
+		)
+		switch {
+		case errors.As(err, &large):
+			tooLarge(w, r)
+			return
+		case errors.Is(r.Context().Err(), context.Canceled):
+			panic(http.ErrAbortHandler) // the client has gone
+		case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+			reply.Error(w, r, http.StatusGatewayTimeout, "upstream_timeout", "A part of the platform took too long to answer. Try again in a moment.")
+		default:
+			reply.Error(w, r, http.StatusBadGateway, "upstream_unavailable", "A part of the platform cannot be reached. Try again in a moment.")
+		}
+		log.ErrorContext(r.Context(), "upstream failed", "upstream", service, "error", err.Error())
+	}
+}

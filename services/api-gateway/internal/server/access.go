@@ -1,0 +1,75 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/nextai-agent/platform/services/api-gateway/internal/auth"
+	"github.com/nextai-agent/platform/services/api-gateway/internal/clientip"
+	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
+)
+
+// response remembers what was answered. Unwrap lets http.ResponseController reach the real writer.
+type response struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (r *response) WriteHeader(status int) {
+	if r.status == 0 && status >= 200 { // 1xx are not the answer
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *response) Write(data []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(data)
+	r.bytes += int64(n)
+	return n, err
+}
+
+func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// observe writes one log line a request and turns a panic into a 500. The query is not logged: it holds what people search for.
+func observe(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began, answer := time.Now(), &response{ResponseWriter: w}
+		defer func() {
+			fault := recover()
+			if fault != nil && fault != http.ErrAbortHandler {
+				log.ErrorContext(r.Context(), "panic", "error", fault, "stack", string(debug.Stack()))
+				if answer.status == 0 {
+					reply.Error(answer, r, http.StatusInternalServerError, "internal_error", "Something went wrong on our side.")
+				} else {
+					fault = http.ErrAbortHandler // half an answer has gone: only breaking off tells the client so
+				}
+			}
+			log.LogAttrs(r.Context(), importance(r, answer.status), "request",
+				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", answer.status),
+				slog.Int64("bytes", answer.bytes), slog.Float64("durationMs", float64(time.Since(began).Microseconds())/1000),
+				slog.String("client", clientip.From(r.Context()).String()), slog.String("userId", auth.From(r.Context()).UserID))
+			if fault == http.ErrAbortHandler {
+				panic(fault)
+			}
+		}()
+		next.ServeHTTP(answer, r)
+	})
+}
+
+// importance keeps probes, which come every few seconds, out of an ordinary log.
+func importance(r *http.Request, status int) slog.Level {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/health"):
+		return slog.LevelDebug
+	case status >= 500:
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}

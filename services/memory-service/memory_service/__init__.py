@@ -1,0 +1,1 @@
+"""Stores a user's memories and finds them again by meaning."""

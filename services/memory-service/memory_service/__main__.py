@@ -1,0 +1,3 @@
+from memory_service.main import main
+
+main()

@@ -1,0 +1,60 @@
+"""A way to Milvus that a test can shut: to the service that is Milvus going away, while others' tests keep theirs."""
+
+import contextlib
+import socket
+import threading
+
+
+class Gate:
+    """Forwards TCP connections from a port of its own."""
+
+    def __init__(self, target: tuple[str, int]) -> None:
+        self._target = target
+        self._port = 0
+        self._listener: socket.socket | None = None
+        self._open: list[socket.socket] = []
+
+    @property
+    def uri(self) -> str:
+        """Where the gate is; the same after shutting and opening."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def open(self) -> None:
+        """Take connections."""
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def shut(self) -> None:
+        """Take no more connections, and break off those that are there."""
+        if self._listener is not None:
+            # A thread that waits in accept() keeps the port; only shutdown wakes it.
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        self.drop()
+
+    def drop(self) -> None:
+        """Break off the connections that are there."""
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._open.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = listener.accept()
+                far = socket.create_connection(self._target)
+                self._open += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)

@@ -1,0 +1,125 @@
+"""What the store promises when there are several of it, and when Milvus goes away."""
+
+import threading
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi.testclient import TestClient
+
+from memory_service import store as store_module
+from memory_service.connection import StoreUnavailable
+from memory_service.embedding import HashedFeatures
+from memory_service.main import application
+from memory_service.store import MemoryStore, TooManyMemories
+from tests.api import Person, refused
+from tests.gate import Gate
+
+
+@pytest.fixture
+def gate(milvus: tuple[str, int]) -> Iterator[Gate]:
+    gate = Gate(milvus)
+    gate.open()
+    yield gate
+    gate.shut()
+
+
+def test_many_that_start_at_once_on_an_empty_milvus_all_succeed(uri: str, prefix: str) -> None:
+    fresh = f"{prefix}_{uuid4().hex[:8]}"
+    stores = [MemoryStore(uri, HashedFeatures(), prefix=fresh) for _ in range(6)]
+    for one in stores:
+        one.start()
+    user = uuid4()
+    made: list[UUID] = []
+    threads = [threading.Thread(target=lambda one=one: made.append(one.add(user, "started together").id)) for one in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == len(stores)
+    for one in stores:
+        one.check()
+        assert {memory.id for memory in one.page(user, 100).memories} == set(made)
+        one.close()
+
+
+def test_one_instance_finds_what_another_stored(uri: str, prefix: str, store: MemoryStore, user: UUID) -> None:
+    made = store.add(user, "the meeting room is on the third floor")
+    other = MemoryStore(uri, HashedFeatures(), prefix=prefix)
+    other.start()
+    assert other.search(user, "meeting room", 5)[0].memory == made
+    assert other.remove(user, made.id)
+    other.close()
+    assert store.page(user, 5).memories == ()
+
+
+def test_memories_outlive_the_service(uri: str, prefix: str, user: UUID) -> None:
+    first = MemoryStore(uri, HashedFeatures(), prefix=prefix)
+    first.start()
+    made = first.add(user, "outlives the process")
+    first.close()
+    second = MemoryStore(uri, HashedFeatures(), prefix=prefix)
+    second.start()
+    assert second.page(user, 5).memories == (made,)
+    second.close()
+
+
+def test_a_released_collection_is_loaded_again(uri: str, prefix: str, store: MemoryStore, user: UUID) -> None:
+    from pymilvus import MilvusClient
+
+    made = store.add(user, "still here after the collection left memory")
+    client = MilvusClient(uri=uri, timeout=5)
+    client.release_collection(store.collection)
+    client.close()
+    with pytest.raises(StoreUnavailable):
+        store.check()
+    assert store.page(user, 5).memories == (made,)
+    store.check()
+
+
+def test_the_service_starts_without_milvus_says_so_and_recovers(gate: Gate, prefix: str) -> None:
+    gate.shut()
+    with TestClient(application(MemoryStore(gate.uri, HashedFeatures(), prefix=prefix), "dev")) as http:
+        ann = Person(http, uuid4())
+        assert http.get("/health").status_code == 200
+        ready = http.get("/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+        assert ready.json()["checks"]["milvus"].startswith("error: ")
+        refused(ann.call("POST", "/memories", {"text": "x"}), 503, "store_unavailable")
+        gate.open()
+        _until_ready(http)
+        ann.add("stored after the outage")
+
+        gate.shut()
+        refused(ann.call("GET", "/memories"), 503, "store_unavailable")
+        assert http.get("/health/ready").status_code == 503
+        gate.open()
+        _until_ready(http)
+        assert ann.texts() == ["stored after the outage"]
+
+
+def test_one_dropped_connection_is_not_noticed(gate: Gate, prefix: str, user: UUID) -> None:
+    store = MemoryStore(gate.uri, HashedFeatures(), prefix=prefix)
+    store.start()
+    store.add(user, "before")
+    gate.drop()
+    store.add(user, "after")
+    assert [memory.text for memory in store.page(user, 5).memories] == ["after", "before"]
+    store.close()
+
+
+def test_a_user_may_have_only_so_many(store: MemoryStore, user: UUID, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "MOST", 2)
+    store.add(user, "one")
+    store.add(user, "two")
+    with pytest.raises(TooManyMemories):
+        store.add(user, "three")
+    store.add(uuid4(), "another user's")
+
+
+def _until_ready(http: TestClient) -> None:
+    """Wait for readiness, which itself waits for Milvus; 30 s is the end of patience."""
+    deadline = threading.Event()
+    threading.Timer(30, deadline.set).start()
+    while http.get("/health/ready").status_code != 200:
+        assert not deadline.wait(0.1), "never ready again"
