@@ -54,7 +54,9 @@ def _folders() -> Iterator[Finding]:
 
 def _ports(catalog: Catalog) -> Iterator[Finding]:
     """Which of the platform's ports somebody listens on."""
-    taken = [(name, entry.local_port) for name, entry in {**catalog.stores, **catalog.services}.items() if _listens(entry.local_port)]
+    ports = {store.name: store.local_port for store in catalog.stores.values()}
+    ports |= {service.name: service.local_port for service in catalog.services.values()}
+    taken = [(name, port) for name, port in ports.items() if _listens(port)]
     if not taken:
         yield Finding("ports", "ok", "all of the platform's ports are free")
         return

@@ -52,7 +52,8 @@ def say(text: str, style: str = "") -> None:
     if style and out.isatty():
         console().print(text, style=style, markup=False)
     else:
-        print(text, file=out, flush=True)
+        out.write(f"{text}\n")  # in one piece: threads speak at the same time
+        out.flush()
 
 
 def error(failure: Failure) -> None:

@@ -35,7 +35,8 @@ def verb(
             if code:
                 raise Leave(code=code)
 
-        return task(positional=positional, iterable=repeated, default=default, name=name, help=help)(body)
+        made: Task[Callable[..., None]] = task(positional=positional, iterable=repeated, default=default, name=name, help=help)(body)
+        return made
 
     return decorate
 

@@ -28,7 +28,14 @@ def install() -> None:
         quiet = {"DEBIAN_FRONTEND": "noninteractive"}
         remedy = "Run `apt-get update && apt-get install chromium`, and read what it says."
         run(Command((*apt, "update"), "reading Debian's package lists", quiet, remedy=remedy))
-        run(Command((*apt, "install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"), "installing chromium", quiet, remedy=remedy))
+        run(
+            Command(
+                (*apt, "install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"),
+                "installing chromium",
+                quiet,
+                remedy=remedy,
+            )
+        )
         return
     print("fetching Playwright's chromium (once)", file=sys.stderr, flush=True)
     try:

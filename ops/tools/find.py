@@ -2,13 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from ops.errors import Failure, UsageError
 from ops.tools import browser, gomodule, pnpm
-from ops.tools.table import TABLE, Found, Missing, Spec, Tool
+from ops.tools.table import TABLE, Found, Missing, Origin, Spec, Tool
 from ops.tools.versions import version_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,21 +42,7 @@ def find(name: str) -> Tool:
 def here(name: str) -> Tool | None:
     """The program if it is on this machine already; nothing is fetched or built."""
     spec = _spec(name)
-    match spec.origin:
-        case "plugin":
-            return _plugin(spec)
-        case "workspace":
-            return _at(spec, ROOT / "node_modules" / ".bin" / name, "node_modules", find("node").env)
-        case "pnpm":
-            return _pnpm_here()
-        case "go-module":
-            return _go_module_here(spec)
-        case "browser":
-            return _on_path(spec) or browser.fetched(spec)
-        case "machine":
-            return _on_path(spec) or (_testbed_kubectl(spec) if name == "kubectl" else None)
-        case "wheel":
-            return _npm(spec) if name == "npm" else _on_path(spec) or _in_wheel(spec)
+    return _LOOK[spec.origin](spec)
 
 
 def survey() -> tuple[Found | Missing, ...]:
@@ -97,7 +83,7 @@ def _candidates(spec: Spec) -> Iterator[Path]:
                 yield path
 
 
-def _at(spec: Spec, program: Path, origin: str, env: dict[str, str] | None = None) -> Tool | None:
+def _at(spec: Spec, program: Path, origin: str, env: Mapping[str, str] | None = None) -> Tool | None:
     version = version_of((str(program),), spec.ask, program) if program.exists() else None
     if version is None or not spec.fits(version):
         return None
@@ -152,7 +138,23 @@ def _testbed_kubectl(spec: Spec) -> Tool | None:
     return _at(spec, bed.kubectl, "testbed") if bed else None
 
 
-def _pnpm_here() -> Tool | None:
+def _machine(spec: Spec) -> Tool | None:
+    return _on_path(spec) or (_testbed_kubectl(spec) if spec.name == "kubectl" else None)
+
+
+def _wheel(spec: Spec) -> Tool | None:
+    return _npm(spec) if spec.name == "npm" else _on_path(spec) or _in_wheel(spec)
+
+
+def _workspace(spec: Spec) -> Tool | None:
+    return _at(spec, ROOT / "node_modules" / ".bin" / spec.name, "node_modules", find("node").env)
+
+
+def _browser(spec: Spec) -> Tool | None:
+    return _on_path(spec) or browser.fetched(spec)
+
+
+def _pnpm_here(_: Spec) -> Tool | None:
     version = pnpm.wanted(ROOT)
     node, npm = here("node"), here("npm")
     return pnpm.tool(version, node, npm) if node and npm and pnpm.place(version).exists() else None
@@ -173,4 +175,17 @@ def _why_not(spec: Spec) -> str:
     if spec.origin in ("go-module", "pnpm", "browser"):
         return "it is not built or fetched yet"
     others = [f"{path} ({version_of((str(path),), spec.ask, path) or 'does not start'})" for path in _candidates(spec)]
-    return f"no fitting version ({spec.wanted}); there is {', '.join(others)}" if others else f"it is not on this machine ({spec.wanted} is wanted)"
+    if not others:
+        return f"it is not on this machine ({spec.wanted} is wanted)"
+    return f"no fitting version ({spec.wanted}); there is {', '.join(others)}"
+
+
+_LOOK: Mapping[Origin, Callable[[Spec], Tool | None]] = {
+    "machine": _machine,
+    "wheel": _wheel,
+    "go-module": _go_module_here,
+    "workspace": _workspace,
+    "pnpm": _pnpm_here,
+    "browser": _browser,
+    "plugin": _plugin,
+}

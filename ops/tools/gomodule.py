@@ -39,7 +39,9 @@ def read(root: Path, name: str) -> Pin:
     package = _TOOL.search(text)
     modules = {module: version for module, version in _REQUIRED.findall(text) if package and _holds(module, package[1])}
     if not package or not modules:
-        raise Failure(doing, f"{folder / 'go.mod'} has no `tool` line with its requirement", f"go -C infra/tools/{name} get -tool PACKAGE@VERSION")
+        raise Failure(
+            doing, f"{folder / 'go.mod'} has no `tool` line with its requirement", f"go -C infra/tools/{name} get -tool PACKAGE@VERSION"
+        )
     return Pin(name, folder, package[1], modules[max(modules, key=len)])
 
 
@@ -50,7 +52,11 @@ def _holds(module: str, package: str) -> bool:
 def built(pin: Pin, spec: Spec, go_version: str) -> Path:
     """Where the built program is, or would be: the folder's name is a hash of everything that makes it."""
     digest = hashlib.sha256()
-    for part in (*(_content(pin.folder / file) for file in ("go.mod", "go.sum")), go_version.encode(), repr(sorted(spec.build_env.items())).encode()):
+    for part in (
+        *(_content(pin.folder / file) for file in ("go.mod", "go.sum")),
+        go_version.encode(),
+        repr(sorted(spec.build_env.items())).encode(),
+    ):
         digest.update(len(part).to_bytes(8, "big") + part)
     return cache() / "tools" / f"{pin.name}-{digest.hexdigest()[:16]}" / pin.name
 
@@ -83,7 +89,7 @@ def _build(pin: Pin, spec: Spec, go: Tool, program: Path) -> None:
                 doing=f"building {pin.name} {pin.version}",
                 env={**go.env, **spec.build_env, "CGO_ENABLED": "0"},
                 cwd=pin.folder,
-                remedy="Check that the Go module proxy is reachable (`go env GOPROXY`) and that the disk has some gigabytes free; then run it again.",
+                remedy="Check that the Go module proxy (`go env GOPROXY`) is reachable and the disk has some gigabytes free; run it again.",
             )
         )
         aside.chmod(0o755)

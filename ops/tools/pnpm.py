@@ -44,7 +44,10 @@ def tool(version: str, node: Tool, npm: Tool) -> Tool:
         with FileLock(f"{home}.lock"):
             if not program.exists():
                 _fetch(version, npm, home)
-    return Tool("pnpm", (str(program),), version, "npm, as package.json says", node.env)
+    # It is the pinned version already. Without this pnpm looks itself up in the registry to write that into the lock file, and
+    # `--frozen-lockfile` fails where a registry does not show it that version.
+    environment = {**node.env, "pnpm_config_pm_on_fail": "ignore"}
+    return Tool("pnpm", (str(program),), version, "npm, as package.json says", environment)
 
 
 def _fetch(version: str, npm: Tool, home: Path) -> None:

@@ -90,14 +90,19 @@ _ROWS = (
     Spec("uv", "wheel", low=(0, 9), remedy="pip install uv"),
     Spec("docker", "machine", low=(24,), remedy=_DOCKER),
     Spec("buildx", "plugin", ("version",), (0, 17), remedy="Install the docker-buildx-plugin package. " + _DOCKER),
-    Spec("compose", "plugin", ("version", "--short"), (2, 24), remedy="Install the docker-compose-plugin package. " + _DOCKER),
+    Spec("compose", "plugin", ("version", "--short"), (2, 30), remedy="Install the docker-compose-plugin package. " + _DOCKER),
     Spec(
-        "kubectl", "machine", ("version", "--client", "-o", "json"), (1, 30), remedy="Install kubectl (kubernetes.io/docs/tasks/tools), 1.30 or newer."
+        "kubectl",
+        "machine",
+        ("version", "--client", "-o", "json"),
+        (1, 30),
+        remedy="Install kubectl (kubernetes.io/docs/tasks/tools), 1.30 or newer.",
     ),
     Spec("kustomize", "go-module", ("version",), seconds=40),
     Spec("kubeconform", "go-module", ("-v",), seconds=15),
     Spec("staticcheck", "go-module", ("-version",), seconds=15),
     Spec("actionlint", "go-module", ("-version",), seconds=15),
+    Spec("gotestsum", "go-module", seconds=15),
     Spec("trivy", "go-module", ("--version", "--quiet"), seconds=300, build_env={"GOEXPERIMENT": "jsonv2"}),
     Spec(
         "chromium",

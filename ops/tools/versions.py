@@ -36,7 +36,9 @@ def _asked(argv: tuple[str, ...]) -> str | None:
     # Not ops.command.run: a program that is broken or hangs is simply not there, which is no failure of the verb.
     environment = {**os.environ, "GOTOOLCHAIN": "local", "NO_COLOR": "1"}
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=20, stdin=subprocess.DEVNULL, env=environment)
+        done = subprocess.run(
+            argv, check=False, capture_output=True, text=True, errors="replace", timeout=20, stdin=subprocess.DEVNULL, env=environment
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     if done.returncode:

@@ -1,0 +1,51 @@
+# A Next.js application (pnpm workspace), built as .next/standalone, with start.ts in its own folder as its program.
+# The context holds the application, its packages and their part of the lock file, at their places in the checkout.
+ARG NODE_IMAGE
+
+FROM ${NODE_IMAGE} AS build
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+ENV CI=true
+WORKDIR /src
+# The pnpm that package.json pins; its hash, where there is one, is npm's business.
+COPY package.json ./
+# hadolint ignore=DL3016
+RUN --mount=type=cache,id=npm,target=/root/.npm \
+    npm install --global --no-audit --no-fund "$(node -p 'require("./package.json").packageManager.split("+")[0]')"
+# What is locked is fetched before the sources come, so that a changed line fetches nothing.
+COPY pnpm-workspace.yaml pnpm-lock.yaml ./
+RUN --mount=type=cache,id=pnpm-store,target=/pnpm/store \
+    pnpm fetch --store-dir=/pnpm/store
+COPY . .
+ENV NEXT_TELEMETRY_DISABLED=1
+ARG SERVICE_PATH
+# .next/cache is no cache mount: what an earlier build left there would be an input that nobody declared.
+RUN --mount=type=cache,id=pnpm-store,target=/pnpm/store \
+    pnpm install --store-dir=/pnpm/store --offline --frozen-lockfile \
+ && pnpm --filter="./${SERVICE_PATH}" run build
+RUN mkdir -p /image && cp -R "${SERVICE_PATH}/.next/standalone" /image/app
+# Files are dated alike, or two builds would not be the same image.
+ARG SOURCE_DATE_EPOCH
+RUN find /image -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
+
+# The whole root file system: node, the libraries that it links, certificates where the base has them. No shell.
+FROM ${NODE_IMAGE} AS root
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+ARG USER_ID
+RUN mkdir -p /image/etc/ssl/certs /image/app && mkdir -m 1777 /image/tmp \
+ && ldd /usr/local/bin/node | grep -o '/[^ ]*' | xargs cp --parents --dereference --target-directory=/image /usr/local/bin/node \
+ && if [ -e /etc/ssl/certs/ca-certificates.crt ]; then cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/; fi \
+ && echo "app:x:${USER_ID}:${USER_ID}::/app:/sbin/nologin" > /image/etc/passwd \
+ && echo "app:x:${USER_ID}:" > /image/etc/group
+ARG SOURCE_DATE_EPOCH
+RUN find /image -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
+
+FROM scratch
+COPY --from=root /image /
+COPY --from=build /image /
+ARG SERVICE_PATH
+WORKDIR /app/${SERVICE_PATH}
+ARG USER_ID PORT APP_VERSION
+ENV PATH=/usr/local/bin NODE_ENV=production NEXT_TELEMETRY_DISABLED=1 APP_VERSION=${APP_VERSION}
+USER ${USER_ID}:${USER_ID}
+EXPOSE ${PORT}
+ENTRYPOINT ["node", "start.ts"]

@@ -1,0 +1,119 @@
+"""Doing what a plan says, phase by phase, each ready before the next. Only this file writes objects."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ops.cluster import facts
+from ops.cluster.client import ApiError, Client
+from ops.cluster.objects import Key, Object, text
+from ops.cluster.order import Phase
+from ops.cluster.plan import Plan, Step, moved
+from ops.cluster.watch import Notice, Tell, wait
+from ops.errors import Failure, Refused
+
+PHASE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How an apply goes: who is told, what must hold before each write, how long a phase may take (seconds)."""
+
+    tell: Tell
+    check: Callable[[], None]
+    seconds: float = PHASE_SECONDS
+
+
+def apply_plan(client: Client, plan: Plan, pace: Pace) -> None:
+    """Apply a plan's changes in order. Raises `Failure` with the cause of the first phase that does not become ready."""
+    for phase in Phase:
+        steps = [step for step in plan.steps if step.phase is phase]
+        since = client.now()
+        client.each(lambda step: _apply(client, step, pace), [step for step in steps if step.action != "unchanged"])
+        awaited = [step.key for step in steps if step.action != "delete" and (step.action != "unchanged" or _resumed(plan, step))]
+        wait(client, awaited, seconds=pace.seconds, tell=pace.tell, check=pace.check, since=since)
+        if phase is Phase.NAMESPACES and any(step.key.kind == "CustomResourceDefinition" for step in steps):
+            client.forget_kinds()
+
+
+def _resumed(plan: Plan, step: Step) -> bool:
+    """After a deploy that failed or was cut off, what it applied must still be waited for. A Job that is gone ran long ago."""
+    return plan.unsettled and not (step.key.kind == "Job" and step.before is None)
+
+
+def _apply(client: Client, step: Step, pace: Pace) -> None:
+    pace.check()
+    # What is applied goes to the very version that the manifest is written in.
+    resource = client.resource_of(step.manifest) if step.manifest else client.by_key(step.key)
+    if resource is None:
+        raise Failure(f"applying {step.key}", f"the cluster does not know the kind {step.key.kind}", "Install its definition.")
+    try:
+        if step.action == "delete":
+            client.delete(resource, step.key.namespace, step.key.name)
+            pace.tell(Notice(step.key, "deleted"))
+            return
+        if step.action == "replace":
+            client.delete(resource, step.key.namespace, step.key.name)
+            _until_gone(client, step.key)
+        assert step.manifest is not None
+        facts.apply(client, resource, step.manifest, force=step.force)
+    except ApiError as error:
+        raise _refused(step.key, error) from error
+    pace.tell(Notice(step.key, "applied", step.action))
+
+
+def _until_gone(client: Client, key: Key) -> None:
+    """Wait for a deletion by watching that very object."""
+    resource = client.by_key(key)
+    assert resource is not None
+    answer = client.request("GET", resource.path(key.namespace), {"fieldSelector": f"metadata.name={key.name}"})
+    if not answer.get("items"):
+        return
+    query = {
+        "watch": "1",
+        "fieldSelector": f"metadata.name={key.name}",
+        "resourceVersion": text(answer, "metadata", "resourceVersion"),
+        "timeoutSeconds": "60",
+    }
+    stream = client.stream(resource.path(key.namespace), query, seconds=90)
+    try:
+        if not any(b'"type":"DELETED"' in line for line in stream.lines()):
+            raise Failure(f"deleting {key}", "it did not go within 60 s", "See which finalizer holds it.")
+    finally:
+        stream.close()
+
+
+def _refused(key: Key, error: ApiError) -> Failure:
+    taken = facts.conflicts(error)
+    if taken:
+        fields = ", ".join(f"{t.path} (now {t.manager}'s)" for t in taken)
+        return Refused(f"applying {key}", f"another manager has set {fields}", "Make a new plan: it shows the field.")
+    return Failure(f"applying {key}", error.message, "Correct the manifest, or your rights in the cluster.")
+
+
+def _settled(step: Step) -> bool:
+    """Whether nothing depends on what lies there: a Job that is not to run."""
+    return step.key.kind == "Job" and step.action == "unchanged"
+
+
+def check_unmoved(client: Client, plan: Plan, made: Key | None = None) -> None:
+    """Raise `Refused`, showing what moved, when the cluster is not what the plan was made from.
+
+    `made` is what this very apply has made already.
+    """
+
+    def look(step: Step) -> list[str]:
+        resource = client.by_key(step.key)
+        live: Object | None = client.get(resource, step.key.namespace, step.key.name) if resource else None
+        if live is None and step.before is None:
+            return []
+        if step.before is None:
+            return [f"{step.key}: it was not there, and is now"]
+        if live is None:
+            return [f"{step.key}: it was there, and is gone"]
+        return [f"{step.key}: {difference}" for difference in moved(step, live)]
+
+    lines = [
+        line for found in client.each(look, [step for step in plan.steps if step.key != made and not _settled(step)]) for line in found
+    ]
+    if lines:
+        raise Refused("applying the plan", "\n".join(["the cluster has moved since the plan was made:", *lines]), "Make a new plan.")

@@ -1,0 +1,357 @@
+"""The API server: JSON in, JSON out, through the `kubernetes` client's own connection, credentials and pool.
+
+Its model classes are passed by: building them costs more than the request, and a server-side apply must send exactly
+the fields that the manifest has.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from urllib.parse import quote
+
+from ops.cluster.objects import MANAGER, Json, Key, Object, group_of, rows, text
+from ops.cluster.target import Target
+from ops.errors import Failure
+
+if TYPE_CHECKING:
+    from kubernetes.client import ApiClient
+    from urllib3 import BaseHTTPResponse
+
+THREADS = 8
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 5.0  # a cluster that does not answer is said within this time
+REQUEST_SECONDS = 30.0
+APPLY: Final = "application/apply-patch+yaml"
+MERGE: Final = "application/merge-patch+json"
+# Aggregated discovery (GA in Kubernetes 1.30): all kinds of a cluster in two answers.
+DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class ApiError(Failure):
+    """The API server said no. `status` is the HTTP code, `body` its Status object."""
+
+    def __init__(self, status: int, body: Object, what: str) -> None:
+        self.status = status
+        self.body = body
+        self.message = text(body, "message") or f"HTTP {status}"
+        super().__init__(what, f"the API server refused: {self.message}", "Check your rights in the cluster, and what the server says.")
+
+    @property
+    def reason(self) -> str:
+        """The machine-readable reason, such as `AlreadyExists`."""
+        return text(self.body, "reason")
+
+    @property
+    def causes(self) -> list[Object]:
+        """What each cause says: `reason`, `message`, `field`."""
+        return rows(self.body, "details", "causes")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """How a kind is addressed."""
+
+    api_version: str
+    plural: str
+    namespaced: bool
+    kind: str
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The resource's path in the API."""
+        parts = ["/apis" if "/" in self.api_version else "/api", self.api_version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", quote(namespace)]
+        parts.append(self.plural)
+        parts += [quote(p, safe=":") for p in (name, subresource) if p]
+        return "/".join(parts)
+
+
+class Stream(Protocol):
+    """An answer that does not end: lines, until it is closed."""
+
+    def lines(self) -> Iterator[bytes]:
+        """Each line of the answer."""
+
+    def close(self) -> None:
+        """End it from any thread."""
+
+
+@dataclass(slots=True)
+class _Lines:
+    response: "BaseHTTPResponse"
+    closed: bool = False
+
+    def lines(self) -> Iterator[bytes]:
+        rest = b""
+        try:
+            for chunk in self.response.stream(64 * 1024, decode_content=False):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from whole
+        except Exception as error:
+            from urllib3.exceptions import HTTPError
+
+            # A stream that was shut under the reader's feet ends in whatever the reader was doing.
+            if not self.closed and not isinstance(error, HTTPError | OSError):
+                raise
+        finally:
+            self.response.close()
+        if rest:
+            yield rest
+
+    def close(self) -> None:
+        # Wakes the thread that is blocked in a read, which then closes the connection; close() here would wait for it.
+        self.closed = True
+        with suppress(OSError, ValueError, RuntimeError):
+            self.response.shutdown()
+
+
+@dataclass(slots=True)
+class Client:
+    """A connection to one cluster. Safe for threads. `clock_offset` is the server's clock minus this machine's."""
+
+    target: Target
+    _api: "ApiClient"
+    _pool: ThreadPoolExecutor
+    _resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
+    _discovery: threading.Lock = field(default_factory=threading.Lock)
+    clock_offset: timedelta = timedelta()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Json = None,
+        *,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        seconds: float = REQUEST_SECONDS,
+    ) -> Object:
+        """Send one request and return its JSON. Raises `ApiError` when the server refuses, `Failure` when it does not answer."""
+        raw = self._send(
+            method,
+            path,
+            query=query,
+            body=body,
+            headers={"Content-Type": content_type, "Accept": accept},
+            timeout=(CONNECT_SECONDS, seconds),
+        ).data
+        answer: Json = json.loads(raw) if raw else {}
+        return answer if isinstance(answer, dict) else {}
+
+    def read_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """An answer that is text, such as a log."""
+        return self._send("GET", path, query=query, headers={"Accept": "*/*"}, timeout=(CONNECT_SECONDS, REQUEST_SECONDS)).data.decode(
+            errors="replace"
+        )
+
+    def stream(self, path: str, query: Mapping[str, str] | None = None, *, seconds: float | None = None) -> Stream:
+        """An answer that is read line by line while it comes. `seconds`: the longest silence."""
+        return _Lines(self._send("GET", path, query=query, headers={"Accept": "*/*"}, timeout=(CONNECT_SECONDS, seconds)))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json = None,
+        headers: dict[str, str],
+        timeout: tuple[float, float | None],
+    ) -> "BaseHTTPResponse":
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            # OpenAPI's generator gives call_api no types.
+            response: BaseHTTPResponse = self._api.call_api(
+                path,
+                method,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=timeout,
+            )
+        except ApiException as error:
+            if error.status:
+                raise ApiError(error.status, _status(error.body), f"{method} {path}") from error
+            raise unreachable(self.target, str(error.reason)) from error
+        except (HTTPError, OSError) as error:
+            raise unreachable(self.target, _plain(error)) from error
+        return response
+
+    def each(self, work: Callable[[T], R], things: Iterable[T]) -> list[R]:
+        """Do the same for each thing, eight at once; results in order. The first error is raised when all have ended."""
+        running = [self._pool.submit(work, thing) for thing in things]
+        wait(running)
+        return [future.result() for future in running]
+
+    def start(self, work: Callable[[], R]) -> "Future[R]":
+        """Begin something in the pool. It must not itself wait for the pool."""
+        return self._pool.submit(work)
+
+    def resource(self, api_version: str, kind: str) -> Resource | None:
+        """How a kind is addressed, or None when this cluster does not know it."""
+        with self._discovery:
+            if not self._resources:
+                self._discover()
+        return self._resources.get((api_version, kind))
+
+    def resource_of(self, manifest: Object) -> Resource:
+        """How the object's kind is addressed. Raises `Failure` when this cluster does not know it."""
+        version, kind = text(manifest, "apiVersion"), text(manifest, "kind")
+        found = self.resource(version, kind)
+        if found is None:
+            raise Failure(f"addressing {kind}", f"context {self.target.context} does not know {version} {kind}", "Install its definition.")
+        return found
+
+    def by_key(self, key: Key) -> Resource | None:
+        """How the kind of a key is addressed, in the version that the cluster prefers."""
+        self.resource("v1", "Pod")
+        return next((r for (version, kind), r in self._resources.items() if kind == key.kind and group_of(version) == key.group), None)
+
+    def forget_kinds(self) -> None:
+        """Ask again which kinds there are: a definition was added."""
+        self._resources.clear()
+
+    def _discover(self) -> None:
+        def ask(path: str) -> Object:
+            return self.request("GET", path, accept=DISCOVERY + ",application/json")
+
+        found: dict[tuple[str, str], Resource] = {}
+        # Not through the pool: a task of the pool may be the one that asks.
+        for group in [g for path in ("/api", "/apis") for g in rows(ask(path), "items")]:
+            name = text(group, "metadata", "name")
+            for version in rows(group, "versions"):
+                api_version = f"{name}/{text(version, 'version')}" if name else text(version, "version")
+                for row in rows(version, "resources"):
+                    kind = text(row, "responseKind", "kind")
+                    namespaced = text(row, "scope") == "Namespaced"
+                    found[api_version, kind] = Resource(api_version, text(row, "resource"), namespaced, kind)
+        self._resources = found
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """An object, or None when there is none."""
+        try:
+            return self.request("GET", resource.path(namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def find(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> list[Object]:
+        """The objects of a kind. A namespace that does not exist has none."""
+        query = {k: v for k, v in (("labelSelector", labels), ("fieldSelector", fields)) if v}
+        answer = self.request("GET", resource.path(namespace), query)
+        for item in rows(answer, "items"):
+            item["apiVersion"], item["kind"] = resource.api_version, resource.kind
+        return rows(answer, "items")
+
+    def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> bool:
+        """Delete an object and, after it, what it owns (with `uid`: only that very object); False when it was gone already."""
+        return self.delete_path(resource.path(namespace, name), uid=uid)
+
+    def delete_path(self, path: str, *, uid: str = "") -> bool:
+        """Delete what lies at a path; False when it was gone already."""
+        body: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        try:
+            self.request("DELETE", path, body=body)
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def now(self) -> datetime:
+        """The time by the cluster's clock, so that two machines with different clocks agree on what has lapsed."""
+        return datetime.now(UTC) + self.clock_offset
+
+
+@contextmanager
+def connect(target: Target) -> Iterator[Client]:
+    """Open a connection to the target and make sure that it answers, within five seconds, or say that it does not."""
+    import kubernetes.client  # noqa: F401  (its import is slow, and is not the cluster's silence)
+
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cluster")
+    try:
+        # In a thread: a name server that is silent cannot be given a timeout otherwise.
+        opening = pool.submit(_open, target, pool)
+        try:
+            client = opening.result(timeout=ANSWER_SECONDS)
+        except TimeoutError as error:
+            raise unreachable(target, f"no answer within {ANSWER_SECONDS:g} s") from error
+        yield client
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _open(target: Target, pool: ThreadPoolExecutor) -> Client:
+    from kubernetes import config
+    from kubernetes.client import ApiClient, Configuration
+
+    settings = Configuration()
+    settings.retries = False  # this room decides what is tried again
+    settings.connection_pool_maxsize = 4 * THREADS  # watches hold connections of their own
+    file = None if target.kubeconfig is None else str(target.kubeconfig)
+    try:
+        config.load_kube_config(config_file=file, context=target.context, client_configuration=settings, persist_config=False)
+    except (config.ConfigException, OSError, ValueError) as error:
+        raise Failure(f"reading context {target.context}", str(error), "Repair the kubeconfig.") from error
+    api = ApiClient(settings)
+    api.user_agent = MANAGER  # by which the API server's audit log tells our requests
+    client = Client(target, api, pool)
+    try:
+        answer = client._send("GET", "/version", headers={"Accept": "application/json"}, timeout=(2.5, 2.0))
+    except ApiError as error:
+        raise Failure(
+            f"connecting to context {target.context}",
+            f"{target.server} refused: {error.message}",
+            "Renew your credentials for this cluster.",
+        ) from error
+    client.clock_offset = _offset(answer.headers.get("Date"))
+    answer.drain_conn()
+    return client
+
+
+def _offset(date: str | None) -> timedelta:
+    if not date:
+        return timedelta()
+    offset = parsedate_to_datetime(date) - datetime.now(UTC)
+    return offset if abs(offset) > timedelta(seconds=2) else timedelta()  # the header has whole seconds only
+
+
+def unreachable(target: Target, cause: str) -> Failure:
+    """The error of a cluster that does not answer."""
+    return Failure(
+        f"connecting to context {target.context}",
+        f"{target.server} does not answer: {cause}",
+        "Check the cluster, your network and VPN; `invoke doctor` shows more.",
+    )
+
+
+def _status(body: str | bytes | None) -> Object:
+    try:
+        status: Json = json.loads(body or "{}")
+    except ValueError:
+        return {"message": body.decode(errors="replace") if isinstance(body, bytes) else body}
+    return status if isinstance(status, dict) else {}
+
+
+def _plain(error: BaseException) -> str:
+    """The innermost words of urllib3's nested errors."""
+    reason = getattr(error, "reason", None) or error
+    words = str(reason)
+    return words.rpartition(": ")[2] if ">" in words else words

@@ -1,0 +1,259 @@
+"""What is there: live objects, what each apply would make of them, the records, the Secrets. Nothing here writes."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+
+from ops.catalog.model import Catalog
+from ops.cluster import needs, record
+from ops.cluster.client import APPLY, ApiError, Client, Resource
+from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, key_of, number, rows, table, text
+from ops.cluster.record import Header, Record
+
+TRIAL_NAMESPACE = "default"  # where an object is validated whose namespace is not there yet
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A field of ours that another manager has set since."""
+
+    path: str
+    manager: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One wanted object as the cluster sees it. `after` is what applying it would make; None when that could not be asked.
+
+    `taken`: fields that are taken back from others. `refusal`: why the API server would not have it.
+    """
+
+    wanted: Object
+    live: Object | None
+    after: Object | None
+    taken: tuple[Taken, ...] = ()
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything a plan is made from. `cluster` is the cluster's own id."""
+
+    cluster: str
+    sights: tuple[Sight, ...]
+    others: tuple[Object, ...]  # live, ours, and not wanted now
+    history: tuple[Header, ...]
+    last: Record | None  # the last good record
+    trail: tuple[Record, ...]  # those after it: they failed, or never came to their end
+    unknown: tuple[Key, ...] = ()  # their kinds are not known here
+    missing: tuple[str, ...] = ()  # Secrets, keys and variables that pods need
+    replica_sets: tuple[Object, ...] = ()  # that still have pods
+
+
+def gather(catalog: Catalog, client: Client, objects: Sequence[Object]) -> Facts:
+    """Look at the cluster. Everything that can be asked at once is asked at once."""
+    home = catalog.namespaces[0]
+    objects = [deepcopy(o) for o in objects]
+    known, unknown = _sort_out(client, objects)
+    namespaces = client.start(lambda: {text(n, "metadata", "name"): n for n in client.find(_kind(client, "v1", "Namespace"))})
+    headers = client.start(lambda: record.history(client, home))
+    secrets = _start_secrets(client, objects)
+    lists = _start_lists(client, known)
+    sets = [
+        client.start(partial(client.find, _kind(client, "apps/v1", "ReplicaSet"), n))
+        for n in sorted({text(o, "metadata", "namespace") for o in objects if text(o, "kind") == "Deployment"})
+    ]
+    cluster = text(namespaces.result().get("kube-system"), "metadata", "uid")
+    found = _secrets(objects, secrets, cluster)
+    for manifest in known:
+        needs.stamp(manifest, found)
+
+    good = record.last_good(headers.result())
+    recent = [h for h in headers.result() if good is None or h.number >= good.number]
+    records = [client.start(partial(record.load, client, home, h)) for h in recent]
+    live = {key_of(o): o for pending in lists for o in pending.result()}
+    looks = client.each(lambda m: _look(client, m, live.get(key_of(m)), frozenset(namespaces.result())), known)
+    trail = [r.result() for r in records]
+    last = trail.pop(0) if good else None
+    before = {key_of(o): o for r in (last, *trail) if r for o in r.objects}
+    sights = tuple(look if isinstance(look, Sight) else _take_back(client, look, before) for look in looks)
+    wanted = {key_of(o) for o in objects}
+    return Facts(
+        cluster,
+        sights,
+        tuple(_others(client, live, before, wanted)),
+        headers.result(),
+        last,
+        tuple(trail),
+        tuple(unknown),
+        (*needs.missing_secrets(known, found), *needs.missing_variables(catalog, known, found)),
+        tuple(s for pending in sets for s in pending.result() if number(s, "spec", "replicas") or number(s, "status", "replicas")),
+    )
+
+
+def cluster_id(client: Client) -> str:
+    """What tells one cluster from every other: the uid of its oldest namespace."""
+    return text(client.request("GET", "/api/v1/namespaces/kube-system"), "metadata", "uid")
+
+
+def _kind(client: Client, api_version: str, kind: str) -> Resource:
+    return client.resource_of({"apiVersion": api_version, "kind": kind})
+
+
+def _sort_out(client: Client, objects: Iterable[Object]) -> tuple[list[Object], list[Key]]:
+    """The objects whose kind this cluster knows, or will know by a definition among them; and the keys of the rest."""
+    objects = list(objects)
+    defined = {
+        (text(o, "spec", "group"), text(o, "spec", "names", "kind")) for o in objects if text(o, "kind") == "CustomResourceDefinition"
+    }
+    known, unknown = [], []
+    for manifest in objects:
+        key = key_of(manifest)
+        if client.resource(text(manifest, "apiVersion"), key.kind) or (key.group, key.kind) in defined:
+            known.append(manifest)
+        else:
+            unknown.append(key)
+    return known, unknown
+
+
+def _start_secrets(client: Client, objects: Iterable[Object]) -> "dict[needs.Place, Future[Object | None]]":
+    places = sorted({place for o in objects for place in needs.secrets_of(o)})
+    kind = _kind(client, "v1", "Secret")
+    return {place: client.start(partial(client.get, kind, *place)) for place in places}
+
+
+def _secrets(
+    objects: Iterable[Object], pending: "Mapping[needs.Place, Future[Object | None]]", cluster: str
+) -> dict[needs.Place, needs.Found]:
+    """The Secrets that are there, or will be by this very deploy. Their values stop here."""
+    found: dict[needs.Place, needs.Found] = {}
+    for place, answer in pending.items():
+        secret = answer.result()
+        if secret is not None:
+            found[place] = needs.Found(frozenset(table(secret, "data")), needs.digest(secret, cluster))
+    for manifest in objects:
+        key = key_of(manifest)
+        if key.kind == "Secret":
+            keys = frozenset({*table(manifest, "data"), *table(manifest, "stringData")})
+            found[key.namespace, key.name] = needs.Found(keys, needs.digest(manifest, cluster))
+        elif key.kind == "SealedSecret":
+            found[key.namespace, key.name] = needs.Found(frozenset(table(manifest, "spec", "encryptedData")), needs.sealed_digest(manifest))
+    return found
+
+
+def _start_lists(client: Client, known: Iterable[Object]) -> "list[Future[list[Object]]]":
+    """Live objects that a deploy made, one list for each kind and namespace: cheaper than a request for each object."""
+    places = {(text(o, "apiVersion"), text(o, "kind"), text(o, "metadata", "namespace")) for o in known}
+    swept = (("v1", "ConfigMap"), ("batch/v1", "Job"))
+    places |= {(*kind, namespace) for kind in swept for _, _, namespace in places if namespace}
+    kinds = [(resource, namespace) for version, kind, namespace in sorted(places) if (resource := client.resource(version, kind))]
+    return [client.start(partial(client.find, r, n, labels=OWNED)) for r, n in kinds]
+
+
+@dataclass(frozen=True, slots=True)
+class _Contested:
+    wanted: Object
+    live: Object | None
+    taken: tuple[Taken, ...]
+
+
+def _look(client: Client, wanted: Object, live: Object | None, namespaces: frozenset[str]) -> Sight | _Contested:
+    """One object: what is there, and what applying it would make of it."""
+    key = key_of(wanted)
+    resource = client.resource(text(wanted, "apiVersion"), key.kind)
+    if resource is None:
+        return Sight(wanted, None, None)  # its definition comes with this deploy
+    if resource.namespaced and key.namespace not in namespaces:
+        refusal = _trial(client, resource, wanted) if key.namespace else "it names no namespace"
+        return Sight(wanted, None, None, refusal=refusal)
+    return _compare(client, resource, wanted, live or client.get(resource, key.namespace, key.name))
+
+
+def _compare(client: Client, resource: Resource, wanted: Object, live: Object | None) -> Sight | _Contested:
+    key = key_of(wanted)
+    if key.kind == "Job" and live is not None:
+        return Sight(wanted, live, live)  # the same content is the same Job
+    try:
+        return Sight(wanted, live, apply(client, resource, wanted, trial=True))
+    except ApiError as error:
+        taken = conflicts(error)
+        if taken:
+            return _Contested(wanted, live, taken)
+        return Sight(wanted, live, None, refusal=error.message)
+
+
+def _trial(client: Client, resource: Resource, wanted: Object) -> str:
+    """Validate an object whose namespace is still to be made, in one that exists: the API server checks it and keeps nothing."""
+    metadata: Object = {**table(wanted, "metadata"), "namespace": TRIAL_NAMESPACE}
+    try:
+        query = {"dryRun": "All", "fieldValidation": "Strict"}
+        client.request("POST", resource.path(TRIAL_NAMESPACE), query, body={**wanted, "metadata": metadata})
+    except ApiError as error:
+        # 403, 409: what that namespace allows and holds says nothing about ours.
+        return error.message if error.status in (400, 422) else ""
+    return ""
+
+
+def _take_back(client: Client, contest: _Contested, before: Mapping[Key, Object]) -> Sight:
+    """Fields that another manager owns: ours by right when our last record had them, else not ours to take."""
+    former = before.get(key_of(contest.wanted))
+    foreign = [t for t in contest.taken if former is None or not has_field(former, t.path)]
+    if foreign:
+        fields = ", ".join(f"{t.path} (owned by {t.manager})" for t in foreign)
+        return Sight(contest.wanted, contest.live, None, refusal=f"another manager owns {fields}")
+    try:
+        after = apply(client, client.resource_of(contest.wanted), contest.wanted, trial=True, force=True)
+    except ApiError as error:
+        return Sight(contest.wanted, contest.live, None, refusal=error.message)
+    return Sight(contest.wanted, contest.live, after, contest.taken)
+
+
+def apply(client: Client, resource: Resource, wanted: Object, *, trial: bool = False, force: bool = False) -> Object:
+    """Server-side apply, or (`trial`) what it would make. `force` takes fields from other managers."""
+    key = key_of(wanted)
+    query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": str(force).lower()} | ({"dryRun": "All"} if trial else {})
+    return client.request("PATCH", resource.path(key.namespace, key.name), query, body=wanted, content_type=APPLY)
+
+
+def conflicts(error: ApiError) -> tuple[Taken, ...]:
+    """The fields for whose sake the API server refused an apply, and who owns them."""
+    if error.status != 409:
+        return ()
+    return tuple(
+        Taken(
+            text(cause, "field"),
+            manager.group(1) if (manager := re.search(r'conflict with "([^"]*)"', text(cause, "message"))) else "another",
+        )
+        for cause in error.causes
+        if text(cause, "reason") == "FieldManagerConflict"
+    )
+
+
+def has_field(manifest: Json, path: str) -> bool:
+    """Whether a manifest has a field, by a path as the API server writes it: `.spec.containers[name="web"].image`.
+
+    A name in the path may have dots of its own (`.metadata.labels.app.kubernetes.io/name`): every name that fits is tried.
+    """
+    if not path:
+        return True
+    if path.startswith("."):
+        rest = path[1:]
+        fitting = [k for k in manifest if rest == k or rest.startswith((f"{k}.", f"{k}["))] if isinstance(manifest, dict) else []
+        return any(has_field(at(manifest, k), rest[len(k) :]) for k in fitting)
+    selector, _, rest = path[1:].partition("]")
+    pairs = dict(re.findall(r'(\w+)="?([^",]*)"?', selector))
+    if not pairs:  # a value of a set, such as a finalizer
+        return isinstance(manifest, list) and selector.strip('="') in manifest
+    return any(has_field(row, rest) for row in rows(manifest) if all(str(row.get(k)) == v for k, v in pairs.items()))
+
+
+def _others(client: Client, live: Mapping[Key, Object], before: Mapping[Key, Object], wanted: set[Key]) -> list[Object]:
+    """What is there by earlier deploys and is not wanted now: what the last records had, and older ConfigMaps and Jobs."""
+    gone = [key for key in before if key not in wanted]
+    found = [o for key, o in live.items() if key not in wanted and (key in before or key.kind in ("ConfigMap", "Job"))]
+    unseen = [key for key in gone if key not in live]
+    answers = client.each(lambda key: client.get(r, key.namespace, key.name) if (r := client.by_key(key)) else None, unseen)
+    return found + [o for o in answers if o is not None]

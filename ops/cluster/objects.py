@@ -1,0 +1,122 @@
+"""Kubernetes objects as plain JSON: reading them, and what identifies one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Object: TypeAlias = dict[str, Json]
+
+OWNED = "nextai-agent.com/environment"  # the label of everything that a deploy makes; its value is the environment
+MANAGER = "nextai-deploy"  # the field manager's name, and the Lease's
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """What identifies an object in a cluster. `namespace` is empty for what lies in none."""
+
+    kind: str
+    namespace: str
+    name: str
+    group: str = ""  # API group, empty for the core
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+def key_of(manifest: Object) -> Key:
+    """The key of an object."""
+    return Key(
+        text(manifest, "kind"),
+        text(manifest, "metadata", "namespace"),
+        text(manifest, "metadata", "name"),
+        group_of(text(manifest, "apiVersion")),
+    )
+
+
+def group_of(api_version: str) -> str:
+    """`apps` of `apps/v1`, the empty string of `v1`."""
+    return api_version.rpartition("/")[0]
+
+
+def at(value: Json, *path: str | int) -> Json:
+    """What lies at a path, or None."""
+    for step in path:
+        if isinstance(value, dict) and isinstance(step, str):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and -len(value) <= step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
+
+
+def text(value: Json, *path: str | int) -> str:
+    """The text at a path, or the empty string."""
+    found = at(value, *path)
+    return found if isinstance(found, str) else ""
+
+
+def number(value: Json, *path: str | int, default: int = 0) -> int:
+    """The integer at a path, or `default`."""
+    found = at(value, *path)
+    return found if isinstance(found, int) and not isinstance(found, bool) else default
+
+
+def table(value: Json, *path: str | int) -> Object:
+    """The mapping at a path, or an empty one. What is found is not copied."""
+    found = at(value, *path)
+    return found if isinstance(found, dict) else {}
+
+
+def rows(value: Json, *path: str | int) -> list[Object]:
+    """The mappings of the list at a path, or an empty list."""
+    found = at(value, *path)
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def texts(value: Json, *path: str | int) -> list[str]:
+    """The texts of the list at a path, or an empty list."""
+    found = at(value, *path)
+    return [row for row in found if isinstance(row, str)] if isinstance(found, list) else []
+
+
+def labels_of(manifest: Object) -> dict[str, str]:
+    """The labels of an object."""
+    return {k: v for k, v in table(manifest, "metadata", "labels").items() if isinstance(v, str)}
+
+
+def annotations_of(manifest: Object) -> dict[str, str]:
+    """The annotations of an object."""
+    return {k: v for k, v in table(manifest, "metadata", "annotations").items() if isinstance(v, str)}
+
+
+def owned_by(manifest: Object, uid: str) -> bool:
+    """Whether an owner reference names this uid."""
+    return any(text(owner, "uid") == uid for owner in rows(manifest, "metadata", "ownerReferences"))
+
+
+def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether a `matchLabels` selector takes these labels."""
+    return all(labels.get(k) == v for k, v in selector.items())
+
+
+def pod_template(manifest: Object) -> Object | None:
+    """The object that holds a pod's `metadata` and `spec`: the template of a workload, or a Pod itself."""
+    match text(manifest, "kind"):
+        case "Pod":
+            return manifest
+        case "CronJob":
+            found = at(manifest, "spec", "jobTemplate", "spec", "template")
+        case "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job":
+            found = at(manifest, "spec", "template")
+        case _:
+            return None
+    return found if isinstance(found, dict) else None
+
+
+def containers_of(template: Object) -> Iterator[Object]:
+    """Every container of a pod: those that run, those that run first, those that were added."""
+    for group in ("initContainers", "containers", "ephemeralContainers"):
+        yield from rows(template, "spec", group)

@@ -1,0 +1,264 @@
+"""Facts → what will change. Pure: no client, no file, no clock. The plan is a document that is shown, kept and applied as it is."""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final, Literal
+
+from ops.cluster import needs
+from ops.cluster.diff import Difference, differences, masked, quiet
+from ops.cluster.facts import Facts, Sight
+from ops.cluster.objects import Key, Object, at, key_of, number, rows, table, text
+from ops.cluster.order import KEPT, Phase, phase_of
+from ops.cluster.record import KEEP, Kind, Migration, unfinished, without_secrets
+from ops.cluster.render import fingerprint
+from ops.errors import UsageError
+
+VERSION: Final = 1
+Action = Literal["create", "change", "replace", "unchanged", "delete"]
+_GENERATED = re.compile(r"-[a-z0-9]{10}$")  # how kustomize ends the name of a generated ConfigMap
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens to one object. `before` is what lay there when the plan was made, `manifest` what is applied.
+
+    `force` takes back fields of ours that another manager has set; `note` says so, or why an object stays.
+    """
+
+    key: Key
+    action: Action
+    phase: Phase
+    manifest: Object | None
+    before: Object | None = None
+    resource_version: str = ""
+    differences: tuple[Difference, ...] = ()
+    force: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Why there is a plan, and what it comes from. `target`: the record that a rollback goes to."""
+
+    kind: Kind
+    environment: str
+    made_at: str
+    commit: str = ""
+    version: str = ""
+    target: int = 0
+    digests: Mapping[str, str] = field(default_factory=dict)
+    migrations: tuple[Migration, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that applying will do. `base` is the newest record at that time; `unfinished` one that never came to its end.
+
+    `problems` are what forbids applying it; `left_out` are objects whose kind the cluster does not know.
+    """
+
+    origin: Origin
+    cluster: str
+    base: int
+    steps: tuple[Step, ...]
+    problems: tuple[str, ...] = ()
+    left_out: tuple[Key, ...] = ()
+    unfinished: int = 0
+    unfinished_who: str = ""
+    finishes: bool = False  # what the unfinished record wanted is what this plan wants
+    last: int = 0  # the last good record
+    unsettled: bool = False  # the newest record is not good: what it applied must still become ready
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps that write."""
+        return tuple(step for step in self.steps if step.action != "unchanged")
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.changes and not self.unsettled
+
+    @property
+    def manifests(self) -> tuple[Object, ...]:
+        """All objects that are wanted, changed or not."""
+        return tuple(step.manifest for step in self.steps if step.manifest is not None and step.action != "delete")
+
+    @property
+    def wanted(self) -> str:
+        """The fingerprint of what is wanted: the same for two plans that want the same."""
+        return fingerprint([without_secrets(m) for m in sorted(self.manifests, key=key_of)])
+
+
+def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsal: bool = False) -> Plan:
+    """Decide what happens to each object. `rehearsal`: a kind the cluster does not know is left out instead of refused."""
+    ran = facts.last.keys if facts.last else set()
+    former = ran.union(*(r.keys for r in facts.trail))
+    steps = [_step(sight, stores, ran, origin.kind) for sight in facts.sights]
+    steps += [_removal(live, facts, former) for live in facts.others if _goes(live, origin.kind)]
+    steps.sort(key=lambda step: (step.phase, step.key))
+    problems = [f"{key_of(s.wanted)}: {s.refusal}" for s in facts.sights if s.refusal]
+    problems += facts.missing
+    if not rehearsal:
+        problems += [f"{key}: this cluster does not know the kind {key.kind}" for key in facts.unknown]
+    plan = Plan(
+        origin,
+        facts.cluster,
+        max((h.number for h in facts.history), default=0),
+        tuple(steps),
+        tuple(problems),
+        facts.unknown,
+        last=facts.last.header.number if facts.last else 0,
+        unsettled=bool(facts.trail),
+    )
+    cut = unfinished(facts.history)
+    if cut is None:
+        return plan
+    return replace(plan, unfinished=cut.number, unfinished_who=cut.who, finishes=plan.wanted == cut.wanted)
+
+
+def _step(sight: Sight, stores: Collection[str], ran: Collection[Key], kind: Kind) -> Step:
+    wanted, live = sight.wanted, sight.live
+    step = Step(key_of(wanted), "create", phase_of(wanted, stores), wanted)
+    if step.key.kind == "Job":
+        return _job(step, live, ran, kind)
+    if live is None:
+        return replace(step, differences=differences(*masked(None, wanted)))
+    before, after = quiet(live), quiet(sight.after or live)
+    notes = [f"takes {t.path} back from {t.manager}" for t in sight.taken]
+    changed = differences(*masked(before, after))
+    return replace(
+        step,
+        action="change" if changed else "unchanged",
+        before=masked(before, before)[0],
+        resource_version=text(live, "metadata", "resourceVersion"),
+        differences=changed,
+        force=bool(sight.taken),
+        note="; ".join(notes),
+    )
+
+
+def _job(step: Step, live: Object | None, ran: Collection[Key], kind: Kind) -> Step:
+    """A Job is named after its content: it runs once, and again only when it failed. A rollback runs none."""
+    assert step.manifest is not None
+    if kind != "deploy":
+        return replace(step, action="unchanged", note="a rollback runs no Job")
+    if live is None:
+        if step.key in ran:
+            return replace(step, action="unchanged", note="ran in an earlier deploy")
+        return replace(step, differences=differences(None, step.manifest))
+    version = text(live, "metadata", "resourceVersion")
+    failed = any(text(c, "type") == "Failed" and text(c, "status") == "True" for c in rows(live, "status", "conditions"))
+    action: Action = "replace" if failed else "unchanged"
+    return replace(step, action=action, before=quiet(live), resource_version=version, note="failed before: runs again" if failed else "")
+
+
+def _goes(live: Object, kind: Kind) -> bool:
+    name = text(live, "kind")
+    return name not in KEPT and not (name == "Job" and kind != "deploy")
+
+
+def _removal(live: Object, facts: Facts, former: Collection[Key]) -> Step:
+    key = key_of(live)
+    step = Step(key, "delete", Phase.PRUNE, None, masked(quiet(live), None)[0], text(live, "metadata", "resourceVersion"))
+    needed = _still_needed(key, facts)
+    if key.kind == "ConfigMap" and (_GENERATED.search(key.name) or key not in former) and needed:
+        return replace(step, action="unchanged", note=f"kept: {needed}")
+    return replace(step, note="was in the last deploy, is not in this one" if key in former else "no record needs it any more")
+
+
+def _still_needed(key: Key, facts: Facts) -> str:
+    """Why an old generated ConfigMap must stay: a pod that starts again, or a rollback, reads it."""
+    place = (key.namespace, key.name)
+    if any(place in needs.config_maps_of(replica_set) for replica_set in facts.replica_sets):
+        return "pods still read it"
+    kept = [header.number for header in facts.history[-(KEEP - 1) :] if f"{key.namespace}/{key.name}" in header.keeps]
+    return f"record {max(kept)} needs it" if kept else ""
+
+
+def generated_config_maps(manifests: Collection[Object]) -> tuple[str, ...]:
+    """The generated ConfigMaps (namespace/name) among objects: what a record must keep alive."""
+    keys = [key_of(m) for m in manifests]
+    return tuple(sorted(f"{k.namespace}/{k.name}" for k in keys if k.kind == "ConfigMap" and _GENERATED.search(k.name)))
+
+
+def moved(step: Step, live: Object | None) -> tuple[Difference, ...]:
+    """How an object differs from what the plan was made from. Status and what controllers set does not count."""
+    if live is not None and text(live, "metadata", "resourceVersion") == step.resource_version:
+        return ()
+    now = None if live is None else masked(quiet(live), quiet(live))[0]
+    before, now = _unscaled(step.before, step.manifest), _unscaled(now, step.manifest)
+    return differences(before, now)
+
+
+def _unscaled(found: Object | None, manifest: Object | None) -> Object | None:
+    """Without `spec.replicas` where the manifest leaves them to an autoscaler."""
+    if found is None or manifest is None or at(manifest, "spec", "replicas") is not None or "spec" not in found:
+        return found
+    return {**found, "spec": {k: v for k, v in table(found, "spec").items() if k != "replicas"}}
+
+
+def to_document(plan: Plan) -> Object:
+    """The plan as JSON, without the values of Secrets."""
+    document: Object = json.loads(json.dumps(asdict(plan)))
+    for row, step in zip(rows(document, "steps"), plan.steps, strict=True):
+        row["phase"] = step.phase.name.lower()
+        row["manifest"] = None if step.manifest is None else masked(None, step.manifest)[1]
+    return {"version": VERSION, "kind": "plan", **document}
+
+
+def from_document(document: Object) -> Plan:
+    """A plan that `to_document` made. Raises `UsageError` for another version, and for one whose Secrets must change."""
+    if document.get("version") != VERSION or document.get("kind") != "plan":
+        raise UsageError("reading a plan", "it is not a plan of this version", "Make it again with `invoke plan`.")
+    steps = tuple(_read_step(row) for row in rows(document, "steps"))
+    hidden = [s.key for s in steps if s.key.kind == "Secret" and s.action in ("create", "change")]
+    if hidden:
+        raise UsageError(
+            "reading a plan",
+            f"it changes {', '.join(map(str, hidden))}, whose values are not in the file",
+            "Run `invoke deploy` without a plan file.",
+        )
+    origin = table(document, "origin")
+    migrations = tuple(Migration(text(m, "tag"), text(m, "hash"), tuple(_strings(m, "contracts"))) for m in rows(origin, "migrations"))
+    values = {k: v for k, v in origin.items() if k not in ("digests", "migrations", "target")}
+    digests = {k: str(v) for k, v in table(origin, "digests").items()}
+    return Plan(
+        Origin(**values, target=number(origin, "target"), digests=digests, migrations=migrations),  # type: ignore[arg-type]
+        text(document, "cluster"),
+        number(document, "base"),
+        steps,
+        tuple(_strings(document, "problems")),
+        tuple(_read_key(row) for row in rows(document, "left_out")),
+        number(document, "unfinished"),
+        text(document, "unfinished_who"),
+        document.get("finishes") is True,
+        number(document, "last"),
+        document.get("unsettled") is True,
+    )
+
+
+def _read_step(row: Object) -> Step:
+    before, manifest = at(row, "before"), at(row, "manifest")
+    return Step(
+        _read_key(table(row, "key")),
+        text(row, "action"),  # type: ignore[arg-type]
+        Phase[text(row, "phase").upper()],
+        manifest if isinstance(manifest, dict) else None,
+        before if isinstance(before, dict) else None,
+        text(row, "resource_version"),
+        tuple(Difference(text(d, "path"), d.get("before"), d.get("after")) for d in rows(row, "differences")),
+        row.get("force") is True,
+        text(row, "note"),
+    )
+
+
+def _read_key(row: Object) -> Key:
+    return Key(text(row, "kind"), text(row, "namespace"), text(row, "name"), text(row, "group"))
+
+
+def _strings(row: Object, name: str) -> list[str]:
+    found = row.get(name)
+    return [v for v in found if isinstance(v, str)] if isinstance(found, list) else []

@@ -1,0 +1,19 @@
+"""PersistentVolumeClaim: it has its volume, or will get it with its first pod."""
+
+from ops.cluster.objects import Object, text
+from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
+
+
+def judge(claim: Object, scene: Scene) -> State:
+    """Bound, or waiting for a first consumer on purpose."""
+    phase, name = text(claim, "status", "phase"), text(claim, "metadata", "name")
+    if phase == "Bound":
+        return Done()
+    if phase == "Lost":
+        return Failed(f"claim {name} has lost its volume {text(claim, 'spec', 'volumeName')}")
+    said = scene.events_of(text(claim, "metadata", "uid"), "ProvisioningFailed", "FailedBinding", "WaitForFirstConsumer")
+    if said and text(said[-1], "reason") == "WaitForFirstConsumer":
+        return Done()
+    if said:
+        return Failed(f"claim {name} gets no volume: {text(said[-1], 'message')}")
+    return Waiting("a volume")

@@ -1,0 +1,38 @@
+"""Deployment: every replica is of the newest revision and available."""
+
+from ops.cluster.objects import Object, annotations_of, number, owned_by, text
+from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting, condition
+from ops.cluster.readiness.workload import verdict
+
+_REVISION = "deployment.kubernetes.io/revision"
+_REFUSED_SECONDS = 3
+_ROOM_SECONDS = 60  # while a pod leaves, which may make room in a quota
+
+
+def judge(deployment: Object, scene: Scene) -> State:
+    """As `kubectl rollout status` decides it, and with the cause when it fails."""
+    if number(deployment, "status", "observedGeneration") < number(deployment, "metadata", "generation"):
+        return Waiting("the controller to see it")
+    wanted = number(deployment, "spec", "replicas", default=1)
+    replicas, updated, available = (number(deployment, "status", f) for f in ("replicas", "updatedReplicas", "availableReplicas"))
+    if updated >= wanted and replicas <= updated and available >= wanted:
+        return Done()
+    refused = condition(deployment, "ReplicaFailure")
+    if text(refused, "status") == "True" and scene.seconds_since(text(refused, "lastTransitionTime")) >= (
+        _ROOM_SECONDS if scene.making_room else _REFUSED_SECONDS
+    ):
+        return Failed(f"no pod may be created: {text(refused, 'message')}")
+    current = _current(deployment, scene)
+    ready = sum(text(condition(pod, "Ready"), "status") == "True" for pod in current)
+    if ready >= wanted and replicas > updated:
+        return Waiting(f"{replicas - updated} former pods to end")
+    state = verdict(current, scene, ready, wanted)
+    if isinstance(state, Waiting) and text(condition(deployment, "Progressing"), "reason") == "ProgressDeadlineExceeded":
+        return Failed(f"no progress within {number(deployment, 'spec', 'progressDeadlineSeconds', default=600)} s: {state.reason}")
+    return state
+
+
+def _current(deployment: Object, scene: Scene) -> list[Object]:
+    uid, revision = text(deployment, "metadata", "uid"), annotations_of(deployment).get(_REVISION)
+    sets = [r for r in scene.replica_sets if owned_by(r, uid) and annotations_of(r).get(_REVISION) == revision]
+    return [pod for replica_set in sets for pod in scene.pods_of(text(replica_set, "metadata", "uid"))]

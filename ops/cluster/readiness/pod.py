@@ -1,0 +1,189 @@
+"""Why a pod is not ready: the first cause that can be named."""
+
+import re
+from collections.abc import Iterator
+
+from ops.cluster.objects import Object, number, rows, table, text
+from ops.cluster.readiness import claim
+from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Waiting, condition, event_time, parse_time
+
+_PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
+_CREATE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
+# What a registry says when trying again does not help. There is no code for it in the API, only containerd's words.
+_FINAL_PULL = re.compile(
+    r"not found|manifest unknown|unauthorized|denied|forbidden|invalid reference|no match for platform|InvalidImageName", re.I
+)
+_PLACING_SECONDS = 10
+_ROOM_SECONDS = 60  # while a pod leaves, which may make room
+_BINDING_SECONDS = 120  # while a volume is made
+_VOLUME_SECONDS = 20
+_SANDBOX_SECONDS = 60
+
+
+def judge(pod: Object, scene: Scene) -> State:
+    """A pod by itself: ready, or run to its end."""
+    phase = text(pod, "status", "phase")
+    if phase == "Succeeded" or text(condition(pod, "Ready"), "status") == "True":
+        return Done()
+    return trouble(pod, scene) or Waiting(_doing(pod))
+
+
+def trouble(pod: Object, scene: Scene) -> Failed | None:
+    """The definite cause why this pod will not become ready, or None."""
+    return _unplaced(pod, scene) or next(_containers(pod, scene), None) or _volumes(pod, scene) or _failed(pod)
+
+
+def waiting_for(pod: Object, scene: Scene) -> str:
+    """What a pod that is not ready waits for, in words."""
+    failing = _probe_words(pod, scene)
+    return f"pod {text(pod, 'metadata', 'name')}: {failing or _doing(pod)}"
+
+
+def _unplaced(pod: Object, scene: Scene) -> Failed | None:
+    scheduled = condition(pod, "PodScheduled")
+    if text(scheduled, "status") != "False" or scene.events_of(text(pod, "metadata", "uid"), "TriggeredScaleUp"):
+        return None  # it has a place, or the autoscaler is bringing a node
+    claims = [claim.judge(c, scene) for c in _unbound(pod, scene)]
+    patience = _BINDING_SECONDS if claims else _ROOM_SECONDS if scene.making_room else _PLACING_SECONDS
+    why = next((state.cause for state in claims if isinstance(state, Failed)), "")
+    if scene.seconds_since(text(scheduled, "lastTransitionTime")) < (_PLACING_SECONDS if why else patience):
+        return None
+    return Failed(f"pod {text(pod, 'metadata', 'name')} cannot be placed: {why or text(scheduled, 'message')}")
+
+
+def _unbound(pod: Object, scene: Scene) -> list[Object]:
+    """The pod's claims that have no volume yet."""
+    wanted = {text(v, "persistentVolumeClaim", "claimName") for v in rows(pod, "spec", "volumes")}
+    return [c for c in scene.claims if text(c, "metadata", "name") in wanted and text(c, "status", "phase") != "Bound"]
+
+
+def _containers(pod: Object, scene: Scene) -> Iterator[Failed]:
+    for status in [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]:
+        found = _pull(status) or _crash(pod, status, scene) or _probe(pod, status, scene)
+        if found:
+            yield found
+
+
+def _pull(status: Object) -> Failed | None:
+    waiting = table(status, "state", "waiting")
+    reason, message = text(waiting, "reason"), text(waiting, "message")
+    if reason in _PULL and _FINAL_PULL.search(f"{reason} {message}"):
+        return Failed(f"image {text(status, 'image')} cannot be pulled: {_innermost(message) or reason}")
+    if reason in _CREATE:
+        return Failed(f"container {text(status, 'name')} cannot be started: {message or reason}")
+    return None
+
+
+def _crash(pod: Object, status: Object, scene: Scene) -> Failed | None:
+    """A container that ended twice will do it again. Once may be bad luck."""
+    restarts = number(status, "restartCount")
+    now = table(status, "state", "terminated")
+    last = now or table(status, "lastState", "terminated")
+    looping = text(status, "state", "waiting", "reason") == "CrashLoopBackOff"
+    if restarts < 1 or not last or not (looping or now):
+        return None
+    name, code = text(status, "name"), number(last, "exitCode")
+    killed = _probe_events(pod, status, scene, "Liveness probe", "Startup probe") if code in (137, 143, 0, 2) else []
+    reason = text(last, "reason")
+    cause = f"container {name} ended {restarts + 1} times, exit code {code}" + (
+        f" ({reason})" if reason not in ("", "Error", "Completed") else ""
+    )
+    if killed and reason != "OOMKilled":
+        cause = f"container {name} was restarted {restarts} times: {text(killed[-1], 'message')}"
+    if text(last, "message"):
+        cause += f": {text(last, 'message').strip()}"
+    return Failed(cause, LogOf(text(pod, "metadata", "namespace"), text(pod, "metadata", "name"), name, previous=not now))
+
+
+def _probe(pod: Object, status: Object, scene: Scene) -> Failed | None:
+    """A container that runs, and has not been ready for longer than its own probes give it."""
+    started = text(status, "state", "running", "startedAt")
+    name = text(status, "name")
+    spec = next((c for c in rows(pod, "spec", "containers") if text(c, "name") == name), {})
+    if not started or status.get("ready") is True or not {"readinessProbe", "startupProbe"} & set(spec):
+        return None
+    unready = min(
+        scene.seconds_since(started), scene.seconds_since(text(condition(pod, "ContainersReady"), "lastTransitionTime") or started)
+    )
+    said = [e for e in _probe_events(pod, status, scene, "Readiness probe", "Startup probe") if event_time(e) >= parse_time(started)]
+    # Without a word of kubelet's it may be that the word is still to come.
+    if unready < patience(spec, started=status.get("started") is True) * (1 if said else 2):
+        return None
+    answer = text(said[-1], "message").strip() if said else "its probe does not succeed"
+    log = LogOf(text(pod, "metadata", "namespace"), text(pod, "metadata", "name"), name)
+    return Failed(f"container {name} runs, and is not ready after {unready:.0f} s: {answer}", log)
+
+
+def patience(container: Object, *, started: bool) -> float:
+    """Seconds that a container's own probes give it to become ready: its start (until it has `started`), then twice the
+    readiness threshold, 15 at least."""
+
+    def seconds(probe: str, times: int) -> int:
+        settings = table(container, probe)
+        if not settings:
+            return 0
+        period, threshold = number(settings, "periodSeconds", default=10), number(settings, "failureThreshold", default=3)
+        return number(settings, "initialDelaySeconds") + times * period * threshold
+
+    return max(15.0, seconds("readinessProbe", 2) + (0 if started else seconds("startupProbe", 1)))
+
+
+def _probe_events(pod: Object, status: Object, scene: Scene, *starts: str) -> list[Object]:
+    field = f"spec.containers{{{text(status, 'name')}}}"
+    return [
+        e
+        for e in scene.events_of(text(pod, "metadata", "uid"), "Unhealthy")
+        if text(e, "message").startswith(starts) and text(e, "involvedObject", "fieldPath") in ("", field)
+    ]
+
+
+def _probe_words(pod: Object, scene: Scene) -> str:
+    said = scene.events_of(text(pod, "metadata", "uid"), "Unhealthy")
+    return text(said[-1], "message").strip() if said else ""
+
+
+def _volumes(pod: Object, scene: Scene) -> Failed | None:
+    if text(pod, "status", "phase") != "Pending":
+        return None
+    age = scene.seconds_since(text(condition(pod, "PodScheduled"), "lastTransitionTime"))
+    for reason, seconds in (
+        ("FailedMount", _VOLUME_SECONDS),
+        ("FailedAttachVolume", _SANDBOX_SECONDS),
+        ("FailedCreatePodSandBox", _SANDBOX_SECONDS),
+    ):
+        said = scene.events_of(text(pod, "metadata", "uid"), reason)
+        if said and age > seconds:
+            return Failed(f"pod {text(pod, 'metadata', 'name')}: {text(said[-1], 'message').strip()}")
+    return None
+
+
+def _failed(pod: Object) -> Failed | None:
+    if text(pod, "status", "phase") != "Failed":
+        return None
+    for status in rows(pod, "status", "containerStatuses"):
+        ended = table(status, "state", "terminated")
+        if ended and number(ended, "exitCode"):
+            name = text(status, "name")
+            log = LogOf(text(pod, "metadata", "namespace"), text(pod, "metadata", "name"), name)
+            return Failed(f"container {name} ended with exit code {number(ended, 'exitCode')}", log)
+    return Failed(f"pod {text(pod, 'metadata', 'name')} failed: {text(pod, 'status', 'message') or text(pod, 'status', 'reason')}")
+
+
+def _doing(pod: Object) -> str:
+    for status in [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]:
+        waiting = table(status, "state", "waiting")
+        if waiting and text(waiting, "reason") not in ("PodInitializing", ""):
+            message = _innermost(text(waiting, "message"))
+            return text(waiting, "reason") + (f": {message}" if message else "")
+    scheduled = condition(pod, "PodScheduled")
+    if text(scheduled, "status") == "False":
+        return text(scheduled, "message") or "a place"
+    return (
+        "its containers to be ready" if text(pod, "status", "phase") == "Running" else (text(pod, "status", "phase") or "its start").lower()
+    )
+
+
+def _innermost(message: str) -> str:
+    """The end of containerd's chain of causes, where it says what happened."""
+    parts = message.strip().split(": ")
+    return ": ".join(parts[-2:]) if len(parts) > 2 else message.strip()

@@ -1,0 +1,16 @@
+"""SealedSecret: its controller has made the Secret."""
+
+from ops.cluster.objects import Object, number, text
+from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting, condition
+
+
+def judge(sealed: Object, _scene: Scene) -> State:
+    """Synced in its newest generation."""
+    if number(sealed, "status", "observedGeneration") < number(sealed, "metadata", "generation"):
+        return Waiting("the controller to unseal it")
+    synced = condition(sealed, "Synced")
+    if text(synced, "status") == "True":
+        return Done()
+    if text(synced, "status") == "False":
+        return Failed(f"it cannot be unsealed: {text(synced, 'message')}")
+    return Waiting("the controller to unseal it")

@@ -1,0 +1,197 @@
+"""What happened, kept in the cluster: one record a change, so that a rollback needs nothing but the cluster.
+
+A record is the JSON of its objects, digests and circumstances, gzipped, in Secrets `nextai-record-NNNNNN.PART` of type
+`nextai-agent.com/record.v1`. Part 0 carries the header in its metadata and is written last: a record that was not
+written to its end does not exist. A Secret's data never enters a record.
+"""
+
+import base64
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final, Literal
+
+from ops.cluster.client import MERGE, ApiError, Client
+from ops.cluster.objects import Json, Key, Object, annotations_of, key_of, labels_of, rows, table, text
+
+TYPE: Final = "nextai-agent.com/record.v1"
+PREFIX: Final = "nextai-agent.com/record-"
+NUMBER: Final = PREFIX + "number"
+OUTCOME: Final = PREFIX + "outcome"
+PART_BYTES: Final = 900 * 1024  # a Secret holds 1 MiB
+KEEP: Final = 10
+METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+Kind = Literal["deploy", "rollback", "scale"]
+Outcome = Literal["running", "good", "failed", "abandoned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A migration that the release knows: its file's name and sha256, and the statements in it that take something away."""
+
+    tag: str
+    hash: str
+    contracts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A record without its body. Times are RFC 3339, UTC. `target` is the record that a rollback went to."""
+
+    number: int
+    kind: Kind
+    environment: str
+    who: str
+    commit: str
+    started: str
+    outcome: Outcome = "running"
+    finished: str = ""
+    cause: str = ""
+    version: str = ""
+    target: int = 0
+    schema: str = ""  # sha256 over the migrations' hashes
+    wanted: str = ""  # fingerprint of the objects
+    parts: int = 1
+    keeps: tuple[str, ...] = ()  # the generated ConfigMaps (namespace/name) that a rollback to here needs
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A header with its body: objects without Secret data, digests, migrations, and which Secrets the objects had."""
+
+    header: Header
+    objects: tuple[Object, ...]
+    digests: Mapping[str, str] = field(default_factory=dict)
+    migrations: tuple[Migration, ...] = ()
+
+    @property
+    def keys(self) -> set[Key]:
+        """The keys of its objects."""
+        return {key_of(o) for o in self.objects}
+
+
+def history(client: Client, namespace: str) -> tuple[Header, ...]:
+    """The headers of all records, oldest first. Only metadata is read."""
+    path = f"/api/v1/namespaces/{namespace}/secrets"
+    query = {"labelSelector": NUMBER}
+    answer = client.request("GET", path, query, accept=METADATA_ONLY)
+    return tuple(sorted((_header(item) for item in rows(answer, "items")), key=lambda header: header.number))
+
+
+def load(client: Client, namespace: str, header: Header) -> Record:
+    """A record with its body."""
+
+    def part(index: int) -> bytes:
+        secret = client.request("GET", f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, index)}")
+        return base64.b64decode(text(secret, "data", "part"))
+
+    document: Object = json.loads(gzip.decompress(b"".join(map(part, range(header.parts)))))
+    migrations = tuple(
+        Migration(text(m, "tag"), text(m, "hash"), tuple(c for c in _texts(m.get("contracts")))) for m in rows(document, "migrations")
+    )
+    digests = {k: v for k, v in table(document, "digests").items() if isinstance(v, str)}
+    return Record(header, tuple(rows(document, "objects")), digests, migrations)
+
+
+def write(client: Client, namespace: str, record: Record) -> Header:
+    """Write a record (outcome as in its header) and return the header as written."""
+    body: Object = {
+        "objects": [without_secrets(o) for o in record.objects],
+        "digests": dict(record.digests),
+        "migrations": [{"tag": m.tag, "hash": m.hash, "contracts": list(m.contracts)} for m in record.migrations],
+    }
+    packed = gzip.compress(json.dumps(body, separators=(",", ":")).encode(), mtime=0)
+    parts = [packed[i : i + PART_BYTES] for i in range(0, len(packed), PART_BYTES)]
+    header = replace(record.header, parts=len(parts))
+    for index, part in reversed(list(enumerate(parts))):
+        metadata: Object = {"name": _name(header.number, index), "namespace": namespace}
+        if index == 0:
+            metadata |= _metadata(header)
+        secret: Object = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": TYPE,
+            "immutable": True,
+            "metadata": metadata,
+            "data": {"part": base64.b64encode(part).decode()},
+        }
+        try:
+            client.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body=secret)
+        except ApiError as error:
+            if error.status != 409 or index == 0:
+                raise
+            # A part that was left by a record which never came to its end.
+            client.delete_path(f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, index)}")
+            client.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body=secret)
+    return header
+
+
+def close(client: Client, namespace: str, header: Header, outcome: Outcome, *, cause: str = "") -> Header:
+    """Write a record's end into its header."""
+    done = replace(header, outcome=outcome, finished=stamp(client), cause=cause[:4000])
+    path = f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, 0)}"
+    client.request("PATCH", path, body={"metadata": _metadata(done)}, content_type=MERGE)
+    return done
+
+
+def stamp(client: Client) -> str:
+    """The time, as records write it."""
+    return client.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def superfluous(headers: Sequence[Header]) -> list[Header]:
+    """The records that may go: all but the newest ten, the last good one and the good one before it."""
+    good = [h.number for h in headers if h.outcome == "good"][-2:]
+    newest = {h.number for h in sorted(headers, key=lambda h: h.number)[-KEEP:]}
+    return [h for h in headers if h.number not in newest and h.number not in good and h.outcome != "running"]
+
+
+def forget(client: Client, namespace: str, header: Header) -> None:
+    """Delete a record, its header first."""
+    for index in range(header.parts):
+        client.delete_path(f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, index)}")
+
+
+def last_good(headers: Sequence[Header], *, before: int | None = None) -> Header | None:
+    """The newest good record, or the newest good one before a number."""
+    good = [h for h in headers if h.outcome == "good" and (before is None or h.number < before)]
+    return max(good, key=lambda h: h.number, default=None)
+
+
+def unfinished(headers: Sequence[Header]) -> Header | None:
+    """The newest record, when its deploy never said how it ended."""
+    newest = max(headers, key=lambda h: h.number, default=None)
+    return newest if newest is not None and newest.outcome == "running" else None
+
+
+def without_secrets(manifest: Object) -> Object:
+    """The object as a record may hold it: a Secret keeps the names of its keys and loses their values."""
+    if text(manifest, "kind") != "Secret":
+        return manifest
+    bare = {k: v for k, v in manifest.items() if k not in ("data", "stringData")}
+    return {**bare, "keys": [*sorted({*table(manifest, "data"), *table(manifest, "stringData")})]}
+
+
+def _name(number: int, part: int) -> str:
+    return f"nextai-record-{number:06d}.{part}"
+
+
+def _metadata(header: Header) -> Object:
+    values = asdict(header)
+    values["keeps"] = ",".join(header.keeps)
+    labels: Object = {NUMBER: str(header.number), OUTCOME: header.outcome, PREFIX + "kind": header.kind}
+    annotations: Object = {PREFIX + "header": json.dumps(values, separators=(",", ":"))}
+    return {"labels": labels, "annotations": annotations}
+
+
+def _header(item: Object) -> Header:
+    values = json.loads(annotations_of(item)[PREFIX + "header"])
+    values["keeps"] = tuple(k for k in values["keeps"].split(",") if k)
+    known = {k: v for k, v in values.items() if k in Header.__slots__}
+    return Header(**{**known, "outcome": labels_of(item)[OUTCOME]})
+
+
+def _texts(value: Json) -> list[str]:
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []

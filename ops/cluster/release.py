@@ -1,0 +1,192 @@
+"""A change of an environment, from beginning to end: plan → lock → apply → watch → verify → record, and back when it fails."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ops.catalog.model import Catalog
+from ops.cluster import record
+from ops.cluster.apply import PHASE_SECONDS, Pace, apply_plan, check_unmoved
+from ops.cluster.client import Client
+from ops.cluster.facts import cluster_id
+from ops.cluster.lock import hold, whoami
+from ops.cluster.objects import Key
+from ops.cluster.order import Phase
+from ops.cluster.plan import Plan, generated_config_maps
+from ops.cluster.prepare import prepare
+from ops.cluster.record import Header, Record
+from ops.cluster.rollback import origin_of
+from ops.cluster.schema import schema_hash, unsafe_behind
+from ops.cluster.watch import Notice, Tell
+from ops.errors import Exit, Failure, Refused, RolledBack
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How it ended: `record` is the number of its record (0: nothing was written), `resumed` the record it finished or replaced."""
+
+    state: Literal["nothing", "done"]
+    record: int = 0
+    changed: int = 0
+    resumed: str = ""
+
+
+def execute(
+    catalog: Catalog,
+    client: Client,
+    plan: Plan,
+    tell: Tell,
+    *,
+    verify: Callable[[], None] | None = None,
+    who: str = "",
+    seconds: float = PHASE_SECONDS,
+) -> Result:
+    """Apply a plan, and nothing else. `verify` may raise `Failure`: then the change has failed.
+
+    Writes nothing when there is nothing to do. Raises `Refused` for a plan that may not be applied or is stale, and when
+    another deploy holds the lock; `RolledBack` when it failed and the last good record is there again; `Failure` when it
+    failed and there is nothing to go back to.
+    """
+    _admit(client, plan)
+    if plan.empty:
+        return Result("nothing")
+    home = catalog.namespaces[0]
+    made = _make_home(client, plan, home, tell)
+    with hold(client, home, who or whoami()) as lock:
+        _check_base(client, plan, home)
+        check_unmoved(client, plan, made)
+        header = _open(client, plan, home, who or whoami())
+        pace = Pace(tell, lock.check, seconds)
+        try:
+            apply_plan(client, plan, pace)
+            if verify:
+                verify()
+            lock.check()
+        except Failure as failure:
+            if lock.lost:
+                raise
+            raise _go_back(_Change(catalog, client, plan, pace), header, failure) from failure
+        record.close(client, home, header, "good")
+        _tidy(client, home)
+    return Result("done", header.number, len(plan.changes), _resumed(plan))
+
+
+def _admit(client: Client, plan: Plan) -> None:
+    if plan.problems:
+        raise Refused("checking the plan", "\n".join(plan.problems), "Correct every line above, then plan again.")
+    if plan.origin.environment != client.target.environment.name:
+        raise Refused("checking the plan", f"it is for {plan.origin.environment}", f"Make one for {client.target.environment.name}.")
+    if plan.cluster != cluster_id(client):
+        raise Refused("checking the plan", f"it was made for another cluster than {client.target.context}", "Make one for this cluster.")
+
+
+def _make_home(client: Client, plan: Plan, home: str, tell: Tell) -> Key | None:
+    """The lock and the records lie in a namespace of the platform: on an empty cluster it is made before all else, as planned."""
+    from ops.cluster import facts
+
+    step = next((s for s in plan.steps if s.key.kind == "Namespace" and s.key.name == home and s.action == "create"), None)
+    if step is not None and step.manifest is not None:
+        facts.apply(client, client.resource_of(step.manifest), step.manifest)
+        tell(Notice(step.key, "applied", "create"))
+        return step.key
+    return None
+
+
+def _check_base(client: Client, plan: Plan, home: str) -> None:
+    newest = max(record.history(client, home), key=lambda h: h.number, default=None)
+    if newest is not None and newest.number != plan.base:
+        raise Refused(
+            "applying the plan",
+            f"record {newest.number} ({newest.kind} by {newest.who}, {newest.started}) was made since",
+            "Make a new plan.",
+        )
+
+
+def _open(client: Client, plan: Plan, home: str, who: str) -> Header:
+    """Write the record before the first change, so that a deploy that is cut off leaves a trace of what it was doing."""
+    if plan.unfinished:
+        left = next(h for h in record.history(client, home) if h.number == plan.unfinished)
+        record.close(client, home, left, "abandoned", cause=f"cut off; taken over by record {plan.base + 1}")
+    origin = plan.origin
+    header = Header(
+        plan.base + 1,
+        origin.kind,
+        origin.environment,
+        who,
+        origin.commit,
+        record.stamp(client),
+        version=origin.version,
+        target=origin.target,
+        schema=schema_hash(origin.migrations),
+        wanted=plan.wanted,
+        keeps=generated_config_maps(plan.manifests),
+    )
+    return record.write(client, home, Record(header, plan.manifests, origin.digests, origin.migrations))
+
+
+def _resumed(plan: Plan) -> str:
+    if not plan.unfinished:
+        return ""
+    did = "finished it" if plan.finishes else "took its place and undid what is not wanted"
+    return f"record {plan.unfinished} by {plan.unfinished_who} was cut off: this deploy {did}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    catalog: Catalog
+    client: Client
+    plan: Plan
+    pace: Pace
+
+    @property
+    def home(self) -> str:
+        return self.catalog.namespaces[0]
+
+
+def _go_back(change: _Change, header: Header, failure: Failure) -> Failure:
+    """After a failure: the last good record again, if there is one. Returns what is to be raised."""
+    client, plan, home = change.client, change.plan, change.home
+    record.close(client, home, header, "failed", cause=failure.cause)
+    goal_header = record.last_good(record.history(client, home))
+    if goal_header is None:
+        remedy = f"{failure.remedy} There is no earlier good record to go back to: what was applied is still there."
+        return Failure(failure.doing, failure.cause, remedy)
+    goal = record.load(client, home, goal_header)
+    unsafe = unsafe_behind(plan.origin.migrations, goal.migrations) if _migrated(plan) else []
+    if unsafe:
+        cause = "\n".join([failure.cause, "Not rolled back: the former code cannot run on the new schema:", *unsafe])
+        return Failure(failure.doing, cause, failure.remedy)
+    change.pace.tell(Notice(plan.steps[0].key, "failed", f"{failure.cause}\ngoing back to record {goal_header.number}"))
+    try:
+        number = _restore(change, goal, header)
+    except Failure as second:
+        cause = f"{failure.cause}\nGoing back to record {goal_header.number} failed too: {second.cause}"
+        return Failure(failure.doing, cause, second.remedy)
+    cause = f"{failure.cause}\nRecord {goal_header.number} is there again (as record {number})."
+    return RolledBack(failure.doing, cause, failure.remedy, code=Exit.ROLLED_BACK)
+
+
+def _migrated(plan: Plan) -> bool:
+    return any(step.phase is Phase.MIGRATION and step.action != "unchanged" for step in plan.steps)
+
+
+def _restore(change: _Change, goal: Record, failed: Header) -> int:
+    """Go back under the lock that is held already."""
+    client, home = change.client, change.home
+    newest = record.load(client, home, failed)
+    back = prepare(change.catalog, client, origin_of(client, goal, newest), goal.objects)
+    header = _open(client, back, home, failed.who)
+    try:
+        apply_plan(client, back, change.pace)
+    except Failure as failure:
+        record.close(client, home, header, "failed", cause=failure.cause)
+        raise
+    record.close(client, home, header, "good")
+    _tidy(client, home)
+    return header.number
+
+
+def _tidy(client: Client, home: str) -> None:
+    """Forget the records that no rollback needs."""
+    for header in record.superfluous(record.history(client, home)):
+        record.forget(client, home, header)

@@ -1,0 +1,65 @@
+"""Going back: the same plan and the same apply, with the objects of a record. No migration is run, and none is undone."""
+
+from collections.abc import Sequence
+
+from ops.catalog.model import Catalog
+from ops.cluster import record
+from ops.cluster.client import Client
+from ops.cluster.plan import Origin, Plan
+from ops.cluster.prepare import prepare
+from ops.cluster.record import Header, Record
+from ops.cluster.schema import unsafe_behind
+from ops.errors import Refused
+
+
+def plan_rollback(catalog: Catalog, client: Client, *, to: int = 0) -> Plan:
+    """What going back to a record would change: to record `to`, or to the good one before the last.
+
+    After a deploy that failed or was cut off and left something behind, "before" is the last good one.
+    Raises `Refused` when there is no such record, or when a migration lies between that takes something away.
+    """
+    home = catalog.namespaces[0]
+    headers = record.history(client, home)
+    header = goal_of(headers, to)
+    goal = record.load(client, home, header)
+    newest = record.load(client, home, headers[-1])
+    unsafe = unsafe_behind(newest.migrations, goal.migrations)
+    if unsafe:
+        raise Refused(
+            f"going back to record {header.number}",
+            "\n".join(["its code cannot run on the schema that is there now:", *unsafe]),
+            "Go forward with a fix instead, or restore the database from its snapshot.",
+        )
+    return prepare(catalog, client, origin_of(client, goal, newest), goal.objects)
+
+
+def origin_of(client: Client, goal: Record, newest: Record) -> Origin:
+    """Where a plan that restores `goal` comes from. The schema stays as it is: a rollback runs no migration."""
+    header = goal.header
+    return Origin(
+        "rollback",
+        client.target.environment.name,
+        record.stamp(client),
+        header.commit,
+        header.version,
+        header.number,
+        goal.digests,
+        newest.migrations,
+    )
+
+
+def goal_of(headers: Sequence[Header], to: int) -> Header:
+    """The record to go back to. Raises `Refused` when there is none."""
+    if to:
+        named = next((h for h in headers if h.number == to), None)
+        if named is None or named.outcome != "good":
+            good = ", ".join(str(h.number) for h in headers if h.outcome == "good") or "none"
+            why = "there is no such record" if named is None else f"it ended as {named.outcome}"
+            raise Refused(f"going back to record {to}", why, f"Name a good one: {good}.")
+        return named
+    cut = record.unfinished(headers)
+    last = record.last_good(headers)
+    goal = last if cut or last is None else record.last_good(headers, before=last.target or last.number)
+    if goal is None:
+        raise Refused("going back", "there is no earlier good record", "See `invoke history`.")
+    return goal

@@ -1,0 +1,60 @@
+"""More or fewer replicas: the autoscaler's bounds where there is one, else the workload's own number. A change like any other:
+planned, applied under the lock, recorded; the next deploy's plan shows that it would take it back."""
+
+from copy import deepcopy
+
+from ops.catalog.model import Catalog
+from ops.cluster import record
+from ops.cluster.client import Client
+from ops.cluster.objects import Object, key_of, number, table, text
+from ops.cluster.plan import Origin, Plan
+from ops.cluster.prepare import prepare
+from ops.errors import Refused, UsageError
+
+
+def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most: int | None = None) -> Plan:
+    """What scaling a workload to `least` (and at most `most`) replicas would change.
+
+    Without `most`, an autoscaler keeps its upper bound, unless that is below `least`.
+    Raises `Refused` when nothing was deployed yet, `UsageError` for a workload that the last good record does not have.
+    """
+    if least < 1 or (most is not None and most < least):
+        raise UsageError(
+            f"scaling {name}", f"{least} to {most or least} is no range of replicas", "Give 1 or more, the smaller number first."
+        )
+    home = catalog.namespaces[0]
+    header = record.last_good(record.history(client, home))
+    if header is None:
+        raise Refused(f"scaling {name}", "nothing has been deployed here", "Run `invoke deploy` first.")
+    goal = record.load(client, home, header)
+    objects = tuple(deepcopy(o) for o in goal.objects)
+    _scale(objects, name, least, most)
+    origin = Origin(
+        "scale",
+        client.target.environment.name,
+        record.stamp(client),
+        header.commit,
+        header.version,
+        digests=goal.digests,
+        migrations=goal.migrations,
+    )
+    return prepare(catalog, client, origin, objects)
+
+
+def _scale(objects: tuple[Object, ...], name: str, least: int, most: int | None) -> None:
+    """Change the one object that decides how many replicas there are."""
+    for scaler in objects:
+        reference = table(scaler, "spec", "scaleTargetRef")
+        if text(scaler, "kind") == "HorizontalPodAutoscaler" and text(reference, "name") == name:
+            spec = table(scaler, "spec")
+            spec["minReplicas"] = least
+            spec["maxReplicas"] = max(least, number(spec, "maxReplicas")) if most is None else most
+            return
+    for workload in objects:
+        if text(workload, "kind") in ("Deployment", "StatefulSet") and text(workload, "metadata", "name") == name:
+            if most not in (None, least):
+                raise UsageError(f"scaling {name}", "it has no autoscaler, so it has one number of replicas", "Leave the upper bound out.")
+            table(workload, "spec")["replicas"] = least
+            return
+    known = sorted(key_of(o).name for o in objects if text(o, "kind") in ("Deployment", "StatefulSet"))
+    raise UsageError(f"scaling {name}", f"nothing of that name was deployed (there is: {', '.join(known)})", "Name one of them.")

@@ -1,0 +1,110 @@
+"""A shell beside a running service: an ephemeral container in its pod, since the service's own image has none."""
+
+import json
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass
+
+from ops.catalog.model import Catalog
+from ops.cluster.client import Client
+from ops.cluster.connect import kubectl
+from ops.cluster.logs import selector_of
+from ops.cluster.objects import Json, Object, rows, table, text
+from ops.errors import Failure, UsageError
+
+_READY_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A debug container that runs: attach to it with `argv`."""
+
+    namespace: str
+    pod: str
+    container: str
+    argv: tuple[str, ...]
+
+
+def open_shell(catalog: Catalog, client: Client, name: str, image: str, *, command: tuple[str, ...] = ("sh",)) -> Shell:
+    """Put a container with `image` into a running pod of a service, sharing its network and seeing its main process.
+
+    It has a terminal where this process has one, is as restricted as the pod itself, and goes with it.
+    Raises `Failure` with the cause when it cannot start.
+    """
+    namespace, selector = selector_of(catalog, client, name)
+    found = _running_pod(client, namespace, selector, name)
+    pod, terminal = text(found, "metadata", "name"), sys.stdin.isatty()
+    debug = _container(found, image, command, terminal)
+    container = text(debug, "name")
+    client.request(
+        "PATCH",
+        f"/api/v1/namespaces/{namespace}/pods/{pod}/ephemeralcontainers",
+        body={"spec": {"ephemeralContainers": [debug]}},
+        content_type="application/strategic-merge-patch+json",
+    )
+    _until_running(client, namespace, pod, container)
+    stdin = ("--stdin", "--tty") if terminal else ("--stdin",)
+    argv = (*kubectl(client.target), "attach", f"--namespace={namespace}", *stdin, pod, f"--container={container}")
+    return Shell(namespace, pod, container, argv)
+
+
+def _container(pod: Object, image: str, command: tuple[str, ...], terminal: bool) -> Object:
+    main = rows(pod, "spec", "containers")[0]
+    user: Json = table(main, "securityContext").get("runAsUser") or table(pod, "spec", "securityContext").get("runAsUser") or 65534
+    return {
+        "name": f"debug-{uuid.uuid4().hex[:6]}",
+        "image": image,
+        "command": [*command],
+        "stdin": True,
+        "tty": terminal,
+        "targetContainerName": text(main, "name"),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "runAsNonRoot": True,
+            "runAsUser": user,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+
+
+def attach(shell: Shell) -> int:
+    """Join this terminal to the shell; returns its exit code."""
+    return subprocess.run(shell.argv, check=False).returncode
+
+
+def _running_pod(client: Client, namespace: str, selector: str, name: str) -> Object:
+    answer = client.request(
+        "GET", f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": selector, "fieldSelector": "status.phase=Running"}
+    )
+    pods = [p for p in rows(answer, "items") if not text(p, "metadata", "deletionTimestamp")]
+    if not pods:
+        raise UsageError(f"opening a shell beside {name}", "no pod of it runs", "`invoke status` says why.")
+    return max(pods, key=lambda p: text(p, "metadata", "creationTimestamp"))
+
+
+def _until_running(client: Client, namespace: str, pod: str, container: str) -> None:
+    query = {"fieldSelector": f"metadata.name={pod}", "watch": "1", "timeoutSeconds": str(_READY_SECONDS)}
+    stream = client.stream(f"/api/v1/namespaces/{namespace}/pods", query, seconds=_READY_SECONDS + 10)
+    doing = f"opening a shell in {namespace}/{pod}"
+    try:
+        for line in stream.lines():
+            event: Object = json.loads(line) if line else {}
+            for status in rows(event, "object", "status", "ephemeralContainerStatuses"):
+                if text(status, "name") != container:
+                    continue
+                waiting, ended = table(status, "state", "waiting"), table(status, "state", "terminated")
+                if table(status, "state", "running"):
+                    return
+                if ended or text(waiting, "reason") in (
+                    "ErrImagePull",
+                    "ImagePullBackOff",
+                    "CreateContainerError",
+                    "CreateContainerConfigError",
+                ):
+                    why = text(waiting, "message") or text(ended, "message") or text(ended, "reason")
+                    raise Failure(doing, why, "Name another image: it must be one that the cluster can pull, and have the program.")
+    finally:
+        stream.close()
+    raise Failure(doing, f"it did not start within {_READY_SECONDS} s", "See `invoke status`.")

@@ -1,0 +1,100 @@
+"""A plan, a history and a rollout in words."""
+
+from collections.abc import Iterable, Iterator
+
+from ops.cluster.plan import Plan, Step
+from ops.cluster.record import Header
+from ops.cluster.status import Row
+from ops.cluster.watch import Notice
+
+_MARKS = {"create": "+", "change": "~", "replace": "±", "delete": "-"}
+_SHORT = 7
+
+
+def plan_lines(plan: Plan, target: str) -> Iterator[str]:
+    """The plan for people: a line an object, its differences below; then what forbids it, and the sum."""
+    yield f"{plan.origin.kind} to {target}"
+    if plan.unfinished:
+        left = f"record {plan.unfinished} by {plan.unfinished_who} never came to its end"
+        yield f"! {left}: this {plan.origin.kind} {'finishes it' if plan.finishes else 'takes its place'}"
+    for step in plan.changes:
+        yield from _step_lines(step)
+    for key in plan.left_out:
+        yield f"! {key}: the cluster does not know this kind; left out"
+    for problem in plan.problems:
+        yield f"✗ {problem}"
+    yield summary(plan)
+
+
+def summary(plan: Plan) -> str:
+    """How many objects are created, changed, deleted, and left as they are."""
+    if plan.empty:
+        return f"Nothing to do: {len(plan.steps)} objects are as they should be."
+    counts = {action: sum(step.action == action for step in plan.steps) for action in (*_MARKS, "unchanged")}
+    words = {"create": "to create", "change": "to change", "replace": "to replace", "delete": "to delete", "unchanged": "unchanged"}
+    return ", ".join(f"{count} {words[action]}" for action, count in counts.items() if count)
+
+
+def _step_lines(step: Step) -> Iterator[str]:
+    note = f"  ({step.note})" if step.note else ""
+    yield f"{_MARKS[step.action]} {step.key}{note}"
+    if step.action in ("change", "replace"):
+        for difference in step.differences:
+            yield f"    {difference}"
+
+
+def notice_line(notice: Notice) -> str:
+    """One line of a rollout."""
+    return f"{notice.state:<9} {notice.key}{f': {notice.text}' if notice.text else ''}"
+
+
+def history_rows(headers: Iterable[Header]) -> list[tuple[str, ...]]:
+    """A row a record, the newest first."""
+    return [
+        (
+            str(header.number),
+            header.kind + (f" → {header.target}" if header.target else ""),
+            header.outcome,
+            header.started,
+            header.commit[:_SHORT],
+            header.version,
+            header.who,
+            header.cause.splitlines()[0] if header.cause else "",
+        )
+        for header in sorted(headers, key=lambda h: -h.number)
+    ]
+
+
+def last_line(last: Header | None, unfinished: Header | None) -> str:
+    """What was deployed last, and what was cut off."""
+    if unfinished:
+        return f"record {unfinished.number} ({unfinished.kind} by {unfinished.who}) never came to its end"
+    return f"record {last.number}, {last.kind} of {last.commit[:_SHORT]} by {last.who}, {last.started}" if last else "nothing deployed"
+
+
+def status_rows(rows: Iterable[Row]) -> list[tuple[str, ...]]:
+    """A row a workload."""
+    return [
+        (
+            row.kind,
+            row.name,
+            f"{row.ready}/{row.wanted}",
+            str(row.restarts or ""),
+            _age(row.age),
+            ", ".join(_image(image) for image in row.images),
+            row.why.splitlines()[0] if row.why else "",
+        )
+        for row in rows
+    ]
+
+
+def _image(reference: str) -> str:
+    name, _, digest = reference.rpartition("/")[2].partition("@sha256:")
+    return f"{name}@{digest[:12]}" if digest else name
+
+
+def _age(seconds: int) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

@@ -1,0 +1,133 @@
+"""Which cluster an environment means, and the refusal of every other one."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ops.catalog.model import Catalog, Environment
+from ops.cluster.objects import Json, Object, rows, text
+from ops.errors import Failure, Refused, UsageError
+
+
+class Testbed(Protocol):
+    """What is needed to know of a throw-away cluster on this machine."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Its kubeconfig file."""
+
+    @property
+    def context(self) -> str:
+        """The context in it."""
+
+    @property
+    def kubectl(self) -> Path:
+        """A kubectl that fits it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An environment and the cluster it is deployed to.
+
+    `kubeconfig` None means the usual files (KUBECONFIG, ~/.kube/config). `rehearsal` says that the cluster is a testbed.
+    """
+
+    environment: Environment
+    kubeconfig: Path | None
+    context: str
+    server: str
+    rehearsal: bool = False
+    kubectl: Path | None = None
+
+    def __str__(self) -> str:
+        return f"{self.environment.name} (context {self.context}, {self.server})"
+
+
+def resolve_target(catalog: Catalog, env: str, testbed: Testbed | None = None) -> Target:
+    """The cluster of an environment: the catalogue's context at the catalogue's address, or the testbed.
+
+    Raises `UsageError` for an environment without a cluster or a kubeconfig that does not have the context,
+    and `Refused` when the context leads to another cluster.
+    """
+    environment = _environment(catalog, env)
+    if testbed is not None:
+        server = _server_of(_read([testbed.kubeconfig]), testbed.context, [testbed.kubeconfig])
+        return Target(environment, testbed.kubeconfig, testbed.context, server, rehearsal=True, kubectl=testbed.kubectl)
+    if environment.cluster is None:
+        raise UsageError(
+            f"resolving the environment {env}",
+            "the catalogue names no cluster for it",
+            "Add `cluster` to it in platform.yaml.",
+        )
+    files = _kubeconfig_files()
+    context = environment.cluster.context
+    server = _server_of(_read(files), context, files)
+    if _address(server) != _address(environment.cluster.server):
+        raise Refused(
+            f"resolving the cluster of {env}",
+            f"context {context} leads to {server}, and {env} belongs to {environment.cluster.server}",
+            "Correct the context in your kubeconfig, or the environment's `cluster` in platform.yaml.",
+        )
+    return Target(environment, None, context, server)
+
+
+def _environment(catalog: Catalog, env: str) -> Environment:
+    clusters = [name for name, e in catalog.environments.items() if e.kind == "kubernetes"]
+    known = ", ".join(clusters)
+    environment = catalog.environments.get(env)
+    if environment is None:
+        raise UsageError("resolving the environment", f"there is no environment {env}", f"Name one of: {known}.")
+    if environment.kind != "kubernetes":
+        raise UsageError(f"resolving the environment {env}", "it is this machine, and not a cluster", f"Name one of: {known}.")
+    return environment
+
+
+def _kubeconfig_files() -> list[Path]:
+    named = [Path(p) for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p]
+    return named or [Path.home() / ".kube" / "config"]
+
+
+def _read(files: list[Path]) -> list[Object]:
+    import yaml
+
+    documents: list[Object] = []
+    for file in files:
+        try:
+            document: Json = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise UsageError(f"reading the kubeconfig {file}", str(error), "Repair the file, or set KUBECONFIG.") from error
+        if not isinstance(document, dict):
+            raise UsageError(f"reading the kubeconfig {file}", "it is not a mapping", "Repair the file, or set KUBECONFIG.")
+        documents.append(document)
+    return documents
+
+
+def _server_of(documents: list[Object], context: str, files: list[Path]) -> str:
+    """The API server of a context. As kubectl does it: the first file that has a name wins."""
+    where = ", ".join(str(f) for f in files)
+    if not documents:
+        raise UsageError(f"looking for context {context}", f"there is no kubeconfig: {where}", "Set KUBECONFIG, or make the file.")
+    contexts = {text(c, "name"): c for d in reversed(documents) for c in rows(d, "contexts")}
+    if context not in contexts:
+        known = ", ".join(sorted(contexts)) or "none"
+        raise UsageError(
+            f"looking for context {context}",
+            f"{where} does not have it (it has: {known})",
+            f"Add the context {context} to your kubeconfig, or set KUBECONFIG to the file that has it.",
+        )
+    clusters = {text(c, "name"): c for d in reversed(documents) for c in rows(d, "clusters")}
+    server = text(clusters.get(text(contexts[context], "context", "cluster")), "cluster", "server")
+    if not server:
+        raise Failure(f"looking for context {context}", f"it names a cluster that {where} does not have", "Repair the kubeconfig.")
+    return server
+
+
+def _address(server: str) -> tuple[str, str, int]:
+    """Scheme, host and port, so that `https://HOST` and `https://host:443/` are the same address."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(server)
+    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or (443 if parts.scheme.lower() == "https" else 80)

@@ -1,0 +1,211 @@
+"""`plan`, `deploy`, `status`, `history`, `rollback`, `logs`, `scale`, `shell`: each verb's story."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from ops.catalog import Catalog, load
+from ops.cluster import record, show
+from ops.cluster.client import Client, connect
+from ops.cluster.plan import Plan, from_document, to_document
+from ops.cluster.prepare import plan_deploy
+from ops.cluster.release import Result, execute
+from ops.cluster.render import render
+from ops.cluster.target import Target, resolve_target
+from ops.cluster.watch import Notice
+from ops.console import confirm, emit_json, machine_readable, say, table
+from ops.errors import Exit, Refused, UsageError
+
+
+@contextmanager
+def _cluster(env: str, testbed: bool) -> Iterator[tuple[Catalog, Client, Target]]:
+    """The catalogue, and a connection to the environment's cluster that answers."""
+    from ops.testbed import verb
+
+    catalog = load()
+    target = resolve_target(catalog, env, verb.wanted(testbed))
+    with connect(target) as client:
+        yield catalog, client, target
+
+
+def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
+    """Build what is missing, and show what a deploy would change. Nothing in the cluster is changed."""
+    with _cluster(env, testbed) as (catalog, client, target):
+        decided = _planned(catalog, client, testbed)
+        _show(decided, target)
+    if out:
+        Path(out).write_text(json.dumps(to_document(decided), indent=1), encoding="utf-8")
+        say(f"Wrote {out}: `invoke deploy --env {env} --plan {out}` applies exactly this.")
+    if machine_readable():
+        emit_json({"plan": to_document(decided)})
+    return Exit.CHANGES if detailed_exitcode and not decided.empty else Exit.DONE
+
+
+def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool) -> int:
+    """Show the plan, ask, apply exactly that, watch it, and check the platform afterwards."""
+    with _cluster(env, testbed) as (catalog, client, target):
+        decided = _read(plan_file) if plan_file else _planned(catalog, client, testbed)
+        _show(decided, target)
+        return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run, verify=_smoke(catalog, client))
+
+
+def rollback(env: str, *, testbed: bool, to: int, yes: bool, dry_run: bool) -> int:
+    """Go back to a record: its digests, its configuration, its objects."""
+    from ops.cluster.rollback import plan_rollback
+
+    with _cluster(env, testbed) as (catalog, client, target):
+        decided = plan_rollback(catalog, client, to=to)
+        _show(decided, target)
+        return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run)
+
+
+def scale(service: str, replicas: int, env: str, *, testbed: bool, yes: bool, dry_run: bool) -> int:
+    """Move the bounds of a service's autoscaler, or its replicas where it has none."""
+    from ops.cluster.scale import plan_scale
+
+    with _cluster(env, testbed) as (catalog, client, target):
+        decided = plan_scale(catalog, client, service, least=replicas)
+        _show(decided, target)
+        return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run)
+
+
+def history(env: str, *, testbed: bool) -> int:
+    """The records, the newest first."""
+    with _cluster(env, testbed) as (catalog, client, target):
+        headers = record.history(client, catalog.namespaces[0])
+    if not headers:
+        say(f"Nothing has been deployed to {target}.")
+    else:
+        table(("record", "what", "outcome", "started", "commit", "version", "who", "cause"), show.history_rows(headers))
+    if machine_readable():
+        emit_json({"environment": env, "records": [asdict(header) for header in headers]})
+    return Exit.DONE
+
+
+def _planned(catalog: Catalog, client: Client, testbed: bool) -> Plan:
+    from ops.images import verb as images
+
+    if testbed:
+        _seed(catalog, client)
+    digests = images.publish(catalog, list(catalog.images), testbed=testbed)
+    rendered = render(catalog, client.target.environment, digests)
+    return plan_deploy(catalog, client, rendered, commit=_commit(catalog))
+
+
+def _seed(catalog: Catalog, client: Client) -> None:
+    """A rehearsal has nobody who seals secrets: it makes its own, once, before the plan that needs them."""
+    from ops.cluster.seed import seed
+
+    for line in seed(catalog, client):
+        say(line)
+
+
+def _commit(catalog: Catalog) -> str:
+    """The commit that is deployed; with + where the checkout has changes that no commit holds."""
+    from ops.command import Command, run
+
+    argv = ("git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*")
+    return run(Command(argv, "asking git for the commit", cwd=catalog.root)).stdout.strip()
+
+
+def _smoke(catalog: Catalog, client: Client) -> Callable[[], None] | None:
+    """The checks that follow a deploy, where the catalogue names a file of them."""
+    if catalog.smoke is None:
+        return None
+    from ops.cluster.smoke import verify
+
+    return lambda: verify(catalog, client, say)
+
+
+def _read(file: str) -> Plan:
+    try:
+        document = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"reading the plan {file}", str(error), "Make one: `invoke plan --env … --out FILE`.") from error
+    return from_document(document)
+
+
+def _show(decided: Plan, target: Target) -> None:
+    for line in show.plan_lines(decided, str(target)):
+        say(line)
+
+
+def _carry_out(
+    catalog: Catalog, client: Client, decided: Plan, *, yes: bool, dry_run: bool, verify: Callable[[], None] | None = None
+) -> int:
+    """Ask and apply; what forbids the plan is said before the question."""
+    environment = client.target.environment
+    if decided.problems:
+        raise Refused("checking the plan", "\n".join(decided.problems), "Correct every line above, then plan again.")
+    if dry_run or decided.empty:
+        _document(decided, Result("nothing"))
+        return Exit.DONE
+    expect = environment.name if environment.protected and not client.target.rehearsal else ""
+    confirm(f"Apply this to {client.target}?", yes=yes, expect=expect)
+    result = execute(catalog, client, decided, _tell, verify=verify)
+    if result.resumed:
+        say(result.resumed)
+    say(f"Done: record {result.record}, {result.changed} objects changed.", style="bold green")
+    _document(decided, result)
+    return Exit.DONE
+
+
+def _tell(notice: Notice) -> None:
+    say(show.notice_line(notice))
+
+
+def _document(decided: Plan, result: Result) -> None:
+    if machine_readable():
+        emit_json({"state": result.state, "record": result.record, "changed": result.changed, "plan": to_document(decided)})
+
+
+def status(env: str, *, testbed: bool) -> int:
+    """Each workload: wanted, ready, digest, restarts, why it is not ready. Exit 1 where one is not."""
+    from ops.cluster.status import status as look
+
+    with _cluster(env, testbed) as (catalog, client, target):
+        found = look(catalog, client)
+    if machine_readable():
+        emit_json(
+            {"environment": env, "workloads": [asdict(row) for row in found.rows], "last": asdict(found.last) if found.last else None}
+        )
+        return Exit.DONE
+    say(f"{target}: {show.last_line(found.last, found.unfinished)}")
+    table(("kind", "name", "ready", "restarts", "age", "image", "why not"), show.status_rows(found.rows))
+    for row in found.rows:
+        for line in row.log:
+            say(f"{row.name} | {line}")
+    return Exit.FAILED if any(row.why for row in found.rows) else Exit.DONE
+
+
+def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, since: str) -> int:
+    """The lines of all pods of a service, each with its pod's name."""
+    from ops.cluster.logs import Wanted, read
+
+    wanted = Wanted(tail, _seconds(since) if since else None, follow)
+    with _cluster(env, testbed) as (catalog, client, _):
+        for line in read(catalog, client, service, wanted):
+            say(f"{line.pod} | {line.text}")
+    return Exit.DONE
+
+
+def shell(service: str, env: str, *, testbed: bool, image: str) -> int:
+    """A shell in a debug container beside a running pod, which shares its processes and network."""
+    from ops.cluster.shell import attach, open_shell
+
+    with _cluster(env, testbed) as (catalog, client, _):
+        ready = open_shell(catalog, client, service, image)
+    say(f"Debug container {ready.container} beside {ready.pod}; it ends with the shell, and leaves with the pod.")
+    return attach(ready)
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(text: str) -> int:
+    number, unit = text[:-1], text[-1:]
+    if not number.isdecimal() or unit not in _UNITS:
+        raise UsageError("reading --since", f"{text!r} is no duration", "Write 30s, 10m, 2h or 1d.")
+    return int(number) * _UNITS[unit]

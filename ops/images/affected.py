@@ -1,0 +1,85 @@
+"""Which images a change reaches."""
+
+import json
+from collections.abc import Mapping
+
+import yaml
+
+from ops.catalog.load import FILE
+from ops.catalog.model import Catalog, Image
+from ops.command import Command, run
+from ops.errors import Failure, UsageError
+from ops.images import pnpm
+from ops.images.inputs import declared, is_test, unquote
+from ops.images.model import Entry
+
+DOING = "finding what a change affects"
+
+
+def affected(catalog: Catalog, since: str) -> list[str]:
+    """The images, in the catalogue's order, whose inputs differ between the git revision `since` and the checkout as it is now.
+
+    Raises `UsageError` for a revision that git does not know.
+    """
+    unknown = f"{since!r} is not a commit that git knows"
+    _git(catalog, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{since}^{{commit}}", usage=unknown)
+    changed = {unquote(line) for line in _git(catalog, "diff", "--name-only", "--no-renames", "--relative", since, "--", ".").splitlines()}
+    changed |= {unquote(line) for line in _git(catalog, "ls-files", "--others", "--exclude-standard").splitlines()}
+    before = _declarations(_show(catalog, since, FILE)) if FILE in changed else None
+    now = _declarations((catalog.root / FILE).read_text(encoding="utf-8")) if FILE in changed else None
+    return [
+        name
+        for name, image in catalog.images.items()
+        if (now and (before or {}).get(name) != now.get(name)) or _reached(catalog, image, changed, since)
+    ]
+
+
+def _reached(catalog: Catalog, image: Image, changed: set[str], since: str) -> bool:
+    hits = {
+        path
+        for path in changed
+        for folder in declared(image)
+        if path == folder or (path.startswith(folder + "/") and not is_test(path, folder))
+    }
+    shared = {pnpm.LOCK, pnpm.WORKSPACE, pnpm.MANIFEST}
+    if image.dockerfile in changed or hits - shared:
+        return True
+    return bool(hits) and _part(catalog, image, None) != _part(catalog, image, since)
+
+
+def _part(catalog: Catalog, image: Image, since: str | None) -> list[Entry] | None:
+    """The image's part of the workspace's files, now or at a revision; None where it cannot be cut."""
+    files = (pnpm.LOCK, pnpm.WORKSPACE, pnpm.MANIFEST)
+    texts = {path: _show(catalog, since, path) if since else (catalog.root / path).read_text(encoding="utf-8") for path in files}
+    projects = tuple(folder for folder in (image.path, *image.packages) if (catalog.root / folder / pnpm.MANIFEST).is_file())
+    try:
+        return list(pnpm.cut(texts, projects))
+    except (ValueError, pnpm.UnlistedError):
+        return None
+
+
+def _declarations(text: str) -> dict[str, str]:
+    """What platform.yaml says of each image that can change it, as text to compare; empty where it cannot be read."""
+    try:
+        document = yaml.safe_load(text)
+        images: Mapping[str, Mapping[str, object]] = {**document.get("services", {}), **document.get("jobs", {})}
+        fields = ("path", "packages", "files", "dockerfile", "port")
+        stacks = {name: {k: v for k, v in stack.items() if k != "test"} for name, stack in document.get("stacks", {}).items()}
+        rows = {name: ({k: entry.get(k) for k in fields}, stacks.get(str(entry.get("stack")))) for name, entry in images.items()}
+    except (yaml.YAMLError, AttributeError, TypeError):
+        return {}
+    return {name: json.dumps(row, sort_keys=True, default=str) for name, row in rows.items()}
+
+
+def _show(catalog: Catalog, since: str, path: str) -> str:
+    try:
+        return _git(catalog, "show", "--no-textconv", f"{since}:./{path}")
+    except Failure:  # it was not there yet
+        return ""
+
+
+def _git(catalog: Catalog, *arguments: str, usage: str = "") -> str:
+    done = run(Command(("git", "-c", "core.quotePath=true", *arguments), DOING, cwd=catalog.root, env={"LC_ALL": "C"}), check=not usage)
+    if done.code and usage:
+        raise UsageError(DOING, usage, "Name a branch, a tag or a commit; in CI, fetch enough history (fetch-depth: 0).")
+    return done.stdout

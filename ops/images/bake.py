@@ -1,0 +1,195 @@
+"""The one build of all missing images: a bake file, the run of `docker buildx bake`, and what it says while it runs."""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from ops.command import Command, environment
+from ops.errors import Failure
+from ops.images.model import EPOCH, VERSION_LENGTH, Planned
+from ops.images.registry import reference
+
+# A step that a person wrote: `[stage 2/7] RUN …`, with the image's name in front when several are built.
+_STEP = re.compile(r"\[((?:\S+ )+?)\s*\d+/\d+\] (?!FROM )(.*)", re.DOTALL)
+LOG_LINES = 25
+LOG_CHARACTERS = 10_000
+
+
+def bakefile(images: Mapping[Path, Planned], *, push: bool) -> dict[str, object]:
+    """The bake file (docs.docker.com/build/bake/reference) for these images, by the folder of their context."""
+    targets = {image.name: _target(folder, image, push=push) for folder, image in images.items()}
+    return {"group": {"default": {"targets": list(targets)}}, "target": targets}
+
+
+def _target(folder: Path, image: Planned, *, push: bool) -> dict[str, object]:
+    version = image.key[:VERSION_LENGTH]
+    bases = {argument: base.name for argument, base in image.inputs.bases.items()}
+    arguments = {**image.inputs.arguments, **bases, "SOURCE_DATE_EPOCH": str(EPOCH)}
+    if re.search(r"^\s*ARG\b.*\bAPP_VERSION\b", image.inputs.recipe, re.MULTILINE | re.IGNORECASE):
+        arguments["APP_VERSION"] = version
+    labels = {
+        "org.opencontainers.image.title": image.name,
+        # Not the commit: an image that did not change must stay the same image. The deployment's record knows the commit.
+        "org.opencontainers.image.version": version,
+        "com.nextai-agent.key": image.key,
+    }
+    target: dict[str, object] = {
+        "context": str(folder),
+        "dockerfile-inline": image.inputs.recipe,
+        "args": arguments,
+        "labels": labels,
+        "tags": [image.reference],
+        "platforms": [image.inputs.platform],
+        # Not `rewrite-timestamp`: an engine's own builder refuses it (it unpacks what it builds). The Dockerfiles date their files.
+        "output": ["type=image,push=true" if push else "type=docker"],
+        # An attestation holds dates, and would make an index out of the image's manifest.
+        "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
+    }
+    return {key: _literal(value) for key, value in target.items()}
+
+
+def _literal(value: object) -> object:
+    """Strings of a bake file are templates: ${…} and %{…} are evaluated unless they are escaped (HCL JSON syntax)."""
+    if isinstance(value, str):
+        return value.replace("${", "$${").replace("%{", "%%{")
+    if isinstance(value, dict):
+        return {key: _literal(entry) for key, entry in value.items()}
+    return [_literal(entry) for entry in value] if isinstance(value, list) else value
+
+
+@dataclass(slots=True)
+class Story:
+    """What the builder has said so far (`--progress=rawjson`: BuildKit's own status messages, a JSON object a line)."""
+
+    report: Callable[[str], None]
+    names: dict[str, str] = field(default_factory=dict)
+    logs: defaultdict[str, str] = field(default_factory=lambda: defaultdict(str))
+    errors: dict[str, str] = field(default_factory=dict)
+    other: list[str] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+
+    def hear(self, line: str) -> None:
+        """Take in one line; a step of a Dockerfile that ended is reported."""
+        try:
+            status = json.loads(line)
+        except ValueError:
+            self.other.append(line.rstrip())
+            return
+        for vertex in status.get("vertexes") or ():
+            self._vertex(vertex)
+        for log in status.get("logs") or ():
+            text = base64.b64decode(log.get("data") or "").decode(errors="replace")
+            self.logs[log["vertex"]] = (self.logs[log["vertex"]] + text)[-LOG_CHARACTERS:]
+
+    def _vertex(self, vertex: Mapping[str, object]) -> None:
+        digest, name = str(vertex["digest"]), str(vertex.get("name", ""))
+        self.names[digest] = name
+        if error := vertex.get("error"):
+            # BuildKit repeats the whole command here, which the step's name shows already.
+            self.errors[digest] = re.sub(r'^process ".*" did not complete successfully: ', "", str(error), flags=re.DOTALL)
+        if vertex.get("completed") and digest not in self.done and not vertex.get("error"):
+            self.done.add(digest)
+            if not vertex.get("cached") and (step := _STEP.match(name)):
+                self.report(f"{step[1]:<24} {_short(step[2])}  {_seconds(vertex)}".rstrip())
+
+    def failure(self) -> tuple[str, str]:
+        """The step that failed and the last lines of its log; and all of the builder's own words, to look for known causes."""
+        culprits = [d for d, e in self.errors.items() if "context canceled" not in e.lower()] or list(self.errors)
+        lines = [
+            line
+            for digest in culprits[:1]
+            for line in (_short(self.names[digest]), *self.logs[digest].splitlines()[-LOG_LINES:], self.errors[digest])
+        ]
+        return "\n".join(lines or self.other[-LOG_LINES:]), "\n".join((*self.errors.values(), *self.logs.values(), *self.other))
+
+
+def _short(step: str, width: int = 100) -> str:
+    line = re.sub(r"--mount=\S+\s*", "", " ".join(step.split()))
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _seconds(vertex: Mapping[str, object]) -> str:
+    """How long a step took, from BuildKit's dates (RFC 3339, nanoseconds)."""
+    started, completed = (datetime.fromisoformat(str(vertex[key])[:26].rstrip("Z")) for key in ("started", "completed"))
+    return f"{(completed - started).total_seconds():.1f} s"
+
+
+def run(command: Command, metadata: Path, report: Callable[[str], None]) -> dict[str, str]:
+    """Run the bake to its end and return each image's digest, as the builder wrote it down in `metadata`."""
+    story = Story(report)
+    with _process(command) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(command.stdin or "")
+            process.stdin.close()
+        for line in process.stderr:
+            story.hear(line)
+        code = process.wait()
+    if code:
+        raise _failure(command, *story.failure())
+    document = json.loads(metadata.read_text(encoding="utf-8"))
+    return {name: values["containerimage.digest"] for name, values in document.items() if "containerimage.digest" in values}
+
+
+@contextlib.contextmanager
+def _process(command: Command) -> Iterator["subprocess.Popen[str]"]:
+    """The builder's client in a process group of its own: it is told to stop, and waited for, when this process is."""
+    pipe = subprocess.PIPE
+    env = environment(command)
+    try:
+        process = subprocess.Popen(
+            command.argv,
+            env=env,
+            cwd=command.cwd,
+            stdin=pipe,
+            stdout=subprocess.DEVNULL,
+            stderr=pipe,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        remedy = "Run `invoke doctor` to see which tools are missing."
+        raise Failure(command.doing, f"{command.argv[0]}: {error.strerror}", remedy) from error
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            _stop(process)
+        if process.stderr:
+            process.stderr.close()
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+            return
+
+
+def _failure(command: Command, cause: str, words: str) -> Failure:
+    """The builder has no codes for its errors; these are the few texts that call for a remedy of their own."""
+    lower = words.lower()
+    if "no space left on device" in lower:
+        remedy = "Free some: `docker buildx prune` drops the build cache, `docker image prune --all` the unused images. Then run it again."
+        return Failure(command.doing, f"the disk of the Docker engine is full\n{cause}", remedy)
+    if refused := re.search(r"failed to push (\S+?):? .*?(unauthorized|denied|forbidden|insufficient_scope)", lower):
+        registry = reference(refused[1]).registry
+        remedy = f"Run `docker login {registry}` with an account that may push."
+        return Failure(command.doing, f"the registry {registry} refused the push\n{cause}", remedy)
+    if "failed to push" in lower:
+        remedy = "Check that the registry is up and takes pushes, then run it again: what is built stays in the cache."
+        return Failure(command.doing, cause, remedy)
+    return Failure(command.doing, cause, "Correct what the step above complains of, then run it again.")

@@ -1,0 +1,119 @@
+"""Carry out a build plan: what is missing is built in one go, and nothing else is done."""
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from ops.command import Command
+from ops.errors import Failure
+from ops.images import bake, context
+from ops.images.facts import present
+from ops.images.model import BuildPlan, Engine, Planned
+from ops.images.record import remember
+from ops.tools import cache, find
+
+DOING = "building the images"
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def build(plan: BuildPlan, engine: Engine, push: bool, *, report: Callable[[str], None] = _to_stderr) -> dict[str, str]:
+    """Build what the plan says is missing; return every image's digest by name.
+
+    `push` as in the plan. Each step that the builder ends is reported in a line. Raises `Failure` when a step fails, `Refused`
+    when a file changed after the plan was made. Whatever happens, an image is under its key whole or not at all.
+    """
+    if push != plan.push:
+        raise ValueError("the plan was made for another place")
+    digests = {image.name: image.digest for image in plan.images if image.digest}
+    if plan.missing:
+        with _alone(plan.missing, report):
+            # What another build made while this one waited is not made again.
+            there = present([image.reference for image in plan.missing], engine, push=push)
+            missing = [image for image in plan.missing if not there[image.reference]]
+            digests |= {image.name: digest for image in plan.missing if (digest := there[image.reference])}
+            if missing:
+                digests |= _bake(plan, missing, engine, report)
+    for image in plan.images:
+        remember(plan.root, image)
+    return {image.name: digests[image.name] for image in plan.images}
+
+
+def _bake(plan: BuildPlan, missing: list[Planned], engine: Engine, report: Callable[[str], None]) -> dict[str, str]:
+    with _workshop() as workshop:
+        folders = {workshop / image.name: image for image in missing}
+        for folder, image in folders.items():
+            folder.mkdir()
+            context.write(plan.root, image.inputs, folder)
+        metadata = workshop / "metadata.json"
+        buildx = find("buildx")
+        command = Command(
+            (*buildx.argv, "bake", "--file=-", "--progress=rawjson", f"--metadata-file={metadata}", f"--allow=fs.read={workshop}"),
+            DOING,
+            env={**buildx.env, **engine.environment},
+            cwd=workshop,
+            stdin=json.dumps(bake.bakefile(folders, push=plan.push)),
+        )
+        built = bake.run(command, metadata, report)
+    there = present([image.reference for image in missing], engine, push=plan.push)
+    return {image.name: _checked(image, built.get(image.name), there[image.reference], push=plan.push) for image in missing}
+
+
+def _checked(image: Planned, built: str | None, found: str | None, *, push: bool) -> str:
+    """The digest under the image's name. An engine without the containerd store knows no digests, but ids of its own."""
+    if found and (found == built or not push):
+        return found
+    cause = f"{image.reference}: built as {built}, but found as {found}"
+    raise Failure("checking what was built", cause, "Run it again; if it stays, see whether something else writes to that place.")
+
+
+@contextmanager
+def _workshop() -> Iterator[Path]:
+    """An empty folder of this build's own, gone afterwards."""
+    home = cache() / "images" / "work"
+    home.mkdir(parents=True, exist_ok=True)
+    for leftover in home.iterdir():  # of a build that was killed
+        with suppress(ValueError):
+            if not _alive(int(leftover.name.partition("-")[0])):
+                shutil.rmtree(leftover, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=home))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _alone(images: tuple[Planned, ...], report: Callable[[str], None]) -> Iterator[None]:
+    """No two builds of one key at once on this machine. The system drops the locks of a process that dies."""
+    from filelock import FileLock, Timeout
+
+    folder = cache() / "images" / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        for image in sorted(images, key=lambda image: image.key):  # in one order everywhere, so that two builds cannot wait for each other
+            lock = FileLock(folder / image.key[:32])
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                report(f"{image.name} is being built by another process: waiting for it")
+                lock.acquire()
+            stack.callback(lock.release)
+        yield

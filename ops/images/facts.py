@@ -1,0 +1,182 @@
+"""What is there: the sources, the base images' digests, and the images that the registry or the engine has already.
+
+A base image is what its registry says it is; where the registry does not answer, it is what the engine has under that name.
+Either way the build is told the digest. An answer of the registry, a refusal too, is remembered for ten minutes.
+"""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.catalog.model import Catalog, Image
+from ops.errors import Failure
+from ops.images.inputs import gather
+from ops.images.model import Base, Engine, Entry
+from ops.images.record import write_json
+from ops.images.registry import Reference, digests, reference
+from ops.tools import cache
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+MEMORY_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a plan is made from, besides what is there under the keys."""
+
+    platform: str
+    bases: Mapping[str, Base]  # by the catalogue's reference
+    recipes: Mapping[str, str]  # Dockerfile -> text
+    entries: Mapping[str, tuple[Entry, ...]]  # image -> what goes into it
+
+
+def look(catalog: Catalog, images: Collection[Image], engine: Engine) -> Facts:
+    """The facts that the keys depend on."""
+    files = {image.dockerfile for image in images}
+    references = sorted({base for image in images for base in image.stack.bases.values()})
+    client = _connect(engine)
+    return Facts(
+        platform=engine.platform or _platform(client),
+        bases={base.reference: base for base in _bases(references, engine, client)},
+        recipes={file: _recipe(catalog.root, file) for file in files},
+        entries=gather(catalog.root, images),
+    )
+
+
+def present(references: Collection[str], engine: Engine, *, push: bool) -> dict[str, str | None]:
+    """The digest under each name, in the registry (`push`) or else in the engine; None where it is not there.
+
+    Raises `Failure` when the registry or the engine does not answer.
+    """
+    if not push:
+        client = connect(engine)
+        return {name: _inspect(client, name)[0] for name in references}
+    answers = digests([reference(name) for name in references], engine.docker_config)
+    found: dict[str, str | None] = {}
+    for name in references:
+        answer = answers[reference(name)]
+        if isinstance(answer, Failure):
+            raise answer
+        found[name] = answer
+    return found
+
+
+def connect(engine: Engine) -> "APIClient":
+    """A client of the engine, which has answered. Raises `Failure` that names the engine's address."""
+    from docker import APIClient
+    from docker.errors import DockerException
+    from docker.utils import kwargs_from_env
+    from requests import RequestException
+
+    address = _address(engine)
+    options = kwargs_from_env() if not engine.docker_host and os.environ.get("DOCKER_HOST") else {"base_url": address}
+    try:
+        return APIClient(**options, version="auto", timeout=5, use_ssh_client=address.startswith("ssh://"))
+    except (DockerException, RequestException) as error:
+        cause = f"the Docker engine at {address} does not answer"
+        remedy = "Start Docker, or run `invoke testbed.up`; `invoke doctor` shows what is found."
+        raise Failure("asking the Docker engine", cause, remedy) from error
+
+
+def _address(engine: Engine) -> str:
+    if found := engine.docker_host or os.environ.get("DOCKER_HOST"):
+        return found
+    from docker import ContextAPI
+
+    with suppress(Exception):  # a context whose files are gone is no reason to give up on the usual socket
+        if (context := ContextAPI.get_current_context()) and context.Host:
+            return str(context.Host)
+    return "unix:///var/run/docker.sock"
+
+
+def _connect(engine: Engine) -> "APIClient | None":
+    """The client, or None: a build elsewhere, with bases from a registry, needs no engine here."""
+    try:
+        return connect(engine)
+    except Failure:
+        return None
+
+
+def _platform(client: "APIClient | None") -> str:
+    if client:
+        version = client.version()
+        return f"{version['Os']}/{version['Arch']}"
+    machine = platform.machine().lower()
+    return "linux/" + {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def _recipe(root: Path, file: str) -> str:
+    try:
+        return (root / file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        remedy = "Restore the file, or correct `dockerfile` in platform.yaml."
+        raise Failure("reading the Dockerfiles", f"{file}: {error}", remedy) from error
+
+
+def _bases(wanted: Iterable[str], engine: Engine, client: "APIClient | None") -> list[Base]:
+    pinned = [name for name in wanted if "@" in name]
+    asked = [name for name in wanted if "@" not in name]
+    found = [Base(name, name.partition("@")[2], name) for name in pinned]
+    remembered = _remembered(asked, engine)
+    for name in asked:
+        if digest := remembered[name]:
+            found.append(Base(name, digest, f"{name}@{digest}"))
+        else:
+            found.append(_local_base(name, client))
+    return found
+
+
+def _local_base(name: str, client: "APIClient | None") -> Base:
+    digest, pinned = _inspect(client, name) if client else (None, False)
+    if digest is None:
+        cause = f"{name}: neither its registry nor a Docker engine here has it"
+        raise Failure("resolving the base images", cause, f"Run `docker pull {name}` where its registry can be reached.")
+    return Base(name, digest, f"{name}@{digest}" if pinned else name)
+
+
+def _inspect(client: "APIClient", name: str) -> tuple[str | None, bool]:
+    """What the engine has under a name, and whether that is a manifest's digest (else it is the engine's own id)."""
+    from docker.errors import DockerException, ImageNotFound
+    from requests import RequestException
+
+    try:
+        image = client.inspect_image(name)  # type: ignore[no-untyped-call]
+    except ImageNotFound:
+        return None, False
+    except (DockerException, RequestException) as error:
+        raise Failure("asking the Docker engine", f"{name}: {error}", "Run `docker info` to see how the engine is.") from error
+    repository = reference(name).repository
+    for entry in image.get("RepoDigests") or ():
+        known = reference(entry)
+        if known.repository == repository and known.registry == reference(name).registry:
+            return known.tag, True
+    return str(image["Id"]), False
+
+
+def _remembered(names: list[str], engine: Engine) -> dict[str, str | None]:
+    """What the registries say of base images: from memory where that is fresh, else asked."""
+    file = cache() / "images" / "bases.json"
+    memory = _read_memory(file)
+    now = time.time()
+    fresh = {name: memory[name][1] for name in names if name in memory and 0 <= now - memory[name][0] < MEMORY_SECONDS}
+    if unknown := [name for name in names if name not in fresh]:
+        answers: dict[Reference, str | Failure | None] = digests([reference(name) for name in unknown], engine.docker_config)
+        for name in unknown:
+            answer = answers[reference(name)]
+            fresh[name] = answer if isinstance(answer, str) else None
+        write_json(file, memory | {name: (now, fresh[name]) for name in unknown})
+    return fresh
+
+
+def _read_memory(file: Path) -> dict[str, tuple[float, str | None]]:
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        return {str(name): (float(at), digest) for name, (at, digest) in json.loads(file.read_text()).items()}
+    return {}

@@ -1,0 +1,74 @@
+"""Decide what to build: pure, given the facts."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from ops.catalog.model import Catalog, Image, Service
+from ops.errors import UsageError
+from ops.images import facts as images_facts
+from ops.images.facts import Facts
+from ops.images.key import key
+from ops.images.model import TAG_LENGTH, BuildPlan, Engine, Inputs, Planned
+from ops.images.record import Known, explain, recall
+
+_ARG = re.compile(r"^\s*ARG\s+(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
+
+
+def plan(catalog: Catalog, names: Iterable[str], engine: Engine, *, push: bool = False) -> BuildPlan:
+    """What `build` will do for these images (all of them when `names` is empty), and what is there already.
+
+    `push`: the images are looked for in the registry, and built into it; else in the engine.
+    Raises `UsageError` for an unknown name, `Failure` when the registry, the engine or git does not answer.
+    """
+    images = select(catalog, names)
+    facts = images_facts.look(catalog, images, engine)
+    keyed = {image.name: _inputs(image, facts) for image in images}
+    references = {name: f"{engine.registry}/{catalog.prefix}/{name}:{key(inputs)[:TAG_LENGTH]}" for name, inputs in keyed.items()}
+    present = images_facts.present(list(references.values()), engine, push=push)
+    return decide(catalog, keyed, references, present, push=push, known=lambda name: recall(catalog.root, name))
+
+
+def select(catalog: Catalog, names: Iterable[str]) -> tuple[Image, ...]:
+    """The images of these names, each once, in the catalogue's order; all of them when there are no names."""
+    wanted = set(names)
+    if unknown := sorted(wanted - catalog.images.keys()):
+        raise UsageError("choosing what to build", f"unknown: {', '.join(unknown)}", f"One or more of: {', '.join(catalog.images)}.")
+    return tuple(image for name, image in catalog.images.items() if not wanted or name in wanted)
+
+
+def decide(
+    catalog: Catalog,
+    keyed: Mapping[str, Inputs],
+    references: Mapping[str, str],
+    present: Mapping[str, str | None],
+    *,
+    push: bool,
+    known: Callable[[str], Known | None],
+) -> BuildPlan:
+    """The plan that follows from the inputs, and from the digest that is there under each reference."""
+    images = []
+    for name, inputs in keyed.items():
+        own, digest = key(inputs), present[references[name]]
+        reasons = () if digest else explain(known(name), inputs, own)
+        images.append(Planned(name, own, references[name], "present" if digest else "build", inputs, digest, reasons))
+    return BuildPlan(catalog.root, push, tuple(images))
+
+
+def _inputs(image: Image, facts: Facts) -> Inputs:
+    recipe = facts.recipes[image.dockerfile]
+    used = {name.partition("=")[0] for line in _ARG.findall(recipe) for name in line.split()}
+    return Inputs(
+        dockerfile=image.dockerfile,
+        recipe=recipe,
+        platform=facts.platform,
+        # Only what the Dockerfile asks for: a port that it does not name changes no image.
+        arguments={name: value for name, value in arguments(image).items() if name in used},
+        bases={name: facts.bases[base] for name, base in image.stack.bases.items() if name in used},
+        entries=facts.entries[image.name],
+    )
+
+
+def arguments(image: Image) -> dict[str, str]:
+    """The build arguments that a Dockerfile may ask for, besides the bases and APP_VERSION (the key's first digits)."""
+    values = {"SERVICE_NAME": image.name, "SERVICE_PATH": image.path, "USER_ID": str(image.stack.user)}
+    return values | ({"PORT": str(image.port)} if isinstance(image, Service) else {})

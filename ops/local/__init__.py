@@ -1,0 +1,7 @@
+"""The platform on this machine: with Docker Compose, or as processes where there is no Docker."""
+
+from ops.local.servers import stores
+from ops.local.state import state_folder
+from ops.local.verb import down, status, up, variables
+
+__all__ = ["down", "state_folder", "status", "stores", "up", "variables"]

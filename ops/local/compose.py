@@ -1,0 +1,224 @@
+"""The compose engine: the platform as containers of this machine's Docker Engine, from a document derived from the catalogue."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ops.catalog import Catalog
+from ops.command import Command, environment, run
+from ops.config import local as config
+from ops.console import say
+from ops.errors import Failure
+from ops.local import composefile, facts, plan, state
+from ops.local.ports import require_free
+from ops.local.process import Identity, identify
+from ops.local.state import Entry, Record, State
+from ops.tools import find
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+_SECONDS_TO_READY = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A container of the platform as the engine sees it."""
+
+    name: str
+    status: str  # running, exited, …
+    health: str  # healthy, unhealthy, starting, or nothing where there is no check
+    code: int
+    port: int
+
+
+def start(catalog: Catalog, home: State) -> None:
+    """Build what the engine lacks, start every container, and return when all are healthy.
+
+    Raises `Failure` with the last log lines of the container that does not come up; then nothing of it runs.
+    """
+    if not any(seen.status == "running" for seen in look(catalog)):
+        require_free(plan.ports(catalog))
+    images = _images(catalog)
+    setting = setting_of(catalog, home)
+    composefile.write(catalog, home, images, setting)
+    say("starting the containers")
+    state.write(home, Record("compose", identify(os.getpid()), "", {}))
+    argv = ("up", "--detach", "--remove-orphans", "--no-build", "--pull", "missing")
+    try:
+        done = run(_compose(catalog, home, argv, "starting the containers"), check=False, timeout=_SECONDS_TO_READY)
+        _await_health(catalog, done.stderr if done.code else "")
+    except (Failure, KeyboardInterrupt):
+        stop(catalog, home, volumes=False)
+        raise
+    state.write(home, Record("compose", identify(os.getpid()), config.page(catalog), _entries(catalog)))
+
+
+def setting_of(catalog: Catalog, home: State) -> config.Setting:
+    """What the services' variables are derived from, with each in a container of its own."""
+    secrets = config.kept_secrets(catalog, home.secrets)
+    return config.Setting(config.in_containers(catalog), secrets, config.overrides(catalog), "0.0.0.0")  # noqa: S104 (inside the container)
+
+
+def _images(catalog: Catalog) -> dict[str, str]:
+    """The reference of each image in the engine, built if its key is not there."""
+    from ops import images
+
+    engine = images.Engine(registry=catalog.registry)
+    made = images.plan(catalog, list(catalog.images), engine, push=False)
+    for planned in made.missing:
+        say(f"{planned.name}: building the image")
+    images.build(made, engine, push=False, report=say)
+    return {planned.name: planned.reference for planned in made.images}
+
+
+def _compose(catalog: Catalog, home: State, arguments: tuple[str, ...], doing: str) -> Command:
+    tool = find("compose")
+    file = ("--file", str(composefile.place(home))) if composefile.place(home).exists() else ()
+    argv = (*tool.argv, "--project-name", catalog.platform, *file, "--progress", "quiet", *arguments)
+    # A variable of this shell must not change what the document says.
+    return Command(
+        argv,
+        doing,
+        {**tool.env, "COMPOSE_FILE": "", "COMPOSE_PROFILES": ""},
+        catalog.root,
+        remedy="Read the output above; `docker info` may say more.",
+    )
+
+
+@contextmanager
+def _client() -> Iterator["DockerClient"]:
+    import docker
+
+    client = docker.DockerClient(base_url=facts.docker_host(), timeout=15)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def look(catalog: Catalog) -> list[Seen]:
+    """The platform's containers, in the catalogue's order. Empty when no engine answers."""
+    if facts.docker().trouble:
+        return []
+    with _client() as client:
+        containers: list[Container] = client.containers.list(all=True, filters={"label": f"{_PROJECT}={catalog.platform}"})
+        found = {str(container.labels.get(_SERVICE)): container for container in containers}
+    ports = plan.ports(catalog)
+    order = [*catalog.stores, *catalog.jobs, *catalog.services]
+    return [_seen(name, found[name], ports.get(name, 0)) for name in order if name in found]
+
+
+def _seen(name: str, container: "Container", port: int) -> Seen:
+    about = container.attrs["State"]
+    health = about.get("Health", {}).get("Status", "")
+    return Seen(name, about["Status"], health, int(about.get("ExitCode", 0)), port)
+
+
+def runs(catalog: Catalog) -> bool:
+    """Whether any of the platform's containers runs."""
+    return any(seen.status == "running" for seen in look(catalog))
+
+
+def leaves(catalog: Catalog) -> bool:
+    """Whether the engine holds any container or volume of the platform, running or not."""
+    if facts.docker().trouble:
+        return False
+    with _client() as client:
+        mine = {"label": f"{_PROJECT}={catalog.platform}"}
+        return bool(client.volumes.list(filters={**mine}) or client.containers.list(all=True, filters={**mine}))
+
+
+def rows(catalog: Catalog) -> list[tuple[str, str, int]]:
+    """Name, state and port of each container."""
+    return [(seen.name, _word(seen, seen.name in catalog.jobs), seen.port) for seen in look(catalog)]
+
+
+def _word(seen: Seen, job: bool) -> str:
+    if seen.status == "running":
+        return {"healthy": "ready", "": "ready"}.get(seen.health, seen.health)
+    if seen.status == "created":
+        return "waiting"
+    return "done" if job and seen.code == 0 else f"ended with exit code {seen.code}"
+
+
+def _entries(catalog: Catalog) -> Mapping[str, Entry]:
+    nobody = Identity(0, "")
+    return {seen.name: Entry(nobody, 0, seen.status, seen.port) for seen in look(catalog)}
+
+
+def _await_health(catalog: Catalog, trouble: str) -> None:
+    """Wait until every container is healthy and every job has ended well; the first that fails is everyone's failure."""
+    deadline = time.monotonic() + _SECONDS_TO_READY
+    said: set[str] = set()
+    while True:
+        seen = look(catalog)
+        words = {one.name: _word(one, one.name in catalog.jobs) for one in seen}
+        for name, word in words.items():
+            if word in ("ready", "done") and name not in said:
+                said.add(name)
+                say(f"{name}: {word}")
+        broken = [one for one in seen if words[one.name] == "unhealthy" or words[one.name].startswith("ended")]
+        if broken:
+            raise _broken(catalog, broken[0])
+        if trouble:
+            raise Failure("starting the containers", trouble.strip(), "Everything was stopped again. `docker info` may say more.")
+        if len(said) == len(catalog.stores) + len(catalog.images):
+            return
+        if time.monotonic() > deadline:
+            late = ", ".join(name for name in words if name not in said) or "every container"
+            raise Failure(
+                "starting the containers", f"not ready after {_SECONDS_TO_READY} s: {late}", "Run `docker compose logs` for more."
+            )
+        time.sleep(0.2)
+
+
+def _broken(catalog: Catalog, seen: Seen) -> Failure:
+    with _client() as client:
+        filters: dict[str, str | list[str] | bool] = {"label": [f"{_PROJECT}={catalog.platform}", f"{_SERVICE}={seen.name}"]}
+        container = client.containers.list(all=True, filters=filters)[0]
+        lines = container.logs(tail=15).decode("utf-8", "replace").splitlines()
+        refused = str(container.attrs["State"].get("Error") or "")  # why the engine could not start it
+        checks = container.attrs["State"].get("Health", {}).get("Log") or []
+    what = _word(seen, seen.name in catalog.jobs)
+    answer = [f"its health check says: {str(checks[-1].get('Output', '')).strip()}"] if checks and what == "unhealthy" else []
+    cause = "\n".join(
+        [f"{seen.name} {'is ' if what == 'unhealthy' else ''}{what}{f' ({refused})' if refused else ''}; its last lines:", *lines, *answer]
+    )
+    return Failure(f"starting {seen.name}", cause, "Everything was stopped again.")
+
+
+def attend(catalog: Catalog, home: State) -> None:
+    """Show the logs until the containers end, or Ctrl-C: then everything is stopped."""
+    command = _compose(catalog, home, ("logs", "--follow", "--tail", "0"), "following the logs")
+    follower = subprocess.Popen(command.argv, env=environment(command), cwd=command.cwd, start_new_session=True)
+    try:
+        follower.wait()
+        say("the platform was stopped from elsewhere")
+    except KeyboardInterrupt:
+        say("stopping …")
+        follower.terminate()
+        follower.wait()
+        stop(catalog, home, volumes=False)
+
+
+def stop(catalog: Catalog, home: State, *, volumes: bool, forget: bool = True) -> int:
+    """Remove the containers and their network, with `volumes` their data too, and return how many there were.
+
+    `forget` the record, unless it is the embedded engine's.
+    """
+    count = len(look(catalog))
+    more = ("--volumes",) if volumes else ()
+    run(_compose(catalog, home, ("down", "--remove-orphans", "--timeout", "12", *more), "stopping the containers"))
+    shutil.rmtree(composefile.folder(home), ignore_errors=True)
+    if forget:
+        home.record.unlink(missing_ok=True)
+    return count

@@ -1,0 +1,186 @@
+"""The embedded engine: stores and services as processes of this machine, owned by one supervisor."""
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.catalog import Catalog
+from ops.config import local as config
+from ops.console import Progress, say
+from ops.errors import Failure
+from ops.local import plan, servers, stacks, state
+from ops.local.follow import follow
+from ops.local.ports import require_free
+from ops.local.process import Identity, Process, end
+from ops.local.state import Record, State
+
+Event = dict[str, object]
+
+
+@dataclass(slots=True)
+class Platform:
+    """A platform that this process started: its supervisor, and the events that it still sends."""
+
+    supervisor: subprocess.Popen[str]
+    events: "queue.SimpleQueue[Event]"
+
+
+def running(home: State) -> Record | None:
+    """The record of a platform whose supervisor runs."""
+    record = state.read(home)
+    return record if record and record.engine == "embedded" and record.supervisor.alive else None
+
+
+def leftovers(home: State) -> list[tuple[str, Identity, int]]:
+    """Processes that a supervisor left behind when it was killed."""
+    record = state.read(home)
+    if record is None or record.supervisor.alive:
+        return []
+    return [(name, entry.identity, entry.stop) for name, entry in record.processes.items() if entry.identity.alive]
+
+
+def clear(home: State) -> int:
+    """End what a killed supervisor left, and return how many processes that were. Raises `Failure` when one does not end."""
+    found = leftovers(home)
+    if left := end((identity, number) for _, identity, number in found):
+        pids = ", ".join(str(identity.pid) for identity in left)
+        raise Failure("ending what an earlier run left", f"processes {pids} do not end", f"kill -9 {pids.replace(',', '')}")
+    if state.read(home) and not running(home):
+        home.record.unlink(missing_ok=True)
+    return len(found)
+
+
+def start(catalog: Catalog, home: State) -> Platform:
+    """Build what has changed, start everything, and return when all is ready.
+
+    Raises `Failure` with the last log lines when something does not come up; then nothing runs.
+    """
+    if count := clear(home):
+        say(f"ended {count} processes that an earlier run had left behind")
+    require_free(plan.ports(catalog))
+    setting = setting_of(catalog, home)
+    with Progress() as progress:
+        built = stacks.build(catalog, home, lambda name, what, done: progress.update(name, what, done=done))
+        stores: dict[str, Process] = {}
+        for wanted in plan.wanted_stores(catalog, setting):
+            stores[wanted.name] = servers.process(home, wanted)
+        platform = _supervise(home, config.page(catalog), plan.processes(catalog, stores, built, setting))
+        _await(platform, home, progress)
+    return platform
+
+
+def setting_of(catalog: Catalog, home: State) -> config.Setting:
+    """What the services' variables are derived from, with everything on this machine's loopback."""
+    secrets = config.kept_secrets(catalog, home.secrets)
+    return config.Setting(config.on_this_machine(catalog), secrets, config.overrides(catalog), "127.0.0.1")
+
+
+def _supervise(home: State, address: str, processes: list[Process]) -> Platform:
+    document = {"state": str(home.folder), "address": address, "processes": [process.document() for process in processes]}
+    root = Path(__file__).resolve().parents[2]
+    with home.log("supervisor").open("wb") as log:
+        supervisor = subprocess.Popen(
+            (sys.executable, "-m", "ops.local.supervisor"),
+            cwd=root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,  # Ctrl-C here must not reach the stores before the services
+        )
+    assert supervisor.stdin
+    supervisor.stdin.write(json.dumps(document))
+    supervisor.stdin.close()
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    threading.Thread(target=_read_events, args=(supervisor, events), daemon=True).start()
+    return Platform(supervisor, events)
+
+
+def _read_events(supervisor: subprocess.Popen[str], events: "queue.SimpleQueue[Event]") -> None:
+    assert supervisor.stdout
+    for line in supervisor.stdout:
+        events.put(json.loads(line))
+    events.put({"event": "gone"})
+
+
+def _await(platform: Platform, home: State, progress: Progress) -> None:
+    try:
+        for event in _each(platform):
+            name = str(event.get("name", ""))
+            match event["event"]:
+                case "starting":
+                    progress.update(name, "starting")
+                case "ready" | "done":
+                    progress.update(name, f"{event['event']} after {event['seconds']} s", done=True)
+                case "up":
+                    return
+                case "failed":
+                    raise Failure(f"starting {name}", _cause(event), f"Its whole log: {home.log(name)}. Everything was stopped again.")
+                case "stopped" | "gone":
+                    said = "\n".join(["it was stopped before all was ready", *_tail(home)])
+                    raise Failure("starting the platform", said, "Run `invoke up` again.")
+    except KeyboardInterrupt:
+        stop(home)
+        raise
+
+
+def _each(platform: Platform) -> Iterator[Event]:
+    while True:
+        yield platform.events.get()
+
+
+def _cause(event: Event) -> str:
+    lines = event.get("lines")
+    said = [str(line) for line in lines] if isinstance(lines, list) else []
+    return "\n".join(
+        [f"{event['name']} {event['cause']}; its last lines:" if said else f"{event['name']} {event['cause']}; it wrote nothing", *said]
+    )
+
+
+def _tail(home: State) -> list[str]:
+    from ops.local.process import last_lines
+
+    return last_lines(home.log("supervisor"))
+
+
+def attend(catalog: Catalog, home: State, platform: Platform) -> None:
+    """Show the logs until the supervisor ends, or Ctrl-C: then everything is stopped."""
+    names = [*catalog.stores, catalog.database.job, *catalog.services]
+    try:
+        follow({name: home.log(name) for name in names}, lambda: _still(platform), from_end=True)
+        say("the platform was stopped from elsewhere")
+    except KeyboardInterrupt:
+        say("stopping …")
+        stop(home)
+
+
+def _still(platform: Platform) -> bool:
+    while not platform.events.empty():
+        event = platform.events.get()
+        if event["event"] == "ended":
+            say(_cause(event) + "\nThe others go on; `invoke down` and `invoke up` start it again.", "bold red")
+        elif event["event"] == "gone":
+            return False
+    return True
+
+
+def stop(home: State) -> int:
+    """End everything, and return how many processes there were. Raises `Failure` when one does not end."""
+    record = state.read(home)
+    if record is None:
+        return 0
+    everyone = [(entry.identity, entry.stop) for entry in record.processes.values() if entry.identity.alive]
+    count = len(everyone) + record.supervisor.alive
+    # The supervisor ends services before stores. It takes as long as the slowest of both: then what is left is ended from here.
+    left = end([(record.supervisor, 15)], patience=30)
+    left += end(everyone)
+    if left:
+        pids = " ".join(str(identity.pid) for identity in left)
+        raise Failure("stopping the platform", f"processes {pids} do not end", f"kill -9 {pids}")
+    home.record.unlink(missing_ok=True)
+    return count

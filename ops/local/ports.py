@@ -1,0 +1,82 @@
+"""Which local ports are taken, and by whom."""
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ops.errors import Failure
+
+
+def require_free(ports: Mapping[str, int]) -> None:
+    """Raise `Failure` naming every port that is taken, the service that wants it, and the process that holds it."""
+    taken = [f"port {port} (for {name}) is taken by {holder(port)}" for name, port in ports.items() if not free(port)]
+    if taken:
+        raise Failure("taking the platform's ports", "\n".join(taken), "End that process, or let it use another port; then run it again.")
+
+
+def free(port: int) -> bool:
+    """Whether this machine's loopback port can be listened on."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that is only waiting for late packets is free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def holder(port: int) -> str:
+    """The process that listens on a port, in words."""
+    pid = _pid_from_proc(port) if sys.platform == "linux" else _pid_from_lsof(port)
+    return f"{_name(pid)} (pid {pid})" if pid else "a process that this user may not see"
+
+
+def _pid_from_proc(port: int) -> int:
+    sockets = {f"socket:[{inode}]" for inode in _listening(port)}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            for link in (folder / "fd").iterdir():
+                if str(link.readlink()) in sockets:
+                    return int(folder.name)
+        except OSError:  # another user's process, or one that has just ended
+            continue
+    return 0
+
+
+def _listening(port: int) -> set[str]:
+    # https://docs.kernel.org/networking/proc_net_tcp.html: local address is field 1, state 0A is LISTEN, inode is field 9.
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        if Path(table).exists():
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                    found.add(fields[9])
+    return found
+
+
+def _pid_from_lsof(port: int) -> int:
+    try:
+        done = subprocess.run(("lsof", "-nP", "-t", f"-iTCP:{port}", "-sTCP:LISTEN"), capture_output=True, text=True, check=False)
+    except OSError:
+        return 0
+    return int(done.stdout.split()[0]) if done.stdout.split() else 0
+
+
+def _name(pid: int) -> str:
+    if sys.platform == "linux":
+        try:
+            arguments = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
+            return " ".join(Path(part).name if part.startswith("/") else part for part in arguments[:2]).strip() or "a process"
+        except OSError:
+            return "a process"
+    done = subprocess.run(("ps", "-o", "comm=", "-p", str(pid)), capture_output=True, text=True, check=False)
+    return Path(done.stdout.strip() or "a process").name

@@ -1,0 +1,146 @@
+"""The folder with everything that the platform on this machine keeps: data, secrets, logs, what was built, what runs."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.errors import Failure
+from ops.local.process import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Places in the state folder. Nothing is made by asking for one, except by `opened`."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        """The stores' data."""
+        return self.folder / "data"
+
+    @property
+    def logs(self) -> Path:
+        """A log file for each process."""
+        return self.folder / "logs"
+
+    @property
+    def build(self) -> Path:
+        """What was built of the services."""
+        return self.folder / "build"
+
+    @property
+    def run(self) -> Path:
+        """What runs, and files that it was started with."""
+        return self.folder / "run"
+
+    @property
+    def secrets(self) -> Path:
+        """The secrets of this machine, made once, readable by their owner alone."""
+        return self.folder / "secrets.json"
+
+    @property
+    def record(self) -> Path:
+        """What the supervisor runs."""
+        return self.run / "record.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one `up` or `down --volumes` that is at work."""
+        return self.folder / "lock"
+
+    def log(self, name: str) -> Path:
+        """The log file of a process."""
+        return self.logs / f"{name}.log"
+
+
+def of(root: Path) -> State:
+    """The state of a checkout: $NEXTAI_STATE, else a folder named by the checkout's path under $XDG_STATE_HOME/nextai-agent."""
+    if named := os.environ.get("NEXTAI_STATE"):
+        return State(Path(named).expanduser().absolute())
+    try:
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    except RuntimeError as error:
+        raise Failure("opening the state folder", "there is no home folder", "Set NEXTAI_STATE to a folder that you can write.") from error
+    return State(base.expanduser().absolute() / "nextai-agent" / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12])
+
+
+def state_folder() -> Path:
+    """The state folder of this checkout, made if need be. Raises `Failure` when it cannot be written."""
+    return opened(of(Path(__file__).resolve().parents[2])).folder
+
+
+def opened(state: State) -> State:
+    """The same, with its folders made, closed to others. Raises `Failure` when they cannot be made or written."""
+    try:
+        for folder in (state.folder, state.data, state.logs, state.build, state.run):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        probe = state.folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        cause = f"{error.filename or state.folder}: {error.strerror}"
+        raise Failure("opening the state folder", cause, "Set NEXTAI_STATE to a folder that you can write.") from error
+    return state
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+        output.write(text)
+    draft.replace(file)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A process in the record: who it is, which signal ends it, what it is doing (starting, ready, done, ended)."""
+
+    identity: Identity
+    stop: int
+    state: str
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the supervisor runs. `address` is empty until all is ready."""
+
+    engine: str
+    supervisor: Identity
+    address: str
+    processes: Mapping[str, Entry]
+
+
+def write(state: State, record: Record) -> None:
+    """Keep the record for the next `up`, `down` and `status`."""
+    processes = {
+        name: {"pid": e.identity.pid, "started": e.identity.started, "stop": e.stop, "state": e.state, "port": e.port}
+        for name, e in record.processes.items()
+    }
+    document = {
+        "version": 1,
+        "engine": record.engine,
+        "supervisor": {"pid": record.supervisor.pid, "started": record.supervisor.started},
+        "address": record.address,
+        "processes": processes,
+    }
+    write_private(state.record, json.dumps(document, indent=1))
+
+
+def read(state: State) -> Record | None:
+    """The last record, or None. Whether what it names still runs must be asked of each identity."""
+    try:
+        document = json.loads(state.record.read_text("utf-8"))
+        supervisor = Identity(document["supervisor"]["pid"], document["supervisor"]["started"])
+        processes = {
+            name: Entry(Identity(e["pid"], e["started"]), e["stop"], e["state"], e["port"]) for name, e in document["processes"].items()
+        }
+        return Record(document["engine"], supervisor, document["address"], processes)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,205 @@
+"""`up`, `down` and `status` of the platform on this machine: which engine, then its story."""
+
+import contextlib
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import FrameType
+
+from ops.catalog import Catalog
+from ops.config import local as config
+from ops.console import confirm, emit_json, machine_readable, say, table
+from ops.errors import Exit, Failure
+from ops.local import embedded, facts, state
+from ops.local.state import Record, State
+from ops.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One process or container of the platform."""
+
+    name: str
+    state: str
+    pid: int
+    port: int
+
+
+def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int:
+    """Start the platform, print the page's address, and show its logs until Ctrl-C stops it; with `detach`, return instead.
+
+    Finding that it runs already is success. Raises `Failure` when it does not come up; then nothing of it runs.
+    """
+    home = state.opened(state.of(catalog.root))
+    attend: Callable[[], None]
+    with _ctrl_c_on_terminate(), _alone(home, "another `up` or `down` is at work; waiting for it"):
+        if record := current(catalog, home):
+            return _runs_already(record, engine)
+        choice = facts.choose(engine)
+        say(f"engine: {choice.engine} ({choice.why})")
+        if choice.engine == "compose":
+            from ops.local import compose
+
+            compose.start(catalog, home)
+            attend = partial(compose.attend, catalog, home)
+        else:
+            platform = embedded.start(catalog, home)
+            attend = partial(embedded.attend, catalog, home, platform)
+        _announce(catalog, choice.engine)
+    if detach:
+        return Exit.DONE
+    say("Logs follow; Ctrl-C stops everything.")
+    with _ctrl_c_on_terminate():
+        attend()
+    return Exit.DONE
+
+
+def down(catalog: Catalog, volumes: bool = False, yes: bool = False) -> int:
+    """Stop the platform; with `volumes` remove its data, its secrets and what was built, after asking. Nothing running is success."""
+    home = state.of(catalog.root)
+    if volumes:
+        confirm(f"Remove all data of the platform on this machine ({home.folder})?", yes=yes)
+    stopped = _stop_containers(catalog, home, volumes) or _counted(embedded.stop(home), "processes")
+    say(f"stopped {stopped}" if stopped else "nothing runs")
+    if volumes:
+        if home.folder.exists():
+            _remove(home)
+        say("removed the data")
+    return Exit.DONE
+
+
+def _stop_containers(catalog: Catalog, home: State, volumes: bool) -> str:
+    """Stop the compose engine's part; also when its record is lost, and with `volumes` when only its data is left."""
+    from ops.local import compose
+
+    record = state.read(home)
+    if (record and record.engine == "compose") or (not record and compose.runs(catalog)) or (volumes and compose.leaves(catalog)):
+        embedded_too = record if record and record.engine == "embedded" else None
+        count = compose.stop(catalog, home, volumes=volumes, forget=embedded_too is None)
+        return "" if embedded_too else _counted(count, "containers")
+    return ""
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count else ""
+
+
+def _remove(home: State) -> None:
+    with _alone(home, "another `up` is at work; waiting for it"):
+        for part in (home.data, home.logs, home.run, home.build):
+            shutil.rmtree(part, ignore_errors=True)
+        home.secrets.unlink(missing_ok=True)
+
+
+def status(catalog: Catalog) -> int:
+    """Show what runs: a row for each store, job and service."""
+    home = state.of(catalog.root)
+    record = current(catalog, home)
+    rows = rows_of(catalog, home)
+    if machine_readable():
+        found = [{"name": r.name, "state": r.state, "pid": r.pid, "port": r.port} for r in rows]
+        emit_json(
+            {
+                "environment": "local",
+                "engine": record.engine if record else None,
+                "address": record.address if record else None,
+                "processes": found,
+            }
+        )
+    elif record is None:
+        say("nothing runs on this machine; `invoke up` starts it")
+    else:
+        say(f"engine: {record.engine}, address: {record.address or 'not ready yet'}")
+        table(("name", "state", "pid", "port"), [(r.name, r.state, str(r.pid or ""), str(r.port or "")) for r in rows])
+    return Exit.DONE
+
+
+def rows_of(catalog: Catalog, home: State) -> list[Row]:
+    """What runs, as values."""
+    record = current(catalog, home)
+    if record is None:
+        return []
+    if record.engine == "compose":
+        from ops.local import compose
+
+        return [Row(name, what, 0, port) for name, what, port in compose.rows(catalog)]
+    states = {name: entry.state if entry.identity.alive or entry.state == "done" else "ended" for name, entry in record.processes.items()}
+    return [Row(name, states[name], entry.identity.pid, entry.port) for name, entry in record.processes.items()]
+
+
+def current(catalog: Catalog, home: State) -> Record | None:
+    """The record of what runs: a live supervisor, or containers."""
+    record = state.read(home)
+    if record is None:
+        return None
+    if record.engine == "compose":
+        from ops.local import compose
+
+        return record if compose.runs(catalog) else None
+    return record if record.supervisor.alive else None
+
+
+def variables(catalog: Catalog, name: str) -> Mapping[str, Secret]:
+    """The variables of a service, job or store as seen from this machine, whichever engine runs it: for `migrate` and `psql`.
+
+    Raises `Failure` when the platform has never been started here.
+    """
+    home = state.of(catalog.root)
+    if not home.secrets.exists():
+        raise Failure(f"reading the variables of {name}", "the platform was never started on this machine", "Run `invoke up` first.")
+    return config.environment(catalog, name, embedded.setting_of(catalog, home))
+
+
+def _runs_already(record: Record, engine: str | None) -> int:
+    if engine and engine != record.engine:
+        raise Failure("starting the platform", f"it runs already, on the {record.engine} engine", "Run `invoke down` first.")
+    say(f"runs already on the {record.engine} engine: {record.address}")
+    say("`invoke down` and `invoke up` take in changed code.")
+    if machine_readable():
+        emit_json({"engine": record.engine, "address": record.address, "started": False})
+    return Exit.DONE
+
+
+def _announce(catalog: Catalog, engine: str) -> None:
+    address = config.page(catalog)
+    say(f"\n  {address}\n", "bold green")
+    if machine_readable():
+        emit_json({"engine": engine, "address": address, "started": True})
+
+
+@contextlib.contextmanager
+def _alone(home: State, meanwhile: str) -> Iterator[None]:
+    """One `up` or `down --volumes` at a time."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(str(home.lock))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(meanwhile)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _ctrl_c_on_terminate() -> Iterator[None]:
+    """A closed terminal or a kill stops the platform as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("interrupted; nothing was left running")
+        sys.exit(128 + signal.SIGINT)
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -1,0 +1,75 @@
+"""The provider that brings nothing: a cluster, a registry and an engine that somebody else keeps, named by the environment."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from ops.command import Command, run
+from ops.errors import Failure, UsageError
+from ops.testbed.model import Testbed
+
+KUBECONFIG, CONTEXT, REGISTRY = "NEXTAI_TESTBED_KUBECONFIG", "NEXTAI_TESTBED_CONTEXT", "NEXTAI_TESTBED_REGISTRY"
+
+
+def named(environ: Mapping[str, str]) -> bool:
+    """Whether the environment names a testbed that exists."""
+    return bool(environ.get(KUBECONFIG))
+
+
+def up(environ: Mapping[str, str] = os.environ) -> Testbed:
+    """The testbed that the environment names. Raises `Failure` if its cluster does not answer within 5 s."""
+    testbed = _value(environ)
+    argv = (str(testbed.kubectl), f"--context={testbed.context}", "--request-timeout=5s", "get", "--raw=/readyz")
+    remedy = f"Check {KUBECONFIG} and {CONTEXT}; unset {KUBECONFIG} to use a testbed of this machine's own."
+    command = Command(argv, f"asking the cluster of context {testbed.context}", env={"KUBECONFIG": str(testbed.kubeconfig)}, remedy=remedy)
+    run(command, timeout=8)
+    return testbed
+
+
+def running(environ: Mapping[str, str] = os.environ) -> Testbed | None:
+    """The same, or None if it does not answer."""
+    try:
+        return up(environ)
+    except UsageError:
+        raise
+    except Failure:
+        return None
+
+
+def _value(environ: Mapping[str, str]) -> Testbed:
+    kubeconfig = Path(environ[KUBECONFIG]).expanduser()
+    if not kubeconfig.is_file():
+        raise UsageError(f"reading {KUBECONFIG}", f"{kubeconfig} is not a file", "Name a kubeconfig.")
+    if not environ.get(REGISTRY):
+        raise UsageError(
+            f"reading {REGISTRY}", "it is empty", f"Name the registry (host:port) that the cluster of {KUBECONFIG} pulls from."
+        )
+    return Testbed(
+        provider="existing",
+        registry=environ[REGISTRY],
+        docker_host=environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
+        docker_config=Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker"),
+        kubeconfig=kubeconfig,
+        context=environ.get(CONTEXT) or _current(kubeconfig),
+        kubectl=_program("kubectl"),
+        docker=_program("docker"),
+        parts=("engine", "cluster"),
+    )
+
+
+def _current(kubeconfig: Path) -> str:
+    import yaml
+
+    document = yaml.safe_load(kubeconfig.read_text())
+    context = document.get("current-context") if isinstance(document, dict) else None
+    if not context:
+        raise UsageError(f"reading {kubeconfig}", "it has no current-context", f"Name one with {CONTEXT}.")
+    return str(context)
+
+
+def _program(name: str) -> Path:
+    found = shutil.which(name)
+    if found is None:
+        raise Failure("using the testbed that the environment names", f"there is no {name} on the PATH", f"Install {name}.")
+    return Path(found)

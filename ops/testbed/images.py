@@ -1,0 +1,190 @@
+"""Stand-ins for official images, made here and kept as archives: in the engine under the official names, and in the registry."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ops.command import Command, run
+from ops.testbed.fetch import KEYRING, mirror
+from ops.testbed.keep import kept, key_of, text_of, write
+from ops.testbed.layout import SOURCES, Layout
+from ops.testbed.model import Say
+from ops.testbed.processes import environment
+
+KEY_LABEL = "com.nextai-agent.testbed.key"
+STAND_IN_LABEL = "com.nextai-agent.testbed.stand-in"
+BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+TRUST = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+# Where this machine is told to fetch packages from; builds inherit it from the base image, so that no Dockerfile needs to know.
+SETTINGS = (
+    "PIP_INDEX_URL",
+    "PIP_EXTRA_INDEX_URL",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
+    "NPM_CONFIG_REGISTRY",
+    "GOPROXY",
+    "GONOSUMDB",
+    "GOSUMDB",
+    "GOPRIVATE",
+)
+BOOTSTRAP = (
+    "--variant=minbase",
+    "--include=ca-certificates",
+    "--mode=root",  # the tree is changed afterwards
+    "--format=directory",
+    "--aptopt=APT::Install-Recommends false",
+    f"--keyring={KEYRING}",
+    # As the official image has it: no pages that nobody reads, and no waiting for the disk after every file.
+    *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("man", "doc", "info", "locale")),
+    "--dpkgopt=force-unsafe-io",
+    "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/apt/*.bin",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """An image: its official name, the folder it is built from ("" for the one below all), the one it stands on."""
+
+    name: str
+    folder: str = ""
+    base: str = "debian:trixie-slim"
+    served: bool = False  # also in the registry, where the cluster asks for it
+
+
+DEBIAN = StandIn("debian:trixie-slim", served=True)
+ALL = (
+    DEBIAN,
+    StandIn("python:3.13-slim-trixie", "python", served=True),
+    StandIn("node:24-trixie-slim", "node", base="python:3.13-slim-trixie"),
+    StandIn("golang:1.26-trixie", "golang", base="python:3.13-slim-trixie"),
+    StandIn("postgres:17-trixie", "postgres", served=True),
+    StandIn("redis:8-trixie", "redis", served=True),
+    StandIn("milvusdb/milvus:v2.6.0", "milvus", base="python:3.13-slim-trixie", served=True),
+)
+
+
+def settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """What every stand-in has in its environment: trust in what this machine trusts, and its package sources.
+
+    An address with a password in it is left out: an image is no place for one.
+    """
+    found = {name: value for name in SETTINGS if (value := environ.get(name) or environ.get(name.lower())) and "@" not in value}
+    return {**dict.fromkeys(TRUST, str(BUNDLE)), **found}
+
+
+def keys(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Official name → key of everything that the stand-in is made from, the image below it included."""
+    inherited = settings(os.environ if environ is None else environ)
+    found: dict[str, str] = {}
+    for image in ALL:
+        if image.folder:
+            sources = text_of(path for path in (SOURCES / "images" / image.folder).iterdir() if path.is_file())
+            found[image.name] = key_of(found[image.base], *sources)
+        else:
+            bundle = BUNDLE.read_text() if BUNDLE.exists() else ""
+            found[image.name] = key_of(*BOOTSTRAP, str(sorted(inherited.items())), bundle)
+    return found
+
+
+def reference(name: str) -> str:
+    """The path of an official name in a registry: `postgres:17` is `library/postgres:17`."""
+    return name if "/" in name else f"library/{name}"
+
+
+def ready(layout: Layout, say: Say) -> None:
+    """Bring every stand-in into the engine, and those that the cluster needs into the registry."""
+    wanted, there = keys(), loaded(layout)
+    for image in ALL:
+        key = wanted[image.name]
+        if there.get(image.name) != key:
+            archive = kept(_archive(layout, image, key), partial(_make, layout, image, key), f"making a stand-in for {image.name}", say)
+            _docker(layout, f"loading {image.name}", "load", "--quiet", "--input", str(archive / "image.tar"))
+        if image.served and not _is_served(layout, image, key):
+            _serve(layout, image, key)
+
+
+def complete(layout: Layout) -> bool:
+    """Whether every stand-in is where it belongs, made from the sources as they are now."""
+    wanted = keys()
+    return loaded(layout) == wanted and all(_is_served(layout, image, wanted[image.name]) for image in ALL if image.served)
+
+
+def loaded(layout: Layout) -> dict[str, str]:
+    """Official name → key of the stand-in that the engine has under it."""
+    names = [image.name for image in ALL]
+    form = f'{{{{json .RepoTags}}}} {{{{index .Config.Labels "{KEY_LABEL}"}}}}'
+    argv = (f"{layout.bin}/docker", "image", "inspect", "--format", form, *names)
+    answer = run(Command(argv, "asking the engine for the stand-ins", env=environment(layout)), check=False).stdout
+    found: dict[str, str] = {}
+    for line in answer.splitlines():
+        tags, _, key = line.rpartition(" ")
+        if not tags:  # an image of that name which is not a stand-in, or the empty line that stands for none at all
+            continue
+        found |= {tag: key for tag in json.loads(tags) if tag in names}
+    return found
+
+
+def _make(layout: Layout, image: StandIn, key: str, work: Path) -> None:
+    """Build an image in the engine, and save it: another engine then gets the very same one, digest and all."""
+    labels = {
+        KEY_LABEL: key,
+        STAND_IN_LABEL: "true",
+        "org.opencontainers.image.description": f"A stand-in for {image.name}, made for a testbed",
+    }
+    if image.folder:
+        options = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
+        build = ("build", "--quiet", "--provenance=false", "--tag", image.name, *options, str(SOURCES / "images" / image.folder))
+        _docker(layout, f"building a stand-in for {image.name}", *build)
+    else:
+        _bootstrap(layout, work, labels)
+    _docker(layout, f"keeping {image.name}", "save", "--output", f"{work}/image.tar", image.name)
+
+
+def _bootstrap(layout: Layout, work: Path, labels: Mapping[str, str]) -> None:
+    """The image below all others: Debian's minimal system, with the certificates that this machine trusts."""
+    root, tar = work / "root", work / "root.tar"
+    argv = (f"{layout.bin}/mmdebstrap", *BOOTSTRAP, "trixie", str(root), mirror())
+    run(Command(argv, "making a Debian root file system", env=environment(layout), remedy="Check that Debian's mirror can be reached."))
+    if BUNDLE.exists():
+        shutil.copy(BUNDLE, root / BUNDLE.relative_to("/"))
+    # What the official images have apt do: no recommended packages' translations, no archives kept in a layer.
+    write(root / "etc/apt/apt.conf.d/90slim", 'Acquire::Languages "none";\nAPT::Keep-Downloaded-Packages "false";\n')
+    run(
+        Command(("tar", "--numeric-owner", "--exclude=./dev/*", "-C", str(root), "-cf", str(tar), "."), "packing a Debian root file system")
+    )
+    shutil.rmtree(root)
+    lines = ['CMD ["bash"]', *(f"ENV {name}={value}" for name, value in settings(os.environ).items())]
+    lines += [f'LABEL {name}="{value}"' for name, value in labels.items()]
+    changes = [word for line in lines for word in ("--change", line)]
+    _docker(layout, f"importing {DEBIAN.name}", "import", *changes, str(tar), DEBIAN.name)
+    tar.unlink()
+
+
+def _archive(layout: Layout, image: StandIn, key: str) -> Path:
+    return layout.cache / "images" / f"{image.folder or 'debian'}-{key}"
+
+
+def _serve(layout: Layout, image: StandIn, key: str) -> None:
+    tag = f"{layout.registry}/{reference(image.name)}"
+    _docker(layout, f"naming {image.name}", "tag", image.name, tag)
+    _docker(layout, f"pushing {image.name} to the testbed's registry", "push", "--quiet", tag)
+    _docker(layout, f"naming {image.name}", "rmi", "--no-prune", tag)
+    write(_mark(layout, image), key)
+
+
+def _is_served(layout: Layout, image: StandIn, key: str) -> bool:
+    mark = _mark(layout, image)
+    return mark.exists() and mark.read_text() == key
+
+
+def _mark(layout: Layout, image: StandIn) -> Path:
+    """Lies beside the registry's data and goes with them."""
+    return layout.state / "registry" / "served" / (image.folder or "debian")
+
+
+def _docker(layout: Layout, doing: str, *words: str) -> None:
+    run(Command((f"{layout.bin}/docker", *words), doing, env=environment(layout), remedy=f"See {layout.logs}/dockerd.log."))

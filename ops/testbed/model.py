@@ -1,0 +1,39 @@
+"""What the other rooms see of a testbed: a registry, an engine and a context, as in production."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+Say = Callable[[str], None]
+"""Tells a person what is being done, one line at a time."""
+
+Part = Literal["engine", "cluster", "images", "metrics"]
+PARTS: tuple[Part, ...] = ("engine", "cluster", "images", "metrics")
+"""engine: registry and Docker · cluster: registry and Kubernetes · images: the stand-ins for official images, in the engine
+and in the registry · metrics: wait until `kubectl top` and the HorizontalPodAutoscaler have figures."""
+
+USUAL: tuple[Part, ...] = ("engine", "cluster", "images")
+CONTEXT = "nextai-testbed"
+
+
+@dataclass(frozen=True, slots=True)
+class Testbed:
+    """A registry, a Docker Engine and a Kubernetes that may be thrown away.
+
+    `registry` is host:port as a client of this machine names it; `docker_config` and `kubeconfig` are for DOCKER_CONFIG and
+    KUBECONFIG; `audit_log` (JSON lines, every write that the API server answered) is None where the provider has none.
+    """
+
+    __test__: ClassVar[bool] = False  # pytest takes every class called Test… for one of its own
+
+    provider: Literal["native", "existing"]
+    registry: str
+    docker_host: str
+    docker_config: Path
+    kubeconfig: Path
+    context: str
+    kubectl: Path
+    docker: Path
+    audit_log: Path | None = None
+    parts: tuple[Part, ...] = ()

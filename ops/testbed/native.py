@@ -1,0 +1,211 @@
+"""The provider that brings everything itself: Linux and root, and no Docker, registry or Kubernetes needed beforehand."""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ops.errors import Failure
+from ops.testbed import build, certificates, cgroups, cleanup, cluster, engine, images, network, objects, processes, programs
+from ops.testbed.keep import key_of, write
+from ops.testbed.layout import Layout
+from ops.testbed.model import CONTEXT, PARTS, Part, Say, Testbed
+from ops.testbed.processes import Daemon
+
+PROGRAMS = {"ip": "iproute2", "apt-get": "apt", "dpkg-deb": "dpkg", "tar": "tar", "umount": "mount"}
+CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+
+
+def unavailable() -> str | None:
+    """Why it cannot run on this machine, or None."""
+    if platform.system() != "Linux":
+        return f"it needs Linux, and this is {platform.system()}"
+    if os.geteuid() != 0:
+        return "it needs root"
+    effective = int(Path("/proc/self/status").read_text().partition("CapEff:")[2].split()[0], 16)
+    closed = [str(path) for path in cgroups.hierarchies(Path("/proc/self/mounts").read_text()) if not os.access(path, os.W_OK)]
+    if closed:
+        return f"control groups cannot be made here: {closed[0]} is read-only"
+    lacking = [name for name, bit in CAPABILITIES.items() if not effective >> bit & 1]
+    if lacking:
+        return f"root lacks {' and '.join(lacking)} here (a container without privileges?)"
+    missing = [f"{name} (package {package})" for name, package in PROGRAMS.items() if shutil.which(name) is None]
+    if missing:
+        return f"it needs Debian or a relative of it, with {', '.join(missing)}"
+    return None
+
+
+def up(layout: Layout, parts: Iterable[Part], say: Say) -> Testbed:
+    """Start what is missing of `parts`, and wait until it is ready; what runs and is whole is left as it is."""
+    wanted = frozenset(parts)
+    with _held(layout, say):
+        done = _done(layout)
+        if wanted <= done and _is_whole(layout, done):
+            return _value(layout, done)
+        if _is_damaged(layout):
+            say("the testbed was interrupted or has changed: clearing up, and starting it anew")
+            wanted |= done
+            _clear(layout, say)
+        programs.gathered(layout, wanted, say)
+        for part in PARTS:
+            if part in wanted:
+                begin = time.monotonic()
+                STEPS[part](layout, say)
+                write(
+                    layout.state / "running.json",
+                    json.dumps({"fingerprint": _fingerprint(layout), "parts": sorted(_done(layout) | {part})}),
+                )
+                say(f"{part}: ready after {time.monotonic() - begin:.1f} s")
+        return _value(layout, _done(layout))
+
+
+def running(layout: Layout) -> Testbed | None:
+    """The testbed that was started here and whose every daemon still runs."""
+    done = _done(layout)
+    return _value(layout, done) if done and all(processes.recorded(layout).values()) else None
+
+
+def down(layout: Layout, say: Say, *, wipe: bool) -> None:
+    """Stop it and take away everything but its files; with `wipe` the images and the registry's content go too."""
+    if not layout.state.exists():
+        return
+    with _held(layout, say):
+        _clear(layout, say)
+        if wipe:
+            shutil.rmtree(layout.state)
+
+
+def _clear(layout: Layout, say: Say) -> None:
+    if network.left_behind(layout):
+        programs.gathered(layout, (), say)  # the clean-up needs iptables and ipset, and the cache may have been emptied since
+    cleanup.stop_all(layout)
+
+
+def _start_engine(layout: Layout, _: Say) -> None:
+    _prepare(layout, with_cluster=False)
+    mtu = network.uplink_mtu()
+    engine.configure(layout, mtu)
+    processes.start(layout, [engine.registry(layout), engine.dockerd(layout)])
+
+
+def _start_cluster(layout: Layout, say: Say) -> None:
+    _prepare(layout, with_cluster=True)
+    mtu = network.uplink_mtu()
+    certificates.prepare(layout)
+    engine.configure(layout, mtu)
+    cluster.configure(layout, mtu)
+    processes.start(layout, [engine.registry(layout), *cluster.stores(layout)])
+    processes.start(layout, [cluster.api_server(layout)])
+    objects.load_images(layout, say)
+    objects.apply(layout)
+    processes.start(layout, cluster.controllers(layout))
+    processes.start(layout, [cluster.policies(layout)])
+    objects.await_rollout(layout, "coredns", 90)
+
+
+def _load_images(layout: Layout, say: Say) -> None:
+    images.ready(layout, say)
+
+
+def _await_metrics(layout: Layout, _: Say) -> None:
+    objects.await_rollout(layout, "metrics-server", 120)
+
+
+STEPS = {"engine": _start_engine, "cluster": _start_cluster, "images": _load_images, "metrics": _await_metrics}
+
+
+def _prepare(layout: Layout, *, with_cluster: bool) -> None:
+    network.check_free(layout)
+    network.prepare(layout, cluster=with_cluster)
+    cgroups.prepare()
+
+
+def _daemons(layout: Layout, parts: frozenset[Part]) -> list[Daemon]:
+    found = [engine.registry(layout)]
+    if "engine" in parts:
+        found.append(engine.dockerd(layout))
+    if "cluster" in parts:
+        found += [*cluster.stores(layout), cluster.api_server(layout), *cluster.controllers(layout), cluster.policies(layout)]
+    return found
+
+
+def _is_whole(layout: Layout, done: frozenset[Part]) -> bool:
+    if _is_damaged(layout) or not all(processes.answers(daemon) for daemon in _daemons(layout, done)):
+        return False
+    return "images" not in done or images.complete(layout)
+
+
+def _is_damaged(layout: Layout) -> bool:
+    """Whether a daemon has died, or those that run were started with other settings than ours."""
+    recorded = processes.recorded(layout)
+    if not recorded:
+        return network.left_behind(layout)
+    return not all(recorded.values()) or _record(layout).get("fingerprint") not in (None, _fingerprint(layout))
+
+
+def _fingerprint(layout: Layout) -> str:
+    """A key of every setting that the daemons are started with."""
+    mtu = network.uplink_mtu()
+    everything = _daemons(layout, frozenset({"engine", "cluster"}))
+    files = {**engine.configuration(layout, mtu), **cluster.configuration(layout, mtu)}
+    texts = [word for daemon in everything for word in daemon.argv]
+    return key_of(build.folder(layout).name, objects.documents(layout), *texts, *(text for pair in sorted(files.items()) for text in pair))
+
+
+def _record(layout: Layout) -> dict[str, object]:
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        found = json.loads((layout.state / "running.json").read_text())
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _done(layout: Layout) -> frozenset[Part]:
+    """The parts that were started to their end."""
+    names = _record(layout).get("parts")
+    return frozenset(part for part in PARTS if isinstance(names, list) and part in names)
+
+
+def _value(layout: Layout, parts: frozenset[Part]) -> Testbed:
+    return Testbed(
+        provider="native",
+        registry=layout.registry,
+        docker_host=f"unix://{layout.docker_socket}",
+        docker_config=layout.docker_config,
+        kubeconfig=layout.kubeconfig,
+        context=CONTEXT,
+        kubectl=layout.tools / "kubectl",
+        docker=layout.tools / "docker",
+        audit_log=layout.audit_log,
+        parts=tuple(part for part in PARTS if part in parts),
+    )
+
+
+@contextlib.contextmanager
+def _held(layout: Layout, say: Say) -> Iterator[None]:
+    """One at a time: whoever comes second waits, and then finds what the first one did."""
+    from filelock import FileLock, Timeout
+
+    try:
+        layout.state.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(
+            "starting the testbed", f"{layout.state}: {error.strerror}", "Name another folder: NEXTAI_TESTBED_STATE=/path."
+        ) from error
+    lock = FileLock(layout.state.with_name(f"{layout.state.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("another process starts or stops the testbed: waiting for it")
+        lock.acquire()
+    try:
+        yield
+    except OSError as error:
+        cause = f"{error.filename or 'system'}: {error.strerror or error}"
+        raise Failure("starting or stopping the testbed", cause, f"Look at {layout.state}; `invoke testbed.down` clears up.") from error
+    finally:
+        lock.release()

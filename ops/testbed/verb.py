@@ -1,0 +1,51 @@
+"""`testbed.up`, `testbed.down`, `testbed.env`; and the testbed that another verb's --testbed means."""
+
+import shlex
+from dataclasses import asdict
+
+from ops import testbed
+from ops.console import emit_json, machine_readable, say
+from ops.errors import Failure
+from ops.testbed.model import Testbed
+
+
+def wanted(flag: bool) -> Testbed | None:
+    """The testbed that runs, where `--testbed` was given. Raises `Failure` where none runs."""
+    if not flag:
+        return None
+    found = testbed.running()
+    if found is None:
+        raise Failure("looking for the testbed", "none runs on this machine", "Start it: `invoke testbed.up`.")
+    return found
+
+
+def up() -> int:
+    """Start it, and say how to use it."""
+    found = testbed.up(say=say)
+    say(f"The testbed runs: registry {found.registry}, context {found.context}.", style="bold green")
+    say('Next: `invoke deploy --env staging --testbed`; or `eval "$(invoke testbed.env)"` for docker and kubectl.')
+    if machine_readable():
+        emit_json({"testbed": asdict(found)})
+    return 0
+
+
+def down(*, wipe: bool) -> int:
+    """Stop it; nothing running is success."""
+    testbed.down(wipe=wipe, say=say)
+    say("Nothing of the testbed runs.")
+    if machine_readable():
+        emit_json({"running": False})
+    return 0
+
+
+def env() -> int:
+    """Shell lines for `eval`."""
+    found = wanted(True)
+    assert found is not None
+    variables = testbed.environment(found)
+    if machine_readable():
+        emit_json({"environment": dict(variables)})
+        return 0
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0

@@ -1,0 +1,211 @@
+"""Images for real: built, pushed, found again, and rebuilt only where something changed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ops.catalog.model import Catalog, Database, Job, Stack
+from ops.errors import Failure
+from ops.images import Engine, build, plan
+from ops.images.registry import digests, reference
+from ops.testbed import Testbed
+
+ROOT = Path(__file__).parents[2]
+RECIPE = """\
+ARG BASE
+FROM ${BASE} AS build
+ARG SERVICE_PATH
+WORKDIR /src
+COPY . .
+RUN find . -type f -o -type l | LC_ALL=C sort > /listing && cat ${SERVICE_PATH}/main > /text
+RUN find /listing /text -exec touch --date="@0" {} +
+
+FROM scratch
+COPY --from=build /listing /text /
+ARG APP_VERSION
+ENV APP_VERSION=${APP_VERSION}
+CMD ["/none"]
+"""
+
+
+def git(root: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=root, check=True, capture_output=True)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
+    """Two images, `one` and `two`, of a checkout with a space in its name; their names in the registry are this test's own."""
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "check out"
+    for name in ("one", "two"):
+        (root / name).mkdir(parents=True)
+        (root / name / "main").write_text(f"{name}\n")
+    (root / "Dockerfile").write_text(RECIPE)
+    (root / ".gitignore").write_text("secret\n")
+    (root / "one/secret").write_text("1")
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "x")
+    stack = Stack("plain", "Dockerfile", {"BASE": "debian:trixie-slim"}, ("true",), 1001)
+    jobs = {name: Job(name, stack, name, "Dockerfile", "n") for name in ("one", "two")}
+    prefix = f"test-{uuid.uuid4().hex[:8]}"
+    yield Catalog(root, "t", "r", prefix, {"plain": stack}, {}, jobs, {}, ("n",), Database("", "", "", "", ""), {}, {})
+
+
+@pytest.fixture
+def engine(testbed: Testbed) -> Engine:
+    return Engine(testbed.docker_host, testbed.docker_config, testbed.registry)
+
+
+def made(catalog: Catalog, engine: Engine, *, push: bool = True) -> tuple[list[str], dict[str, str]]:
+    """Plan and build: the names of what was to be built, and every digest."""
+    decided = plan(catalog, [], engine, push=push)
+    return [image.name for image in decided.missing], build(decided, engine, push, report=lambda _: None)
+
+
+def content(engine: Engine, image: str, path: str) -> str:
+    """A file of an image, read through the engine."""
+    env = {**os.environ, **engine.environment}
+    container = subprocess.run(["docker", "create", image], env=env, check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        archive = subprocess.run(["docker", "cp", f"{container}:{path}", "-"], env=env, check=True, capture_output=True).stdout
+    finally:
+        subprocess.run(["docker", "rm", container], env=env, check=True, capture_output=True)
+    return subprocess.run(["tar", "-xO"], input=archive, check=True, capture_output=True).stdout.decode()
+
+
+def test_a_second_build_does_nothing_and_a_changed_line_rebuilds_one_image(catalog: Catalog, engine: Engine) -> None:
+    missing, first = made(catalog, engine)
+    assert missing == ["one", "two"]
+    assert made(catalog, engine) == ([], first)
+
+    # Of equal size, so that neither size nor date tells the builder of the change.
+    (catalog.root / "one/main").write_text("ONE\n")
+    decided = plan(catalog, [], engine, push=True)
+    assert [(image.action, image.reasons) for image in decided.images] == [("build", ("changed: one/main",)), ("present", ())]
+    second = build(decided, engine, True, report=lambda _: None)
+    assert second["two"] == first["two"]
+    assert second["one"] != first["one"]
+    name = f"{engine.registry}/{catalog.prefix}/one@{second['one']}"
+    assert content(engine, name, "/text") == "ONE\n"
+
+    (catalog.root / "one/main").write_text("one\n")
+    assert made(catalog, engine) == ([], first)
+
+
+def test_the_image_holds_what_was_hashed_and_the_registry_agrees_on_the_digest(catalog: Catalog, engine: Engine) -> None:
+    (catalog.root / "one/link").symlink_to("main")
+    decided = plan(catalog, ["one"], engine, push=True)
+    built = build(decided, engine, True, report=lambda _: None)
+    name = reference(decided.images[0].reference)
+    assert digests([name], engine.docker_config)[name] == built["one"]
+    assert content(engine, str(name), "/listing").splitlines() == ["./one/link", "./one/main"]
+
+
+def test_without_push_images_are_in_the_engine_and_the_registry_is_not_asked(catalog: Catalog, engine: Engine) -> None:
+    elsewhere = Engine(engine.docker_host, engine.docker_config, "127.0.0.1:1")
+    missing, first = made(catalog, elsewhere, push=False)
+    assert missing == ["one", "two"]
+    assert made(catalog, elsewhere, push=False) == ([], first)
+    with pytest.raises(Failure, match=r"asking the registry 127\.0\.0\.1:1"):
+        plan(catalog, [], elsewhere, push=True)
+
+
+def test_two_checkouts_of_one_commit_give_the_same_digest_without_the_builders_cache(
+    catalog: Catalog, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ops.images import bake
+
+    whole = bake.bakefile
+
+    def uncached(*arguments: object, **options: object) -> dict[str, object]:
+        document = json.loads(json.dumps(whole(*arguments, **options)))  # type: ignore[arg-type]
+        for target in document["target"].values():
+            target["no-cache"] = True
+        return document
+
+    monkeypatch.setattr(bake, "bakefile", uncached)
+    other = tmp_path / "other"
+    git(tmp_path, "clone", "-q", str(catalog.root), str(other))
+    _, first = made(catalog, engine)
+    from dataclasses import replace
+
+    moved = replace(catalog, root=other, prefix=f"{catalog.prefix}-b")
+    missing, second = made(moved, engine)
+    assert missing == ["one", "two"]
+    assert second == first
+
+
+def test_a_failing_step_is_told_with_its_log_and_leaves_nothing(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
+    (catalog.root / "Dockerfile").write_text(RECIPE.replace("RUN find /", "RUN echo the reason >&2; exit 3 # find /"))
+    decided = plan(catalog, ["one"], engine, push=True)
+    with pytest.raises(Failure) as raised:
+        build(decided, engine, True, report=lambda _: None)
+    assert "the reason" in raised.value.cause
+    assert "exit code: 3" in raised.value.cause
+    assert list((tmp_path / "cache/images/work").iterdir()) == []
+    assert plan(catalog, ["one"], engine, push=True).missing
+
+
+def test_a_full_disk_is_called_that(catalog: Catalog, engine: Engine) -> None:
+    full = "RUN --mount=type=tmpfs,target=/full,size=1048576 head -c 4M /dev/zero > /full/x\nRUN find /"
+    (catalog.root / "Dockerfile").write_text(RECIPE.replace("RUN find /", full))
+    with pytest.raises(Failure, match="disk of the Docker engine is full") as raised:
+        made(catalog, engine)
+    assert "docker buildx prune" in raised.value.remedy
+
+
+def test_two_builds_at_once_build_each_image_once(catalog: Catalog, engine: Engine) -> None:
+    (catalog.root / "Dockerfile").write_text(RECIPE + f"LABEL test={catalog.prefix}\n")
+    plans = [plan(catalog, [], engine, push=True) for _ in range(2)]
+    said: list[list[str]] = [[], []]
+    results: dict[int, dict[str, str]] = {}
+
+    def one(index: int) -> None:
+        results[index] = build(plans[index], engine, True, report=said[index].append)
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results[0] == results[1]
+    assert sorted(any("being built by another process" in line for line in lines) for lines in said) == [False, True]
+
+
+def test_an_interrupted_build_stops_the_builder_and_leaves_nothing(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
+    (catalog.root / "Dockerfile").write_text(RECIPE.replace("RUN find /", f"RUN echo {catalog.prefix} started\nRUN sleep 300 # find /"))
+    program = f"""
+        import sys
+        sys.path.insert(0, {str(ROOT)!r})
+        from pathlib import Path
+        from ops.catalog.model import Catalog, Database, Job, Stack
+        from ops.images import Engine, build, plan
+        stack = Stack("plain", "Dockerfile", {{"BASE": "debian:trixie-slim"}}, ("true",), 1001)
+        jobs = {{"one": Job("one", stack, "one", "Dockerfile", "n")}}
+        none = Database("", "", "", "", "")
+        catalog = Catalog(Path({str(catalog.root)!r}), "t", "r", {catalog.prefix!r}, {{}}, {{}}, jobs, {{}}, (), none, {{}}, {{}})
+        engine = Engine({engine.docker_host!r}, Path({str(engine.docker_config)!r}), {engine.registry!r})
+        build(plan(catalog, [], engine, push=True), engine, True, report=lambda line: print(line, flush=True))
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "started" in line:  # the step before the one that sleeps
+            break
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) != 0
+    process.stdout.close()
+    assert list((tmp_path / "cache/images/work").iterdir()) == []
+    assert [image.action for image in plan(catalog, ["one"], engine, push=True).images] == ["build"]

@@ -1,0 +1,387 @@
+"""The embedded engine, on a small platform of its own: real PostgreSQL, real Redis, a service that answers HTTP."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ops.local import stores
+
+OPS = Path(__file__).resolve().parents[2]
+
+VERB = """
+import sys
+from pathlib import Path
+from ops import catalog, local
+from ops.console import error
+from ops.errors import Failure
+root, verb, *flags = sys.argv[1:]
+options = {flag.partition("=")[0]: flag.partition("=")[2] or True for flag in flags}
+try:
+    sys.exit(getattr(local, verb)(catalog.load(Path(root)), **options))
+except Failure as failure:
+    error(failure)
+    sys.exit(failure.code)
+"""
+
+SERVICE = """
+import os, signal, sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/die":
+            print("told to die", flush=True)
+            os._exit(7)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(os.environ["DATABASE_URL"].encode() if self.path == "/dsn" else b"ok")
+
+    def log_message(self, *_):
+        print("asked for", self.path, flush=True)
+
+if "FAIL" in open("mode").read():
+    print("this service does not like its life", flush=True)
+    sys.exit(3)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+CATALOG = """
+platform: small
+registry: registry.example.com
+prefix: small
+stacks:
+  python: {{dockerfile: Dockerfile, bases: {{PYTHON_IMAGE: "python:3.13"}}, test: [pytest], user: 1001}}
+services:
+  echo:
+    stack: python
+    path: services/echo
+    port: 8000
+    localPort: {echo}
+    namespace: small
+    health: /health
+    ready: /health
+    replicas: {{}}
+    needs: [postgres, redis]
+    migrations: true
+    page: true
+jobs:
+  migrate: {{stack: python, dockerfile: Dockerfile, path: ops/database, packages: [migrations], namespace: small, needs: [postgres]}}
+stores:
+  postgres: {{image: "postgres:17", port: 5432, localPort: {postgres}, namespace: small, data: /data}}
+  redis: {{image: "redis:8", port: 6379, localPort: {redis}, namespace: small, data: /data}}
+namespaces: [small]
+database: {{store: postgres, name: small, user: small, migrations: migrations, job: migrate}}
+environments:
+  local: {{kind: local, domain: "localhost:1"}}
+variables:
+  HOST: {{default: "0.0.0.0", readers: all, description: "Address"}}
+  PORT: {{type: port, readers: all, description: "Port"}}
+  DATABASE_URL: {{type: url, required: true, secret: true, readers: [echo, migrate], description: "PostgreSQL"}}
+  REDIS_URL: {{type: url, required: true, secret: true, readers: [echo], description: "Redis"}}
+  POSTGRES_PASSWORD: {{required: true, secret: true, readers: [postgres], description: "Password"}}
+  REDIS_PASSWORD: {{required: true, secret: true, readers: [redis], description: "Password"}}
+"""
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+@dataclass
+class Platform:
+    """A checkout of its own with a space in its path, a state folder of its own, ports of its own."""
+
+    root: Path
+    state: Path
+    ports: dict[str, int]
+    children: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def start(self, verb: str, *flags: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "NEXTAI_STATE": str(self.state), "PYTHONPATH": str(OPS), "PYTHONUNBUFFERED": "1"}
+        argv = (sys.executable, "-c", VERB, str(self.root), verb, *flags)
+        child = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/")
+        self.children.append(child)
+        return child
+
+    def run(self, verb: str, *flags: str) -> tuple[int, str]:
+        child = self.start(verb, *flags)
+        text, _ = child.communicate(timeout=180)
+        return child.returncode, text
+
+    def up(self) -> None:
+        code, text = self.run("up", "engine=embedded", "detach")
+        assert code == 0, text
+        assert f"http://localhost:{self.ports['echo']}" in text
+
+    def ask(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['echo']}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def pids(self) -> dict[str, int]:
+        record = json.loads((self.state / "run" / "record.json").read_text())
+        return {"supervisor": record["supervisor"]["pid"], **{name: entry["pid"] for name, entry in record["processes"].items()}}
+
+    def nothing_listens(self) -> bool:
+        return all(_refuses(port) for port in self.ports.values())
+
+
+def _refuses(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    root = tmp_path_factory.mktemp("a checkout") / "with a space"
+    service = root / "services" / "echo"
+    (service / "echo").mkdir(parents=True)
+    (service / "echo" / "__main__.py").write_text(SERVICE)
+    (service / "mode").write_text("fine")
+    (service / "pyproject.toml").write_text(
+        '[project]\nname = "echo"\nversion = "0"\nrequires-python = ">=3.11"\n[tool.uv]\npackage = false\n'
+    )
+    (service / "uv.lock").write_text(
+        'version = 1\nrevision = 3\nrequires-python = ">=3.11"\n\n[[package]]\nname = "echo"\nversion = "0"\nsource = { virtual = "." }\n'
+    )
+    (root / "Dockerfile").write_text("FROM scratch\n")
+    (root / "ops" / "database").mkdir(parents=True)
+    meta = root / "migrations" / "meta"
+    meta.mkdir(parents=True)
+    entry = {"idx": 0, "version": "7", "when": 1700000000000, "tag": "0000_first", "breakpoints": True}
+    (meta / "_journal.json").write_text(json.dumps({"version": "7", "dialect": "postgresql", "entries": [entry]}))
+    (root / "migrations" / "0000_first.sql").write_text("CREATE TABLE kept (word text);\n")
+    names = ("echo", "postgres", "redis")
+    ports = dict(zip(names, free_ports(3), strict=True))
+    (root / "platform.yaml").write_text(CATALOG.format(**ports))
+    for command in (("init", "-q"), ("add", "-A")):
+        subprocess.run(("git", "-C", str(root), *command), check=True)
+    return Platform(root, tmp_path_factory.mktemp("state") / "of it", ports)
+
+
+@pytest.fixture
+def platform(checkout: Platform) -> Iterator[Platform]:
+    yield checkout
+    checkout.run("down", "volumes", "yes")
+    (checkout.root / "services" / "echo" / "mode").write_text("fine")
+    for child in checkout.children:
+        if child.poll() is None:
+            child.kill()
+    checkout.children.clear()
+    assert checkout.nothing_listens()
+
+
+def test_it_runs_is_found_again_and_leaves_nothing(platform: Platform) -> None:
+    platform.up()
+    assert platform.ask("/health") == "ok"
+    pids = platform.pids()
+    code, text = platform.run("up", "engine=embedded", "detach")
+    assert code == 0
+    assert "runs already" in text
+    assert platform.pids() == pids
+    code, text = platform.run("status")
+    assert code == 0
+    assert "echo" in text
+    code, text = platform.run("down")
+    assert code == 0, text
+    assert not any(alive(pid) for pid in pids.values())
+    assert platform.nothing_listens()
+    assert platform.run("down") == (0, "nothing runs\n")
+
+
+def test_data_survives_down_and_goes_with_volumes(platform: Platform) -> None:
+    platform.up()
+    with psycopg.connect(platform.ask("/dsn"), autocommit=True) as connection:
+        connection.execute("INSERT INTO kept VALUES ('still here')")
+    platform.run("down")
+    platform.up()
+    with psycopg.connect(platform.ask("/dsn"), autocommit=True) as connection:
+        assert connection.execute("SELECT word FROM kept").fetchall() == [("still here",)]
+    assert platform.run("down", "volumes")[0] == 3  # nobody there to ask
+    assert platform.ask("/health") == "ok"
+    assert platform.run("down", "volumes", "yes")[0] == 0
+    assert not (platform.state / "data").exists()
+    platform.up()
+    with psycopg.connect(platform.ask("/dsn"), autocommit=True) as connection:
+        assert connection.execute("SELECT word FROM kept").fetchall() == []
+
+
+def test_a_lost_secret_is_made_again_and_the_database_learns_it(platform: Platform) -> None:
+    platform.up()
+    before = platform.ask("/dsn")
+    platform.run("down")
+    (platform.state / "secrets.json").unlink()
+    platform.up()
+    assert platform.ask("/dsn") != before
+    with psycopg.connect(platform.ask("/dsn")) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(before)
+
+
+def test_secrets_are_closed_to_others_and_in_no_argv_or_log(platform: Platform) -> None:
+    platform.up()
+    secrets = json.loads((platform.state / "secrets.json").read_text())
+    assert (platform.state / "secrets.json").stat().st_mode & 0o777 == 0o600
+    assert platform.state.stat().st_mode & 0o777 == 0o700
+    shown = "".join(Path(f"/proc/{pid}/cmdline").read_text() for pid in platform.pids().values() if alive(pid))
+    shown += "".join(log.read_text() for log in (platform.state / "logs").iterdir())
+    assert secrets
+    assert not any(value in shown for value in secrets.values())
+
+
+def test_ctrl_c_stops_everything(platform: Platform) -> None:
+    child = platform.start("up", "engine=embedded")
+    assert child.stdout
+    for line in child.stdout:
+        if "Ctrl-C" in line:
+            break
+    pids = platform.pids()
+    platform.ask("/hello")
+    for line in child.stdout:
+        if "asked for /hello" in line:  # the log is followed
+            break
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == 0
+    assert not any(alive(pid) for pid in pids.values())
+
+
+def test_down_from_elsewhere_ends_the_one_in_the_foreground(platform: Platform) -> None:
+    child = platform.start("up", "engine=embedded")
+    assert child.stdout
+    for line in child.stdout:
+        if "Ctrl-C" in line:
+            break
+    assert platform.run("down")[0] == 0
+    text, _ = child.communicate(timeout=30)
+    assert child.returncode == 0
+    assert "stopped from elsewhere" in text
+
+
+def test_killing_the_supervisor_leaves_nothing_behind(platform: Platform) -> None:
+    platform.up()
+    pids = platform.pids()
+    os.kill(pids["supervisor"], signal.SIGKILL)
+    until(lambda: not any(alive(pid) for pid in pids.values()), "the children end with their parent")
+    platform.up()  # over the record of the dead one
+    assert platform.ask("/health") == "ok"
+
+
+def test_what_a_killed_supervisor_left_is_found_by_down(platform: Platform) -> None:
+    platform.up()
+    pids = platform.pids()
+    os.kill(pids["redis"], signal.SIGSTOP)  # it cannot end by itself
+    os.kill(pids["supervisor"], signal.SIGKILL)
+    until(lambda: not alive(pids["echo"]), "the others end with their parent")
+    assert alive(pids["redis"])
+    assert platform.run("down")[0] == 0
+    assert not alive(pids["redis"])
+
+
+def test_two_at_once_start_one(platform: Platform) -> None:
+    both = [platform.start("up", "engine=embedded", "detach") for _ in range(2)]
+    texts = [child.communicate(timeout=180)[0] for child in both]
+    assert [child.returncode for child in both] == [0, 0], texts
+    assert sum("runs already" in text for text in texts) == 1
+    assert all(f"http://localhost:{platform.ports['echo']}" in text for text in texts)
+
+
+def test_a_taken_port_is_named_with_its_service_and_holder(platform: Platform) -> None:
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", platform.ports["redis"]))
+        squatter.listen()
+        code, text = platform.run("up", "engine=embedded", "detach")
+    assert code == 1
+    assert f"port {platform.ports['redis']} (for redis) is taken by" in text
+    assert f"(pid {os.getpid()})" in text
+
+
+def test_a_service_that_dies_while_starting_is_told_with_its_last_words(platform: Platform) -> None:
+    (platform.root / "services" / "echo" / "mode").write_text("FAIL")
+    code, text = platform.run("up", "engine=embedded", "detach")
+    assert code == 1
+    assert "echo ended with exit code 3" in text
+    assert "this service does not like its life" in text
+    assert platform.nothing_listens()
+
+
+def test_a_service_that_dies_later_is_told_and_the_others_stay(platform: Platform) -> None:
+    child = platform.start("up", "engine=embedded")
+    assert child.stdout
+    for line in child.stdout:
+        if "Ctrl-C" in line:
+            break
+    with contextlib.suppress(OSError):
+        platform.ask("/die")
+    seen = ""
+    for line in child.stdout:
+        seen += line
+        if "The others go on" in line:
+            break
+    assert "echo ended with exit code 7" in seen
+    assert "told to die" in seen
+    assert not _refuses(platform.ports["postgres"])
+    code, text = platform.run("status")
+    assert code == 0
+    assert "ended" in text
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == 0
+
+
+def test_a_local_override_wins_and_a_wrong_line_is_named(platform: Platform) -> None:
+    file = platform.root / ".env.local"
+    try:
+        file.write_text("REDIS_PASSWORD='a b'\nNOT_A_VARIABLE=1\n")
+        code, text = platform.run("up", "engine=embedded", "detach")
+        assert code == 2
+        assert f"{file}:2: NOT_A_VARIABLE is no variable" in text
+    finally:
+        file.unlink()
+
+
+def test_a_state_folder_that_cannot_be_written_is_a_clear_failure(platform: Platform) -> None:
+    blocked = Platform(platform.root, Path("/proc/nowhere"), platform.ports)
+    code, text = blocked.run("up", "engine=embedded", "detach")
+    assert code == 1
+    assert "NEXTAI_STATE" in text
+    assert "Traceback" not in text
+
+
+def test_stores_are_real_and_end_with_the_block(tmp_path: Path) -> None:
+    with stores(tmp_path / "of a test", None, ["postgres", "redis"]) as variables:
+        assert set(variables) == {"DATABASE_URL", "REDIS_URL"}
+        with psycopg.connect(variables["DATABASE_URL"]) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        port = int(variables["REDIS_URL"].rpartition(":")[2])
+        assert not _refuses(port)
+    assert _refuses(port)

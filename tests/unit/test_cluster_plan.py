@@ -1,0 +1,310 @@
+"""Plans: plain facts in, decisions out."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops.cluster import needs, record
+from ops.cluster.diff import differences, masked
+from ops.cluster.facts import Facts, Sight, Taken, has_field
+from ops.cluster.objects import Key, key_of
+from ops.cluster.order import Phase
+from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
+from ops.cluster.record import Header, Migration, Record
+from ops.cluster.schema import unsafe_behind
+from ops.errors import UsageError
+
+ORIGIN = Origin("deploy", "staging", "2026-01-01T00:00:00Z", "c0ffee")
+STORES = frozenset({"postgres:17"})
+
+
+def thing(kind: str, name: str, namespace: str = "n", version: str = "v1", **body: Any) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": namespace}, **body}
+
+
+def config(name: str, **data: str) -> dict[str, Any]:
+    return thing("ConfigMap", name, data=data)
+
+
+def workload(kind: str, name: str, image: str, **spec: Any) -> dict[str, Any]:
+    template = {"spec": {"containers": [{"name": name, "image": image}]}}
+    return thing(kind, name, version="apps/v1" if kind != "Job" else "batch/v1", spec={"template": template, **spec})
+
+
+def live(manifest: dict[str, Any], version: str = "5") -> dict[str, Any]:
+    """As the API server keeps it."""
+    metadata = {**manifest["metadata"], "resourceVersion": version, "uid": f"uid-{manifest['metadata']['name']}", "managedFields": [{}]}
+    return {**manifest, "metadata": metadata, "status": {"x": 1}}
+
+
+def facts(*sights: Sight, **more: Any) -> Facts:
+    return Facts(**{"cluster": "id", "sights": sights, "others": (), "history": (), "last": None, "trail": (), **more})
+
+
+def seen(manifest: dict[str, Any], there: dict[str, Any] | None = None, **more: Any) -> Sight:
+    return Sight(manifest, live(there) if there else None, live(manifest, "6") if there else None, **more)
+
+
+def good(number: int, *objects: dict[str, Any], **more: Any) -> Record:
+    return Record(Header(number, "deploy", "staging", "me", "", "", outcome="good", **more), objects)
+
+
+def actions(plan: Plan) -> dict[str, str]:
+    return {step.key.name: step.action for step in plan.steps}
+
+
+def test_objects_are_created_changed_and_left_alone() -> None:
+    plan = make_plan(
+        ORIGIN,
+        facts(
+            seen(config("new", a="1")), seen(config("same", a="1"), config("same", a="1")), seen(config("old", a="2"), config("old", a="1"))
+        ),
+        STORES,
+    )
+    assert actions(plan) == {"new": "create", "same": "unchanged", "old": "change"}
+    changed = next(s for s in plan.changes if s.key.name == "old")
+    assert [str(d) for d in changed.differences] == ["~ data.a: 1 → 2"]
+    assert changed.resource_version == "5"
+
+
+def test_status_managed_fields_and_versions_make_no_difference() -> None:
+    wanted = config("c", a="1")
+    there = live(wanted, "5")
+    after = {**live(wanted, "9"), "status": {"x": 2}}
+    assert make_plan(ORIGIN, facts(Sight(wanted, there, after)), STORES).changes == ()
+
+
+def test_the_order_is_namespaces_configuration_data_migration_workloads_routes_prune() -> None:
+    wanted = [
+        thing("HorizontalPodAutoscaler", "hpa", version="autoscaling/v2"),
+        workload("Deployment", "web", "web@sha256:1"),
+        workload("Job", "migrate", "migrate@sha256:1"),
+        workload("StatefulSet", "postgres", "postgres:17"),
+        thing("Service", "postgres-service"),
+        config("c"),
+        thing("Namespace", "n", ""),
+    ]
+    plan = make_plan(ORIGIN, facts(*map(seen, wanted), others=(live(workload("Deployment", "gone", "x")),)), STORES)
+    assert [s.phase for s in plan.steps] == [
+        Phase.NAMESPACES,
+        Phase.CONFIGURATION,
+        Phase.DATA,
+        Phase.DATA,
+        Phase.MIGRATION,
+        Phase.WORKLOADS,
+        Phase.ROUTES,
+        Phase.PRUNE,
+    ]
+
+
+@pytest.mark.parametrize("kind", ["Namespace", "PersistentVolumeClaim", "Secret", "CustomResourceDefinition"])
+def test_what_no_record_can_bring_back_is_never_deleted(kind: str) -> None:
+    assert make_plan(ORIGIN, facts(others=(live(thing(kind, "x")),), last=good(1, thing(kind, "x"))), STORES).changes == ()
+
+
+def test_a_generated_config_map_stays_while_pods_or_a_record_need_it() -> None:
+    old, older, oldest = (config(f"web-config-{letter * 10}") for letter in "abc")
+    reader = thing(
+        "ReplicaSet",
+        "rs",
+        spec={"template": {"spec": {"containers": [{"envFrom": [{"configMapRef": {"name": older["metadata"]["name"]}}]}]}}},
+    )
+    history = (good(1, keeps=(f"n/{old['metadata']['name']}",)).header,)
+    plan = make_plan(ORIGIN, facts(others=tuple(map(live, (old, older, oldest))), history=history, replica_sets=(reader,)), STORES)
+    assert actions(plan) == {
+        old["metadata"]["name"]: "unchanged",
+        older["metadata"]["name"]: "unchanged",
+        oldest["metadata"]["name"]: "delete",
+    }
+    assert {s.note for s in plan.steps} == {"kept: record 1 needs it", "kept: pods still read it", "no record needs it any more"}
+
+
+def test_a_generated_config_map_goes_when_its_record_is_older_than_the_ten_that_are_kept() -> None:
+    old = config("web-config-aaaaaaaaaa")
+    history = tuple(good(n, keeps=("n/web-config-aaaaaaaaaa",) if n == 1 else ()).header for n in range(1, 11))
+    assert actions(make_plan(ORIGIN, facts(others=(live(old),), history=history), STORES)) == {"web-config-aaaaaaaaaa": "delete"}
+    assert actions(make_plan(ORIGIN, facts(others=(live(old),), history=history[:9]), STORES)) == {"web-config-aaaaaaaaaa": "unchanged"}
+
+
+def test_a_job_runs_once_and_again_only_when_it_failed() -> None:
+    job = workload("Job", "migrate-1", "m")
+    failed = {**live(job), "status": {"conditions": [{"type": "Failed", "status": "True"}]}}
+    assert actions(make_plan(ORIGIN, facts(seen(job)), STORES)) == {"migrate-1": "create"}
+    assert actions(make_plan(ORIGIN, facts(Sight(job, live(job), live(job))), STORES)) == {"migrate-1": "unchanged"}
+    assert actions(make_plan(ORIGIN, facts(Sight(job, failed, failed)), STORES)) == {"migrate-1": "replace"}
+    assert actions(make_plan(ORIGIN, facts(seen(job), last=good(1, job)), STORES)) == {"migrate-1": "unchanged"}
+
+
+def test_a_rollback_runs_and_removes_no_job() -> None:
+    job = workload("Job", "migrate-1", "m")
+    other = live(workload("Job", "migrate-2", "m"))
+    plan = make_plan(replace(ORIGIN, kind="rollback"), facts(seen(job), others=(other,), last=good(1, other)), STORES)
+    assert plan.changes == ()
+
+
+def test_every_problem_is_named_at_once() -> None:
+    found = facts(
+        replace(seen(config("bad")), refusal="spec.x: not a field"),
+        unknown=(Key("Middleware", "n", "m", "traefik.io"),),
+        missing=("Secret n/s is missing: Deployment n/web cannot start",),
+    )
+    assert len(make_plan(ORIGIN, found, STORES).problems) == 3
+    rehearsal = make_plan(ORIGIN, found, STORES, rehearsal=True)
+    assert len(rehearsal.problems) == 2
+    assert rehearsal.left_out == (Key("Middleware", "n", "m", "traefik.io"),)
+
+
+def test_fields_that_are_taken_back_are_noted_and_forced() -> None:
+    sight = replace(seen(config("c", a="1"), config("c", a="2")), taken=(Taken(".data.a", "kubectl-edit"),))
+    step = make_plan(ORIGIN, facts(sight), STORES).changes[0]
+    assert step.force
+    assert step.note == "takes .data.a back from kubectl-edit"
+
+
+def test_an_unfinished_record_makes_a_plan_without_changes_one_that_has_something_to_do() -> None:
+    wanted = config("c", a="1")
+    same = make_plan(ORIGIN, facts(seen(wanted, wanted)), STORES)
+    assert same.empty
+    cut = Header(3, "deploy", "staging", "ada@host/1", "", "", outcome="running", wanted=same.wanted)
+    plan = make_plan(ORIGIN, facts(seen(wanted, wanted), history=(cut,), trail=(Record(cut, (wanted,)),)), STORES)
+    assert not plan.empty
+    assert (plan.unfinished, plan.unfinished_who, plan.finishes, plan.base) == (3, "ada@host/1", True, 3)
+    other = replace(cut, wanted="another")
+    assert not make_plan(ORIGIN, facts(seen(wanted, wanted), history=(other,), trail=(Record(other, (wanted,)),)), STORES).finishes
+
+
+def test_a_plan_survives_being_written_down() -> None:
+    last = good(1, config("gone"))
+    found = facts(
+        seen(config("new", a="1")),
+        seen(config("old", a="2"), config("old", a="1")),
+        others=(live(config("gone")),),
+        last=last,
+        history=(last.header,),
+    )
+    origin = replace(ORIGIN, digests={"web": "sha256:1"}, migrations=(Migration("0000_a", "h", ("drops a table",)),))
+    plan = make_plan(origin, found, STORES)
+    assert from_document(json.loads(json.dumps(to_document(plan)))) == plan
+
+
+def test_no_secret_reaches_a_plan_file_a_diff_or_a_record() -> None:
+    old = thing("Secret", "s", data={"PASSWORD": "b2xkLXNlY3JldA==", "USER": "dXNlcg=="})
+    new = thing("Secret", "s", data={"PASSWORD": "bmV3LXNlY3JldA==", "USER": "dXNlcg=="}, stringData={"TOKEN": "plain"})
+    plan = make_plan(ORIGIN, facts(seen(new, old)), STORES)
+    words = json.dumps(to_document(plan)) + "".join(map(str, plan.steps[0].differences)) + json.dumps(record.without_secrets(new))
+    for value in ("b2xkLXNlY3JldA==", "bmV3LXNlY3JldA==", "dXNlcg==", "plain"):
+        assert value not in words
+    assert [str(d) for d in plan.steps[0].differences] == ["~ data.PASSWORD: *** → *** (changed)", "+ data.TOKEN: ***"]
+    with pytest.raises(UsageError, match="values are not in the file"):
+        from_document(json.loads(json.dumps(to_document(plan))))
+
+
+def test_what_moved_since_the_plan_is_shown_and_status_or_an_autoscaler_is_no_move() -> None:
+    wanted = workload("Deployment", "web", "web@sha256:1")
+    step = make_plan(ORIGIN, facts(seen(wanted, wanted)), STORES).steps[0]
+    assert moved(step, live(wanted, "5")) == ()
+    assert moved(step, {**live(wanted, "7"), "status": {"readyReplicas": 3}}) == ()
+    assert moved(step, live(workload("Deployment", "web", "web@sha256:1", replicas=4), "7")) == ()
+    shown = moved(step, live(workload("Deployment", "web", "web@sha256:2"), "7"))
+    assert [str(d) for d in shown] == ["~ spec.template.spec.containers[web].image: web@sha256:1 → web@sha256:2"]
+
+
+def test_retention_never_drops_the_last_good_record_and_the_one_before_it() -> None:
+    headers = [good(1).header, good(2).header, *(replace(good(n).header, outcome="failed") for n in range(3, 20))]
+    gone = {h.number for h in record.superfluous(headers)}
+    assert gone == set(range(3, 10))
+
+
+def test_no_rollback_crosses_a_migration_that_takes_something_away() -> None:
+    first, second, third = Migration("0000_a", "1"), Migration("0001_b", "2"), Migration("0002_c", "3", ("drops a column",))
+    assert unsafe_behind((first, second), (first,)) == []
+    assert unsafe_behind((first, second, third), (first,)) == ["0002_c drops a column"]
+    assert unsafe_behind((first, second, third), (first, second, third)) == []
+
+
+FIELDS: dict[str, bool] = {
+    ".data.a": True,
+    ".data.b": False,
+    ".metadata.labels.app.kubernetes.io/name": True,
+    '.spec.containers[name="web"].image': True,
+    '.spec.containers[name="other"].image': False,
+    '.spec.containers[name="web"].ports[containerPort=8080,protocol="TCP"].containerPort': True,
+    ".spec": True,
+}
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_a_field_path_of_the_api_server_is_found_in_a_manifest(path: str) -> None:
+    ports = [{"containerPort": 8080, "protocol": "TCP"}]
+    manifest: Any = {
+        "metadata": {"labels": {"app.kubernetes.io/name": "x"}},
+        "data": {"a": "1"},
+        "spec": {"containers": [{"name": "web", "image": "i", "ports": ports}]},
+    }
+    assert has_field(manifest, path) is FIELDS[path]
+
+
+def reader(**container: Any) -> dict[str, Any]:
+    return thing("Deployment", "web", version="apps/v1", spec={"template": {"spec": {"containers": [{"name": "web", **container}]}}})
+
+
+def test_every_missing_secret_and_key_is_named_with_who_needs_it() -> None:
+    wanted = [
+        reader(envFrom=[{"secretRef": {"name": "a"}}], env=[{"name": "X", "valueFrom": {"secretKeyRef": {"name": "b", "key": "K"}}}]),
+        reader(envFrom=[{"secretRef": {"name": "optional", "optional": True}}]),
+    ]
+    found = {("n", "b"): needs.Found(frozenset({"OTHER"}), "h")}
+    assert needs.missing_secrets(wanted, found) == [
+        "Secret n/a is missing: Deployment n/web cannot start",
+        "Secret n/b has no key K: Deployment n/web cannot start",
+    ]
+
+
+def test_a_changed_secret_changes_the_pod_template_and_only_of_its_readers() -> None:
+    def stamped(secret: dict[str, Any]) -> dict[str, Any]:
+        manifest = reader(envFrom=[{"secretRef": {"name": "a"}}])
+        needs.stamp(manifest, {("n", "a"): needs.Found(frozenset(), needs.digest(secret, "cluster"))})
+        return manifest
+
+    one, two = thing("Secret", "a", data={"K": "MQ=="}), thing("Secret", "a", data={"K": "Mg=="})
+    assert stamped(one) == stamped(one)
+    assert stamped(one) != stamped(two)
+    assert needs.digest(one, "cluster") != needs.digest(one, "another cluster")
+    job = {**reader(envFrom=[{"secretRef": {"name": "a"}}]), "kind": "Job"}
+    before = json.dumps(job)
+    needs.stamp(job, {("n", "a"): needs.Found(frozenset(), "h")})
+    assert json.dumps(job) == before
+
+
+JSON = st.recursive(
+    st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "a", "b.c", "d"]), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), JSON), st.dictionaries(st.sampled_from("abc"), JSON))
+def test_no_difference_is_missed(before: Any, after: Any) -> None:
+    assert differences(before, before) == ()
+    if not differences(before, after):
+        assert _unordered(before) == _unordered(after)
+
+
+def _unordered(value: Any) -> Any:
+    """The order of named things in a list says nothing."""
+    if isinstance(value, dict):
+        return {k: _unordered(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return sorted((_unordered(v) for v in value), key=lambda v: json.dumps(v, sort_keys=True))
+    return value
+
+
+def test_masking_keeps_what_differs_visible_and_hides_what_it_is() -> None:
+    one, two = thing("Secret", "s", data={"a": "x"}), thing("Secret", "s", data={"a": "y"})
+    assert len(differences(*masked(one, two))) == 1
+    assert differences(*masked(one, one)) == ()
+    assert key_of(one) == Key("Secret", "n", "s")

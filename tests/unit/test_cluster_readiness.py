@@ -1,0 +1,299 @@
+"""Readiness: a function a kind, fed with objects as an API server of version 1.36 writes them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ops.cluster.readiness import Done, Failed, Scene, State, Stuck, Waiting, judge
+
+NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
+
+
+def ago(seconds: float) -> str:
+    return (NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def scene(pods: Sequence[Any] = (), **more: Any) -> Scene:
+    return Scene(NOW, NOW - timedelta(hours=1), pods, **more)
+
+
+def pod(name: str = "web-1", owner: str = "rs", *, status: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "n", "uid": f"uid-{name}", "ownerReferences": [{"uid": owner}], **more}
+    spec = {"containers": [{"name": "web", "readinessProbe": {"periodSeconds": 1, "failureThreshold": 3}}]}
+    return {"kind": "Pod", "metadata": metadata, "spec": spec, "status": {"phase": "Running", **(status or {})}}
+
+
+def container(**state: Any) -> dict[str, Any]:
+    return {"containerStatuses": [{"name": "web", "image": "r/web@sha256:1", "restartCount": 0, "ready": False, **state}]}
+
+
+def event(about: dict[str, Any], reason: str, message: str, seconds: float = 1) -> dict[str, Any]:
+    return {"involvedObject": {"uid": about["metadata"]["uid"]}, "reason": reason, "message": message, "lastTimestamp": ago(seconds)}
+
+
+def deployment(**status: Any) -> dict[str, Any]:
+    metadata = {"name": "web", "namespace": "n", "uid": "d", "generation": 2, "annotations": {"deployment.kubernetes.io/revision": "2"}}
+    return {"kind": "Deployment", "metadata": metadata, "spec": {"replicas": 2}, "status": {"observedGeneration": 2, **status}}
+
+
+def replica_set(revision: str = "2", uid: str = "rs") -> dict[str, Any]:
+    annotations = {"deployment.kubernetes.io/revision": revision}
+    return {"kind": "ReplicaSet", "metadata": {"uid": uid, "ownerReferences": [{"uid": "d"}], "annotations": annotations}}
+
+
+def of_deployment(*pods: dict[str, Any], events: Sequence[Any] = (), claims: Sequence[Any] = (), **status: Any) -> State:
+    around = scene(pods, replica_sets=[replica_set(), replica_set("1", "old")], events=events, claims=claims)
+    return judge(deployment(replicas=2, updatedReplicas=1, availableReplicas=0, **status), around)
+
+
+def test_a_deployment_is_done_when_every_replica_is_new_and_available() -> None:
+    assert judge(deployment(replicas=2, updatedReplicas=2, availableReplicas=2), scene()) == Done()
+    new = [pod(f"web-{n}", status={"conditions": [{"type": "Ready", "status": "True"}]}) for n in (1, 2)]
+    around = scene(new, replica_sets=[replica_set()])
+    assert judge(deployment(replicas=3, updatedReplicas=2, availableReplicas=2), around) == Waiting("1 former pods to end")
+    stale = {**deployment(replicas=2, updatedReplicas=2, availableReplicas=2), "metadata": {**deployment()["metadata"], "generation": 3}}
+    assert judge(stale, scene()) == Waiting("the controller to see it")
+
+
+def test_a_deployment_that_is_scaled_to_nothing_is_done() -> None:
+    assert judge({**deployment(), "spec": {"replicas": 0}}, scene()) == Done()
+
+
+PULL = 'rpc error: code = NotFound desc = failed to pull and unpack image "r/web@sha256:1": failed to resolve: r/web@sha256:1: not found'
+
+
+def test_an_image_that_is_not_there_is_a_failure_at_once_and_a_registry_that_is_silent_is_not() -> None:
+    gone = of_deployment(pod(status=container(state={"waiting": {"reason": "ErrImagePull", "message": PULL}})))
+    assert gone == Failed("image r/web@sha256:1 cannot be pulled: r/web@sha256:1: not found")
+    silent = {"waiting": {"reason": "ImagePullBackOff", "message": "dial tcp 10.0.0.1:5000: connect: connection refused"}}
+    assert isinstance(of_deployment(pod(status=container(state=silent))), Waiting)
+
+
+def test_a_container_that_ended_twice_has_failed_with_its_exit_code_and_its_log() -> None:
+    crashed = {"waiting": {"reason": "CrashLoopBackOff"}}
+    last = {"terminated": {"exitCode": 3, "reason": "Error"}}
+    state = of_deployment(pod(status=container(restartCount=1, state=crashed, lastState=last)))
+    assert isinstance(state, Failed)
+    assert state.cause == "container web ended 2 times, exit code 3"
+    assert state.log is not None
+    assert (state.log.pod, state.log.container, state.log.previous) == ("web-1", "web", True)
+    once = of_deployment(pod(status=container(restartCount=0, state={"terminated": {"exitCode": 3}})))
+    assert isinstance(once, Waiting)
+
+
+def test_a_container_that_was_killed_for_its_memory_says_so() -> None:
+    last = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    state = of_deployment(pod(status=container(restartCount=2, state={"waiting": {"reason": "CrashLoopBackOff"}}, lastState=last)))
+    assert isinstance(state, Failed)
+    assert state.cause == "container web ended 3 times, exit code 137 (OOMKilled)"
+
+
+def test_a_container_that_its_liveness_probe_killed_shows_the_probes_answer() -> None:
+    last = {"terminated": {"exitCode": 137, "reason": "Error"}}
+    killed = pod(status=container(restartCount=1, state={"waiting": {"reason": "CrashLoopBackOff"}}, lastState=last))
+    state = of_deployment(killed, events=[event(killed, "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500")])
+    assert isinstance(state, Failed)
+    assert "Liveness probe failed: HTTP probe failed with statuscode: 500" in state.cause
+
+
+def test_a_probe_may_say_no_for_as_long_as_its_settings_give_it() -> None:
+    def state(seconds: float) -> State:
+        running = pod(status=container(started=True, state={"running": {"startedAt": ago(seconds)}}))
+        return of_deployment(running, events=[event(running, "Unhealthy", "Readiness probe failed: connection refused")])
+
+    early, late = state(5), state(20)
+    assert early == Waiting("0 of 2 ready; pod web-1: Readiness probe failed: connection refused")
+    assert isinstance(late, Failed)
+    assert late.cause == "container web runs, and is not ready after 20 s: Readiness probe failed: connection refused"
+
+
+def test_a_probe_that_kubelet_reports_no_more_still_fails_while_former_pods_are_available() -> None:
+    """kubelet sends some 25 events of a kind, then one in five minutes; and `availableReplicas` counts former pods too."""
+    running = pod(status=container(started=True, state={"running": {"startedAt": ago(200)}}))
+    said = event(running, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503", seconds=150)
+    around = Scene(NOW, NOW, [running], replica_sets=[replica_set()], events=[said])
+    state = judge({**deployment(replicas=2, updatedReplicas=1, availableReplicas=1), "spec": {"replicas": 1}}, around)
+    assert isinstance(state, Failed)
+    assert "503" in state.cause
+    silent = judge(
+        {**deployment(replicas=2, updatedReplicas=1, availableReplicas=1), "spec": {"replicas": 1}},
+        Scene(NOW, NOW, [running], replica_sets=[replica_set()]),
+    )
+    assert isinstance(silent, Failed)
+    assert "its probe does not succeed" in silent.cause
+
+
+def placed(seconds: float, message: str = "0/1 nodes are available: 1 Insufficient cpu.", **more: Any) -> dict[str, Any]:
+    scheduled = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": message,
+        "lastTransitionTime": ago(seconds),
+    }
+    return {**pod(status={"phase": "Pending", "conditions": [scheduled]}), **more}
+
+
+def test_a_pod_without_a_place_is_a_failure_after_a_while_unless_a_node_is_coming() -> None:
+    assert isinstance(of_deployment(placed(2)), Waiting)
+    assert of_deployment(placed(20)) == Failed("pod web-1 cannot be placed: 0/1 nodes are available: 1 Insufficient cpu.")
+    assert isinstance(of_deployment(placed(20), events=[event(placed(20), "TriggeredScaleUp", "1->2")]), Waiting)
+
+
+def test_while_a_pod_leaves_or_a_volume_is_made_there_is_more_time() -> None:
+    leaving = pod("old-1", "old", deletionTimestamp=ago(1))
+    assert isinstance(of_deployment(placed(20), leaving), Waiting)
+    assert isinstance(of_deployment(placed(70), leaving), Failed)
+    claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "data", "uid": "c"}, "status": {"phase": "Pending"}}
+    unbound = {**placed(20), "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}}
+    assert isinstance(of_deployment(unbound, claims=[claim]), Waiting)
+
+
+def test_a_pod_whose_claim_gets_no_volume_names_the_claim() -> None:
+    claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "data", "uid": "c"}, "status": {"phase": "Pending"}}
+    waiting = placed(20, "pod has unbound immediate PersistentVolumeClaims")
+    waiting["spec"] = {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}
+    said = [event(claim, "FailedBinding", "no persistent volumes available for this claim and no storage class is set")]
+    state = of_deployment(waiting, claims=[claim], events=said)
+    assert isinstance(state, Failed)
+    assert "claim data gets no volume: no persistent volumes available" in state.cause
+
+
+def test_a_quota_that_is_full_is_a_failure_when_it_stays_so() -> None:
+    def refused(seconds: float) -> list[dict[str, str]]:
+        message = 'pods "web-2" is forbidden: exceeded quota: quota'
+        return [
+            {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message, "lastTransitionTime": ago(seconds)}
+        ]
+
+    assert isinstance(of_deployment(conditions=refused(0)), Waiting)
+    assert of_deployment(conditions=refused(9)) == Failed('no pod may be created: pods "web-2" is forbidden: exceeded quota: quota')
+
+
+def test_pods_of_a_former_revision_say_nothing_about_the_new_one() -> None:
+    old = pod(
+        "web-0",
+        "old",
+        status=container(restartCount=9, state={"waiting": {"reason": "CrashLoopBackOff"}}, lastState={"terminated": {"exitCode": 1}}),
+    )
+    assert of_deployment(old) == Waiting("0 of 2 ready")
+
+
+def test_a_pod_that_is_on_its_way_out_says_nothing() -> None:
+    leaving = pod(status=container(state={"waiting": {"reason": "ErrImagePull", "message": PULL}}), deletionTimestamp=ago(1))
+    assert of_deployment(leaving) == Waiting("0 of 2 ready")
+
+
+def test_no_progress_in_the_time_that_the_deployment_gives_itself_is_a_failure() -> None:
+    late = [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]
+    state = of_deployment(conditions=late)
+    assert state == Failed("no progress within 600 s: 0 of 2 ready")
+
+
+def test_a_volume_that_cannot_be_mounted_is_a_failure_after_a_while() -> None:
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": ago(30)}
+    waiting = pod(status={"phase": "Pending", "conditions": [scheduled]})
+    state = of_deployment(
+        waiting, events=[event(waiting, "FailedMount", 'MountVolume.SetUp failed for volume "c": configmap "x" not found')]
+    )
+    assert state == Failed('pod web-1: MountVolume.SetUp failed for volume "c": configmap "x" not found')
+
+
+def test_a_missing_key_of_a_secret_is_a_failure_at_once() -> None:
+    state = of_deployment(
+        pod(status=container(state={"waiting": {"reason": "CreateContainerConfigError", "message": "couldn't find key X"}}))
+    )
+    assert state == Failed("container web cannot be started: couldn't find key X")
+
+
+def stateful_set(**status: Any) -> dict[str, Any]:
+    metadata = {"name": "db", "namespace": "n", "uid": "s", "generation": 1}
+    known = {"observedGeneration": 1, "replicas": 1, "updateRevision": "b", "currentRevision": "a"}
+    return {"kind": "StatefulSet", "metadata": metadata, "spec": {"replicas": 1}, "status": {**known, **status}}
+
+
+def test_a_stateful_set_is_done_in_its_newest_revision() -> None:
+    assert judge(stateful_set(readyReplicas=1, updatedReplicas=1), scene()) == Done()
+    assert judge(stateful_set(readyReplicas=1, currentRevision="b"), scene()) == Done()
+    assert isinstance(judge(stateful_set(readyReplicas=1), scene()), Waiting)
+
+
+def test_a_broken_pod_of_a_former_revision_is_stuck_since_nobody_replaces_it() -> None:
+    broken = pod(
+        "db-0",
+        "s",
+        status=container(state={"waiting": {"reason": "ErrImagePull", "message": PULL}}),
+        labels={"controller-revision-hash": "a"},
+    )
+    state = judge(stateful_set(), scene([broken]))
+    assert isinstance(state, Stuck)
+    assert (state.pod, state.uid) == ("db-0", "uid-db-0")
+    newest = pod("db-0", "s", status=broken["status"], labels={"controller-revision-hash": "b"})
+    assert isinstance(judge(stateful_set(), scene([newest])), Failed)
+
+
+def test_a_stateful_set_whose_pods_are_refused_says_why() -> None:
+    refused = event(stateful_set(), "FailedCreate", 'create Pod db-0 failed error: violates PodSecurity "restricted:latest"')
+    state = judge(stateful_set(), scene(events=[refused]))
+    assert state == Failed(f"no pod may be created: {refused['message']}")
+    old = {**refused, "lastTimestamp": ago(7200)}
+    assert isinstance(judge(stateful_set(), scene(events=[old])), Waiting)
+
+
+def job(*conditions: dict[str, str], **status: Any) -> dict[str, Any]:
+    return {"kind": "Job", "metadata": {"name": "m", "namespace": "n", "uid": "j"}, "status": {"conditions": [*conditions], **status}}
+
+
+def test_a_job_is_done_when_complete_and_failed_with_its_last_pods_log() -> None:
+    assert judge(job({"type": "Complete", "status": "True"}), scene()) == Done()
+    ended = pod("m-1", "j", status={"phase": "Failed", **container(state={"terminated": {"exitCode": 7}})})
+    state = judge(job({"type": "Failed", "status": "True", "message": "reached its backoff limit"}), scene([ended]))
+    assert isinstance(state, Failed)
+    assert state.cause == "reached its backoff limit: container web ended with exit code 7"
+    assert state.log is not None
+    assert state.log.pod == "m-1"
+
+
+def test_a_job_that_may_try_again_is_waited_for() -> None:
+    ended = pod("m-1", "j", status={"phase": "Failed", **container(state={"terminated": {"exitCode": 7}})})
+    assert judge(job(failed=1), scene([ended])) == Waiting("its end (1 tries failed)")
+
+
+def test_a_job_whose_image_is_not_there_is_not_waited_for() -> None:
+    waiting = pod("m-1", "j", status={"phase": "Pending", **container(state={"waiting": {"reason": "ErrImagePull", "message": PULL}})})
+    assert isinstance(judge(job(), scene([waiting])), Failed)
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "expected"),
+    [
+        ("Bound", "", Done),
+        ("Lost", "", Failed),
+        ("Pending", "", Waiting),
+        ("Pending", "ProvisioningFailed", Failed),
+        ("Pending", "WaitForFirstConsumer", Done),
+    ],
+)
+def test_a_claim(phase: str, reason: str, expected: type[State]) -> None:
+    claim: Any = {"kind": "PersistentVolumeClaim", "metadata": {"name": "c", "uid": "c"}, "status": {"phase": phase}}
+    assert isinstance(judge(claim, scene(events=[event(claim, reason, "why")] if reason else [])), expected)
+
+
+def test_a_daemon_set_and_a_definition() -> None:
+    daemons: Any = {
+        "kind": "DaemonSet",
+        "metadata": {"uid": "x", "generation": 1},
+        "status": {"observedGeneration": 1, "desiredNumberScheduled": 2},
+    }
+    assert isinstance(judge(daemons, scene()), Waiting)
+    daemons["status"] = {**daemons["status"], "updatedNumberScheduled": 2, "numberAvailable": 2}
+    assert judge(daemons, scene()) == Done()
+    definition: Any = {"kind": "CustomResourceDefinition", "status": {"conditions": [{"type": "Established", "status": "True"}]}}
+    assert judge(definition, scene()) == Done()
+    assert isinstance(judge({"kind": "CustomResourceDefinition"}, scene()), Waiting)
+
+
+def test_a_kind_that_has_nothing_to_wait_for_is_ready_when_it_is_there() -> None:
+    assert judge({"kind": "ConfigMap"}, scene()) == Done()

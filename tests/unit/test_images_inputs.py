@@ -1,0 +1,269 @@
+"""What goes in: git's view of the declared folders, and the bytes that lie on disk."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ops.catalog.model import Image, Stack
+from ops.errors import Failure, Refused, UsageError
+from ops.images import context
+from ops.images.inputs import gather
+from ops.images.key import blob, key
+from ops.images.model import EPOCH, Entry, Inputs
+
+STACK = Stack("plain", "Dockerfile", {}, (), 1001, ())
+IMAGE = Image("app", STACK, "app", "Dockerfile", "n")
+Git = Callable[..., str]
+
+
+@pytest.fixture
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout, in a folder with a space in its name, of one file: app/main."""
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, os.devnull)
+    for name, value in (("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a@b"), ("GIT_COMMITTER_NAME", "a"), ("GIT_COMMITTER_EMAIL", "a@b")):
+        monkeypatch.setenv(name, value)
+    root = tmp_path / "check out"
+    root.mkdir()
+    git(root, "init", "-q")
+    put(root, "app/main", "one")
+    commit(root)
+    return root
+
+
+def git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True).stdout
+
+
+def put(root: Path, path: str, text: str) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text, newline="")
+
+
+def commit(root: Path) -> None:
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "x", "--allow-empty")
+
+
+def entries(root: Path, image: Image = IMAGE) -> dict[str, Entry]:
+    return {entry.path: entry for entry in gather(root, [image])[image.name]}
+
+
+def inputs(root: Path, image: Image = IMAGE) -> Inputs:
+    return Inputs("Dockerfile", "FROM scratch", "linux/amd64", {}, {}, gather(root, [image])[image.name])
+
+
+def test_every_file_has_the_hash_of_the_bytes_on_disk_and_its_mode(repo: Path) -> None:
+    put(repo, "app/script", "#!")
+    (repo / "app/script").chmod(0o755)
+    (repo / "app/link").symlink_to("main")
+    commit(repo)
+    put(repo, "app/new", "untracked")
+    put(repo, "app/main", "two")
+    assert list(entries(repo).values()) == [
+        Entry("app/link", "120000", blob(b"main")),
+        Entry("app/main", "100644", blob(b"two")),
+        Entry("app/new", "100644", blob(b"untracked")),
+        Entry("app/script", "100755", blob(b"#!")),
+    ]
+
+
+def test_staged_committed_and_plain_changes_are_one_and_the_same(repo: Path) -> None:
+    put(repo, "app/main", "two")
+    plain = key(inputs(repo))
+    git(repo, "add", "-A")
+    staged = key(inputs(repo))
+    commit(repo)
+    assert plain == staged == key(inputs(repo))
+
+
+@pytest.mark.parametrize("name", ["a b", "new\nline", "tab\there", 'quo"te', "back\\slash", "ünïcödé", "*?[x]", "-n", "ret\rurn"])
+def test_any_file_name_goes_in_tracked_and_untracked_and_modified(repo: Path, name: str) -> None:
+    put(repo, f"app/{name}", "1")
+    assert entries(repo)[f"app/{name}"].content == blob(b"1")
+    commit(repo)
+    assert entries(repo)[f"app/{name}"].content == blob(b"1")
+    put(repo, f"app/{name}", "22")
+    assert entries(repo)[f"app/{name}"].content == blob(b"22")
+
+
+def test_a_name_that_is_not_utf8_goes_in(repo: Path, tmp_path: Path) -> None:
+    raw = os.fsencode(repo) + b"/app/\xff\xfe"
+    Path(os.fsdecode(raw)).write_text("1")
+    commit(repo)
+    name = os.fsdecode(b"app/\xff\xfe")
+    assert entries(repo)[name].content == blob(b"1")
+    folder = tmp_path / "context"
+    folder.mkdir()
+    context.write(repo, inputs(repo), folder)
+    assert sorted(os.fsencode(path.name) for path in (folder / "app").iterdir()) == [b"main", b"\xff\xfe"]
+
+
+def test_ignored_files_never_go_in(repo: Path) -> None:
+    put(repo, ".gitignore", "node_modules/\n.env\n")
+    put(repo, "app/node_modules/x/index.js", "x")
+    put(repo, "app/.env", "PASSWORD=1")
+    assert list(entries(repo)) == ["app/main"]
+
+
+def test_a_deleted_file_does_not_go_in_and_a_file_that_became_a_folder_does_not_either(repo: Path) -> None:
+    put(repo, "app/gone", "1")
+    put(repo, "app/turned", "1")
+    commit(repo)
+    (repo / "app/gone").unlink()
+    (repo / "app/turned").unlink()
+    put(repo, "app/turned/inner", "2")
+    assert list(entries(repo)) == ["app/main", "app/turned/inner"]
+
+
+def test_a_change_of_equal_size_within_the_same_second_is_seen(repo: Path) -> None:
+    # What git calls racy: size and date tell nothing.
+    index = (repo / ".git/index").stat()
+    put(repo, "app/main", "two")
+    os.utime(repo / "app/main", ns=(index.st_mtime_ns, index.st_mtime_ns))
+    assert entries(repo)["app/main"].content == blob(b"two")
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_a_file_that_git_was_told_not_to_look_at_is_looked_at(repo: Path, flag: str) -> None:
+    git(repo, "update-index", flag, "app/main")
+    put(repo, "app/main", "two")
+    assert entries(repo)["app/main"].content == blob(b"two")
+
+
+@pytest.mark.parametrize("rule", ["* text=auto", "* text eol=crlf", "app/main ident", "app/main filter=upper"])
+def test_a_file_that_git_converts_is_hashed_as_it_lies_on_disk(repo: Path, rule: str) -> None:
+    git(repo, "config", "filter.upper.clean", "tr a-z A-Z")
+    put(repo, ".gitattributes", rule + "\n")
+    put(repo, "app/main", "one $Id$\r\n")
+    commit(repo)
+    assert entries(repo)["app/main"].content == blob(b"one $Id$\r\n")
+
+
+def test_with_autocrlf_every_file_is_hashed_as_it_lies_on_disk(repo: Path) -> None:
+    git(repo, "config", "core.autocrlf", "true")
+    put(repo, "app/main", "one\r\n")
+    commit(repo)
+    assert entries(repo)["app/main"].content == blob(b"one\r\n")
+
+
+def test_the_executable_bit_alone_changes_the_key(repo: Path) -> None:
+    before = key(inputs(repo))
+    (repo / "app/main").chmod(0o755)
+    assert key(inputs(repo)) != before
+
+
+def test_a_renamed_folder_changes_the_key(repo: Path) -> None:
+    put(repo, "app/old/file", "1")
+    before = key(inputs(repo))
+    (repo / "app/old").rename(repo / "app/new")
+    assert key(inputs(repo)) != before
+
+
+def test_a_link_is_hashed_by_its_target_and_not_followed(repo: Path) -> None:
+    put(repo, "outside", "1")
+    (repo / "app/link").symlink_to("../outside")
+    before = key(inputs(repo))
+    put(repo, "outside", "2")
+    assert key(inputs(repo)) == before
+    (repo / "app/link").unlink()
+    (repo / "app/link").symlink_to("../outside2")
+    assert key(inputs(repo)) != before
+
+
+def test_tests_do_not_go_in(repo: Path) -> None:
+    for path in ("app/tests/a.py", "app/x_test.go", "app/src/a.test.ts", "app/src/tests/kept.ts", "app/test"):
+        put(repo, path, "1")
+    assert list(entries(repo)) == ["app/main", "app/src/tests/kept.ts", "app/test"]
+
+
+def test_a_folder_whose_name_begins_like_a_declared_one_does_not_go_in(repo: Path) -> None:
+    put(repo, "app-two/main", "1")
+    put(repo, "app.txt", "1")
+    assert list(entries(repo)) == ["app/main"]
+
+
+def test_packages_files_and_the_stacks_shared_files_go_in(repo: Path) -> None:
+    for path in ("lib/a", "lib/b", "one/file", "one/other", "shared.json"):
+        put(repo, path, "1")
+    image = replace(IMAGE, packages=("lib",), files=("one/file",), stack=replace(STACK, shared=("shared.json",)))
+    assert list(entries(repo, image)) == ["app/main", "lib/a", "lib/b", "one/file", "shared.json"]
+
+
+def test_a_declaration_that_holds_no_file_is_a_mistake(repo: Path) -> None:
+    with pytest.raises(UsageError, match="app: lib holds no file"):
+        entries(repo, replace(IMAGE, packages=("lib",)))
+
+
+def test_outside_a_git_checkout_there_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    put(tmp_path, "app/main", "1")
+    with pytest.raises(Failure, match="not a git repository"):
+        entries(tmp_path)
+
+
+def test_submodules_and_repositories_inside_are_refused(repo: Path) -> None:
+    (repo / "app/inner").mkdir()
+    git(repo / "app/inner", "init", "-q")
+    put(repo / "app/inner", "file", "1")
+    with pytest.raises(Failure, match="app/inner is a git repository of its own"):
+        entries(repo)
+    commit(repo / "app/inner")
+    git(repo, "-c", "advice.addEmbeddedRepo=false", "add", "app/inner")
+    with pytest.raises(Failure, match="app/inner is a submodule"):
+        entries(repo)
+
+
+def test_the_context_holds_exactly_what_was_hashed(repo: Path, tmp_path: Path) -> None:
+    put(repo, ".gitignore", "secret\n")
+    put(repo, "app/secret", "1")
+    put(repo, "app/run", "#!")
+    (repo / "app/run").chmod(0o700)
+    (repo / "app/link").symlink_to("/etc/passwd")
+    folder = tmp_path / "context"
+    folder.mkdir()
+    context.write(repo, inputs(repo), folder)
+    found = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
+    assert sorted(found) == ["app/link", "app/main", "app/run"]
+    assert (found["app/run"].stat().st_mode & 0o777, found["app/main"].stat().st_mode & 0o777) == (0o755, 0o644)
+    assert str(found["app/link"].readlink()) == "/etc/passwd"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: file.write_text("two"),
+        lambda file: file.chmod(0o755),
+        lambda file: file.unlink(),
+        lambda file: (file.unlink(), file.symlink_to("/etc/hostname")),
+    ],
+    ids=["content", "mode", "gone", "link"],
+)
+def test_a_file_that_changes_after_the_plan_is_refused(repo: Path, tmp_path: Path, change: Callable[[Path], object]) -> None:
+    planned = inputs(repo)
+    change(repo / "app/main")
+    folder = tmp_path / "context"
+    folder.mkdir()
+    with pytest.raises(Refused, match="app/main changed after the plan was made"):
+        context.write(repo, planned, folder)
+
+
+def test_a_repository_of_sha256_objects_works(tmp_path: Path, repo: Path) -> None:
+    other = tmp_path / "sha256"
+    other.mkdir()
+    git(other, "init", "-q", "--object-format=sha256")
+    put(other, "app/main", "one")
+    commit(other)
+    assert entries(other)["app/main"].content == blob(b"one", 64)
+    put(other, "app/main", "two")
+    assert entries(other)["app/main"].content == blob(b"two", 64)
+
+
+def test_in_the_context_no_two_contents_of_a_file_have_one_date() -> None:
+    dates = {context.date_of(blob(str(number).encode())) for number in range(1000)}
+    assert len(dates) == 1000
+    assert max(dates) <= EPOCH * 10**9

@@ -1,0 +1,173 @@
+"""The plan, its reasons, and the bake file that follows from it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ops import catalog
+from ops.errors import Failure, UsageError
+from ops.images import bake, record
+from ops.images.facts import Facts
+from ops.images.key import key
+from ops.images.model import Base, Engine, Entry, Inputs, Planned
+from ops.images.plan import _inputs, select
+from ops.images.plan import decide as decided
+from ops.images.registry import digests, is_loopback, reference
+
+CATALOG = catalog.load()
+DIGEST = "sha256:" + "5" * 64
+BASE = Base("node:24-trixie-slim", DIGEST, f"node:24-trixie-slim@{DIGEST}")
+INPUTS = Inputs(
+    "infra/docker/node.Dockerfile",
+    "ARG NODE_IMAGE\nFROM ${NODE_IMAGE}\nARG PORT APP_VERSION\n",
+    "linux/amd64",
+    {"PORT": "8082"},
+    {"NODE_IMAGE": BASE},
+    (Entry("a", "100644", "a" * 40), Entry("b", "100644", "b" * 40)),
+)
+
+
+def decide(present: str | None, known: record.Known | None = None, inputs: Inputs = INPUTS, *, push: bool = True) -> Planned:
+    name = "registry.example/p/user-service:x"
+    plan = decided(CATALOG, {"user-service": inputs}, {"user-service": name}, {name: present}, push=push, known=lambda _: known)
+    return plan.images[0]
+
+
+def remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inputs: Inputs) -> record.Known | None:
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
+    record.remember(CATALOG.root, Planned("user-service", key(inputs), "r", "build", inputs))
+    return record.recall(CATALOG.root, "user-service")
+
+
+def test_what_is_there_is_not_built_and_what_is_not_is() -> None:
+    assert (decide(DIGEST).action, decide(DIGEST).digest, decide(DIGEST).reasons) == ("present", DIGEST, ())
+    assert (decide(None).action, decide(None).reasons) == ("build", ("first build on this machine, of 2 files",))
+
+
+@pytest.mark.parametrize(
+    ("after", "reason"),
+    [
+        (replace(INPUTS, entries=(Entry("a", "100644", "c" * 40), INPUTS.entries[1])), "changed: a"),
+        (replace(INPUTS, entries=(Entry("a", "100755", "a" * 40), INPUTS.entries[1])), "mode changed: a (100644 → 100755)"),
+        (replace(INPUTS, entries=INPUTS.entries[:1]), "gone: b"),
+        (replace(INPUTS, entries=(*INPUTS.entries, Entry("c\n", "100644", "a" * 40))), r"new: c\n"),
+        (replace(INPUTS, entries=(Entry("a", "100644", "c" * 40, "text"), INPUTS.entries[1])), "changed: its part of a"),
+        (replace(INPUTS, arguments={"PORT": "8083"}), "argument PORT: 8082 → 8083"),
+        (replace(INPUTS, recipe="FROM scratch"), "changed: infra/docker/node.Dockerfile"),
+        (replace(INPUTS, platform="linux/arm64"), "platform: linux/amd64 → linux/arm64"),
+        (
+            replace(INPUTS, bases={"NODE_IMAGE": replace(BASE, digest="sha256:" + "6" * 64)}),
+            "base image node:24-trixie-slim: 555555555555 → 666666666666",
+        ),
+    ],
+)
+def test_a_miss_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: Inputs, reason: str) -> None:
+    known = remembered(tmp_path, monkeypatch, INPUTS)
+    assert decide(None, known, after).reasons == (reason,)
+
+
+def test_a_miss_without_a_change_is_explained_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert decide(None, remembered(tmp_path, monkeypatch, INPUTS)).reasons == (
+        "nothing changed since the last build; the image is not there",
+    )
+
+
+def test_a_spoilt_record_is_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered(tmp_path, monkeypatch, INPUTS)
+    for file in tmp_path.glob("images/*/user-service.json"):
+        file.write_text("{")
+    assert record.recall(CATALOG.root, "user-service") is None
+
+
+def test_an_unknown_image_is_named_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match="unknown: nothing, other") as raised:
+        select(CATALOG, ["web", "other", "nothing"])
+    assert "user-service" in raised.value.remedy
+
+
+def test_only_the_arguments_that_the_dockerfile_asks_for_are_inputs() -> None:
+    image = CATALOG.images["user-service"]
+    facts = Facts("linux/amd64", {BASE.reference: BASE}, {image.dockerfile: INPUTS.recipe}, {image.name: INPUTS.entries})
+    assert _inputs(image, facts) == INPUTS
+    facts = replace(facts, recipes={image.dockerfile: "FROM scratch\nARG USER_ID=1 SERVICE_PATH\n"})
+    assert _inputs(image, facts).arguments == {"SERVICE_PATH": "services/user-service", "USER_ID": "1001"}
+    assert _inputs(image, facts).bases == {}
+
+
+def test_the_bake_file_builds_from_the_digest_and_its_templates_are_escaped() -> None:
+    planned = Planned("user-service", "f" * 64, "registry.example/p/user-service:x", "build", INPUTS)
+    document = json.loads(json.dumps(bake.bakefile({Path("/w/${x}/user-service"): planned}, push=True)))
+    target = document["target"]["user-service"]
+    assert target["args"]["NODE_IMAGE"] == BASE.name
+    assert target["args"]["APP_VERSION"] == "f" * 12
+    assert "FROM $${NODE_IMAGE}" in target["dockerfile-inline"]
+    assert target["context"] == "/w/$${x}/user-service"
+    assert target["output"] == ["type=image,push=true"]
+    assert document["group"] == {"default": {"targets": ["user-service"]}}
+
+
+def test_the_builders_error_is_told_with_its_step_and_log() -> None:
+    told: list[str] = []
+    story = bake.Story(told.append)
+    vertexes = [
+        {
+            "digest": "1",
+            "name": "[web build 2/3] RUN  a   b",
+            "started": "2026-01-01T00:00:00.5Z",
+            "completed": "2026-01-01T00:00:02.123456789Z",
+        },
+        {"digest": "2", "name": "[api build 2/3] RUN c", "error": "context canceled: context canceled"},
+        {"digest": "3", "name": "[web build 3/3] RUN make", "error": "exit code: 2"},
+        {"digest": "4", "name": "[internal] load metadata", "started": "2026-01-01T00:00:00Z", "completed": "2026-01-01T00:00:00Z"},
+    ]
+    logs = [{"vertex": "3", "data": "bm8gc3Bh"}, {"vertex": "3", "data": "Y2UgbGVmdCBvbiBkZXZpY2UK"}]
+    story.hear(json.dumps({"vertexes": vertexes, "logs": logs}))
+    story.hear("ERROR: failed to solve\n")
+    assert told == ["web build                RUN a b  1.6 s"]
+    cause, words = story.failure()
+    assert cause == "[web build 3/3] RUN make\nno space left on device\nexit code: 2"
+    failure = bake._failure(bake.Command(("x",), "building"), cause, words)
+    assert "disk of the Docker engine is full" in failure.cause
+    assert "prune" in failure.remedy
+
+
+def test_a_refused_push_says_where_to_log_in() -> None:
+    words = "failed to push registry.example:5/p/web:x: failed to authorize: 401 Unauthorized"
+    assert bake._failure(bake.Command(("x",), "building"), words, words).remedy.startswith("Run `docker login registry.example:5`")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("node:24", ("docker.io", "library/node", "24")),
+        ("milvusdb/milvus", ("docker.io", "milvusdb/milvus", "latest")),
+        ("127.0.0.1:5000/p/web:k", ("127.0.0.1:5000", "p/web", "k")),
+        ("localhost/web:k", ("localhost", "web", "k")),
+        (f"r.example/a/b/c:t@{DIGEST}", ("r.example", "a/b/c", DIGEST)),
+    ],
+)
+def test_image_names_are_read_as_docker_reads_them(text: str, parts: tuple[str, str, str]) -> None:
+    found = reference(text)
+    assert (found.registry, found.repository, found.tag) == parts
+
+
+def test_plain_http_is_for_this_machine_only() -> None:
+    assert all(is_loopback(host) for host in ("127.0.0.1", "127.3.2.1", "localhost", "::1"))
+    assert not any(is_loopback(host) for host in ("registry.example", "127.0.0.1.example", "10.0.0.1", "localhost.example"))
+
+
+def test_a_registry_that_is_not_there_is_named_at_once(tmp_path: Path) -> None:
+    name = reference("127.0.0.1:1/p/web:k")
+    answer = digests([name], tmp_path)[name]
+    assert isinstance(answer, Failure)
+    assert "127.0.0.1:1" in answer.doing
+    assert "refused" in answer.cause
+
+
+def test_an_engine_that_is_not_there_is_named(tmp_path: Path) -> None:
+    from ops.images.facts import connect
+
+    with pytest.raises(Failure, match=f"unix://{tmp_path}/none.sock does not answer"):
+        connect(Engine(f"unix://{tmp_path}/none.sock"))

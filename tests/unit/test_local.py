@@ -1,0 +1,225 @@
+"""The platform on this machine as values: variables, the compose document, what a build depends on."""
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ops import catalog as catalogue
+from ops.catalog import Catalog
+from ops.config import local as config
+from ops.errors import Failure, UsageError
+from ops.local import composefile, plan, ports, state
+from ops.local.follow import Follower
+from ops.local.inputs import key
+from ops.local.process import Process, from_document, identify
+from ops.local.ready import Probe
+from ops.local.stacks import Built, start_arguments
+from ops.secret import Secret
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return catalogue.load()
+
+
+def setting(catalog: Catalog, addresses: dict[str, config.Address], listen: str, **overrides: str) -> config.Setting:
+    secrets = {name: Secret(f"secret of {name}") for name in config.generated(catalog)}
+    return config.Setting(addresses, secrets, {name: Secret(value) for name, value in overrides.items()}, listen)
+
+
+def test_every_service_job_and_store_gets_every_required_variable(catalog: Catalog) -> None:
+    for addresses in (config.on_this_machine(catalog), config.in_containers(catalog)):
+        for name in (*catalog.services, *catalog.jobs, *catalog.stores):
+            values = config.environment(catalog, name, setting(catalog, addresses, "127.0.0.1"))
+            assert {v.name for v in catalog.variables_of(name) if v.required} <= set(values)
+
+
+def test_addresses_follow_the_engine(catalog: Catalog) -> None:
+    here = config.environment(catalog, "api-gateway", setting(catalog, config.on_this_machine(catalog), "127.0.0.1"))
+    assert here["USER_SERVICE_URL"].reveal() == f"http://127.0.0.1:{catalog.services['user-service'].local_port}"
+    assert here["PORT"].reveal() == str(catalog.services["api-gateway"].local_port)
+    inside = config.environment(catalog, "api-gateway", setting(catalog, config.in_containers(catalog), "0.0.0.0"))
+    assert inside["USER_SERVICE_URL"].reveal() == f"http://user-service:{catalog.services['user-service'].port}"
+    assert inside["HOST"].reveal() == "0.0.0.0"
+
+
+def test_a_password_with_any_character_is_a_valid_part_of_the_url(catalog: Catalog) -> None:
+    values = config.environment(
+        catalog, "user-service", setting(catalog, config.on_this_machine(catalog), "127.0.0.1", POSTGRES_PASSWORD="a/b@c:d e")
+    )
+    assert ":a%2Fb%40c%3Ad%20e@127.0.0.1" in values["DATABASE_URL"].reveal()
+
+
+def test_a_required_variable_without_a_value_is_named(catalog: Catalog) -> None:
+    bare = replace(setting(catalog, config.on_this_machine(catalog), "127.0.0.1"), secrets={})
+    with pytest.raises(Failure, match="JWT_SECRET"):
+        config.environment(catalog, "user-service", bare)
+
+
+def test_secrets_are_made_once_and_closed(catalog: Catalog, tmp_path: Path) -> None:
+    file = tmp_path / "secrets.json"
+    first = config.kept_secrets(catalog, file)
+    assert config.kept_secrets(catalog, file) == first
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len(first["JWT_SECRET"]) >= 32
+    assert len({secret.reveal() for secret in first.values()}) == len(first)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("LOG_LEVEL=debug", "debug"),
+        ("export LOG_LEVEL = debug  # loud", "debug"),
+        ("LOG_LEVEL='a # b $HOME'", "a # b $HOME"),
+        ('LOG_LEVEL="a \\"b\\"\\n" # c', 'a "b"\n'),
+        ("LOG_LEVEL=$(id)#x", "$(id)#x"),
+        ("LOG_LEVEL=", ""),
+    ],
+)
+def test_env_local_is_read_without_running_anything(catalog: Catalog, tmp_path: Path, line: str, value: str) -> None:
+    (tmp_path / ".env.local").write_text(f"# comment\n\n{line}\n")
+    assert config.overrides(replace(catalog, root=tmp_path))["LOG_LEVEL"].reveal() == value
+
+
+@pytest.mark.parametrize("line", ["LOG_LEVEL", "LOG_LEVEL='open", "NO_SUCH_THING=1", "1X=2"])
+def test_a_wrong_line_is_named_and_its_text_is_not_shown(catalog: Catalog, tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env.local").write_text(f"\n{line}\n")
+    with pytest.raises(UsageError) as caught:
+        config.overrides(replace(catalog, root=tmp_path))
+    assert ".env.local:2" in caught.value.cause
+    assert "open" not in caught.value.cause
+
+
+def written(catalog: Catalog, tmp_path: Path) -> tuple[dict[str, dict[str, object]], Path]:
+    home = state.opened(state.State(tmp_path / "state"))
+    images = {name: f"registry.example.com/x/{name}:key" for name in catalog.images}
+    composefile.write(catalog, home, images, setting(catalog, config.in_containers(catalog), "0.0.0.0"))
+    document = json.loads(composefile.place(home).read_text())
+    return document["services"], composefile.folder(home)
+
+
+def test_the_compose_document_has_everything_closed_and_healthy_in_order(catalog: Catalog, tmp_path: Path) -> None:
+    services, _ = written(catalog, tmp_path)
+    assert set(services) == {*catalog.stores, *catalog.images}
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", []))  # type: ignore[attr-defined]
+        if name in catalog.images:
+            assert service["read_only"] is True
+    for service in catalog.services.values():
+        waits = services[service.name]["depends_on"]
+        assert isinstance(waits, dict)
+        assert set(service.needs) <= set(waits)
+        if service.migrations:
+            assert waits[catalog.database.job] == {"condition": "service_completed_successfully"}
+        check = services[service.name]["healthcheck"]["test"]  # type: ignore[index]
+        assert check[0] == "CMD"
+        assert not {"sh", "bash", "CMD-SHELL"} & set(check)
+
+
+def test_no_secret_is_in_the_compose_document(catalog: Catalog, tmp_path: Path) -> None:
+    _, folder = written(catalog, tmp_path)
+    assert "secret of" not in (folder / "compose.json").read_text()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for file in folder.glob("*.env"):
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_plan_of_processes_needs_what_the_catalogue_says(catalog: Catalog) -> None:
+    made = plan.processes(
+        catalog,
+        {name: Process(name, ("x",), "/", kind="store") for name in catalog.stores},
+        {name: Built(("x",), Path("/")) for name in catalog.services},
+        setting(catalog, config.on_this_machine(catalog), "127.0.0.1"),
+    )
+    needs = {process.name: set(process.needs) for process in made}
+    for service in catalog.services.values():
+        assert needs[service.name] >= set(service.needs)
+        assert (catalog.database.job in needs[service.name]) is service.migrations
+
+
+def test_a_shells_variables_do_not_reach_a_service(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://production")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    process = plan.service(
+        catalog, catalog.services["user-service"], Built(("x",), Path("/")), setting(catalog, config.on_this_machine(catalog), "127.0.0.1")
+    )
+    assert "production" not in process.env["DATABASE_URL"]
+    assert "AWS_SECRET_ACCESS_KEY" not in process.env
+
+
+def test_a_process_survives_the_way_to_the_supervisor_and_never_shows_its_secrets() -> None:
+    process = Process("x", ("a", "b"), "/", {"K": "hidden"}, Probe("redis", 1, password="hidden"), ("y",), "store", 2, "nobody", 9)
+    assert from_document(json.loads(json.dumps(process.document()))) == process
+    assert "hidden" not in repr(process)
+
+
+def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
+    own = identify(os.getpid())
+    assert own.alive
+    assert not replace(own, started=own.started + "0").alive
+    child = subprocess.Popen(("true",))
+    gone = identify(child.pid)
+    child.wait()
+    assert not gone.alive
+    assert not identify(child.pid).alive
+
+
+def test_a_builds_key_follows_content_names_and_removals(tmp_path: Path) -> None:
+    def git(*command: str) -> None:
+        subprocess.run(("git", "-C", str(tmp_path), *command), check=True)
+
+    git("init", "-q")
+    (tmp_path / ".gitignore").write_text("out/\n")
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "a").write_text("1")
+    (tmp_path / "s" / "b").write_text("2")
+    git("add", "-A")
+    keys = [key(tmp_path, ["s"])]
+
+    def changed() -> bool:
+        keys.append(key(tmp_path, ["s"]))
+        return keys[-1] not in keys[:-1]
+
+    (tmp_path / "s" / "a").write_text("1")
+    assert key(tmp_path, ["s"]) == keys[0]  # touched, not changed
+    (tmp_path / "s" / "a").write_text("one")
+    assert changed()
+    (tmp_path / "s" / "new").write_text("")
+    assert changed()
+    (tmp_path / "s" / "b").rename(tmp_path / "s" / "c")
+    assert changed()
+    (tmp_path / "s" / "c").unlink()
+    assert changed()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "x").write_text("")
+    assert not changed()
+
+
+@pytest.mark.parametrize("script", ["node", "tsx src/main.ts", "node --watch x.ts", "NODE_ENV=x node y.js"])
+def test_a_start_script_is_one_node_program(tmp_path: Path, script: str) -> None:
+    (tmp_path / "package.json").write_text(json.dumps({"scripts": {"start": script}}))
+    with pytest.raises(Failure):
+        start_arguments(tmp_path / "package.json")
+
+
+def test_free_ports_are_free() -> None:
+    ports.require_free({})
+
+
+def test_logs_are_followed_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("before\n")
+    follower = Follower({"a": log, "longer": tmp_path / "none"}, from_end=True)
+    with log.open("a") as out:
+        out.write("half")
+    assert not follower.show()
+    with log.open("a") as out:
+        out.write(" and half\nnext\n")
+    assert follower.show()
+    assert capsys.readouterr().out == "a      | half and half\na      | next\n"
