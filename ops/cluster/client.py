@@ -187,6 +187,11 @@ class Client:
             if error.status:
                 raise ApiError(error.status, _status(error.body), f"{method} {path}") from error
             raise unreachable(self.target, str(error.reason)) from error
+        except AttributeError as error:
+            # The client decodes an error's body without looking whether there is one: a failed TLS handshake has none.
+            if not isinstance(error.__context__, ApiException):
+                raise
+            raise unreachable(self.target, str(error.__context__.reason).strip().rpartition("\n")[2]) from error
         except (HTTPError, OSError) as error:
             raise unreachable(self.target, _plain(error)) from error
         return response

@@ -192,4 +192,8 @@ def _failure(command: Command, cause: str, words: str) -> Failure:
     if "failed to push" in lower:
         remedy = "Check that the registry is up and takes pushes, then run it again: what is built stays in the cache."
         return Failure(command.doing, cause, remedy)
+    if re.search(r"code = unavailable|: unavailable:|cannot connect to the docker daemon", lower):
+        return Failure(
+            command.doing, f"the builder went away\n{cause}", "See whether the Docker engine runs (`docker info`), then run it again."
+        )
     return Failure(command.doing, cause, "Correct what the step above complains of, then run it again.")

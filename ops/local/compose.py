@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from ops.catalog import Catalog
 from ops.command import Command, environment, run
 from ops.config import local as config
 from ops.console import say
+from ops.console.output import stream
 from ops.errors import Failure
 from ops.local import composefile, facts, plan, state
 from ops.local.ports import require_free
@@ -57,7 +58,8 @@ def start(catalog: Catalog, home: State) -> None:
         done = run(_compose(catalog, home, argv, "starting the containers"), check=False, timeout=_SECONDS_TO_READY)
         _await_health(catalog, done.stderr if done.code else "")
     except (Failure, KeyboardInterrupt):
-        stop(catalog, home, volumes=False)
+        with suppress(Failure):  # an engine that is gone runs nothing; what went wrong first is what is told
+            stop(catalog, home, volumes=False)
         raise
     state.write(home, Record("compose", identify(os.getpid()), config.page(catalog), _entries(catalog)))
 
@@ -96,13 +98,21 @@ def _compose(catalog: Catalog, home: State, arguments: tuple[str, ...], doing: s
 
 @contextmanager
 def _client() -> Iterator["DockerClient"]:
+    """The engine's API. Raises `Failure` when it stops answering."""
     import docker
+    from docker.errors import DockerException
+    from requests import RequestException
 
-    client = docker.DockerClient(base_url=facts.docker_host(), timeout=15)
+    host = facts.docker_host()
     try:
-        yield client
-    finally:
-        client.close()
+        client = docker.DockerClient(base_url=host, timeout=15)
+        try:
+            yield client
+        finally:
+            client.close()
+    except (DockerException, RequestException) as error:
+        cause = f"the Docker Engine at {host} stopped answering ({type(error).__name__})"
+        raise Failure("asking the Docker Engine", cause, "Start it again, then run `invoke down` and `invoke up`.") from error
 
 
 def look(catalog: Catalog) -> list[Seen]:
@@ -199,7 +209,7 @@ def _broken(catalog: Catalog, seen: Seen) -> Failure:
 def attend(catalog: Catalog, home: State) -> None:
     """Show the logs until the containers end, or Ctrl-C: then everything is stopped."""
     command = _compose(catalog, home, ("logs", "--follow", "--tail", "0"), "following the logs")
-    follower = subprocess.Popen(command.argv, env=environment(command), cwd=command.cwd, start_new_session=True)
+    follower = subprocess.Popen(command.argv, env=environment(command), cwd=command.cwd, stdout=stream(), start_new_session=True)
     try:
         follower.wait()
         say("the platform was stopped from elsewhere")

@@ -65,9 +65,10 @@ def _stop_processes(layout: Layout) -> None:
 
 def _remove_sockets(layout: Layout) -> None:
     """A shim of containerd listens outside the state folder, and its socket stays when it is killed."""
-    for file in layout.state.glob("**/io.containerd.runtime.v2.task/*/*/bootstrap.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            Path(json.loads(file.read_text())["address"].removeprefix("unix://")).unlink(missing_ok=True)
+    for owner in ("containerd/state", "docker/exec/containerd/daemon"):
+        for file in (layout.state / owner).glob("io.containerd.runtime.v2.task/*/*/bootstrap.json"):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                Path(json.loads(file.read_text())["address"].removeprefix("unix://")).unlink(missing_ok=True)
 
 
 def _unmount(layout: Layout) -> None:

@@ -1,20 +1,19 @@
 """Kubernetes on one node: settings and daemons, from etcd to kube-router."""
 
 import json
-import re
 import ssl
 import urllib.request
 from pathlib import Path
 
+from ops import catalog
 from ops.command import Command, run
 from ops.testbed import fetch
 from ops.testbed.keep import write
-from ops.testbed.layout import CGROUP, LOOPBACK, NODE, POD_BRIDGE, SOURCES, Layout
+from ops.testbed.layout import CGROUP, LOOPBACK, NODE, POD_BRIDGE, Layout
 from ops.testbed.probes import answers_http, unverified
 from ops.testbed.processes import Daemon, environment
 
 PAUSE = "testbed.local/pause:1"
-PRODUCT_REGISTRY = "registry.nextai-agent.com"
 ETCD, ETCD_PEER, ETCD_HEALTH = (f"{LOOPBACK}:{port}" for port in (2379, 2380, 2381))
 POLICY_HEALTH_PORT = 20344  # kube-router has it on every address; its usual one is 20244
 
@@ -30,7 +29,7 @@ def configuration(layout: Layout, mtu: int) -> dict[str, str]:
     return {
         "containerd.toml": _containerd(layout),
         # The product's registry is the loopback's one and nothing else: a missing image must not be looked for in the world.
-        f"certs.d/{_registry_name()}/hosts.toml": hosts_toml(loopback, loopback),
+        f"certs.d/{catalog.load().registry}/hosts.toml": hosts_toml(loopback, loopback),
         "certs.d/docker.io/hosts.toml": hosts_toml("https://registry-1.docker.io", loopback),
         "cni/10-testbed.conflist": json.dumps(_pod_network(layout, mtu), indent=2),
         "kubelet.json": json.dumps(_kubelet(layout), indent=2),
@@ -205,12 +204,6 @@ def _node_is_ready(layout: Layout) -> bool:
     with urllib.request.build_opener(*handlers).open(url, timeout=5) as answer:
         conditions = json.load(answer)["status"].get("conditions", [])
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
-
-
-def _registry_name() -> str:
-    """The registry that the platform's catalogue names."""
-    match = re.search(r"^registry:\s*(\S+)", (SOURCES.parents[1] / "platform.yaml").read_text(), re.M)
-    return match[1] if match else PRODUCT_REGISTRY
 
 
 # ---- settings

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 CATALOG = catalogue.load(ROOT)
 KUBERNETES = "1.36"
 CLUSTERS = [name for name, environment in CATALOG.environments.items() if environment.kind == "kubernetes"]
-DIGESTS = {name: "sha256:" + "0" * 64 for name in CATALOG.images}
+DIGESTS = dict.fromkeys(CATALOG.images, "sha256:" + "0" * 64)
 
 
 @functools.cache

@@ -2,11 +2,13 @@
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +116,29 @@ def silent() -> Iterator[int]:
         yield int(listener.getsockname()[1])
 
 
+@pytest.fixture
+def plain() -> Iterator[int]:
+    """A port where something else than TLS is spoken."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
 def closed_port() -> int:
     with closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
-@pytest.mark.parametrize("kind", ["silent", "closed"])
-def test_a_cluster_that_does_not_answer_is_said_within_five_seconds(platform: Platform, tmp_path: Path, silent: int, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["silent", "closed", "plain"])
+def test_a_cluster_that_does_not_answer_is_said_within_five_seconds(
+    platform: Platform, tmp_path: Path, silent: int, plain: int, kind: str
+) -> None:
     import kubernetes.client  # noqa: F401  (loading it is not the cluster's silence)
 
-    server = f"https://127.0.0.1:{silent if kind == 'silent' else closed_port()}"
+    port = {"silent": silent, "closed": closed_port(), "plain": plain}[kind]
+    server = f"https://127.0.0.1:{port}"
     target = resolved(platform, bed=Bed(kubeconfig(tmp_path / "c", {"bed": server})))
     started = time.monotonic()
     with pytest.raises(Failure, match="does not answer") as failed, connect(target):

@@ -1,0 +1,127 @@
+"""Which images a change reaches, in a checkout of two Node services and a job."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ops.catalog.model import Catalog, Database, Image, Job, Stack
+from ops.errors import UsageError
+from ops.images import affected
+
+LOCK = """\
+lockfileVersion: '9.0'
+
+importers:
+
+  .: {}
+
+  a:
+    dependencies:
+      left:
+        specifier: 1.0.0
+        version: 1.0.0
+
+  b:
+    dependencies:
+      right:
+        specifier: 1.0.0
+        version: 1.0.0
+
+packages:
+
+  left@1.0.0:
+    resolution: {integrity: sha512-left==}
+
+  right@1.0.0:
+    resolution: {integrity: sha512-right==}
+
+snapshots:
+
+  left@1.0.0: {}
+
+  right@1.0.0: {}
+"""
+PLATFORM = """\
+stacks: {node: {dockerfile: node.Dockerfile, bases: {}, test: [x]}}
+services: {a: {stack: node, path: a, port: 1}, b: {stack: node, path: b, port: 2}}
+jobs: {c: {stack: plain, path: c}}
+"""
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    root = tmp_path / "check out"
+    files = {
+        "a/package.json": "{}",
+        "b/package.json": "{}",
+        "c/main": "1",
+        "package.json": '{"scripts": {}}',
+        "pnpm-workspace.yaml": "packages: [a, b]\n",
+        "pnpm-lock.yaml": LOCK,
+        "node.Dockerfile": "FROM x",
+        "plain.Dockerfile": "FROM y",
+        "platform.yaml": PLATFORM,
+        "README.md": "1",
+    }
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    git(root, "init", "-q")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "x")
+    node = Stack("node", "node.Dockerfile", {}, (), 1001, ("package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml"))
+    plain = Stack("plain", "plain.Dockerfile", {}, (), 1001)
+    images: list[Image] = [Image(name, node, name, "node.Dockerfile", "n") for name in ("a", "b")]
+    images.append(Image("c", plain, "c", "plain.Dockerfile", "n"))
+    jobs = {image.name: Job(image.name, image.stack, image.path, image.dockerfile, "n") for image in images}
+    return Catalog(root, "t", "r", "p", {}, {}, jobs, {}, (), Database("", "", "", "", ""), {}, {})
+
+
+def git(root: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=root, check=True, capture_output=True)
+
+
+def change(catalog: Catalog, path: str, old: str, new: str) -> None:
+    file = catalog.root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(file.read_text().replace(old, new) if old else new)
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "names"),
+    [
+        ("README.md", "1", "2", []),
+        ("a/main.ts", "", "new", ["a"]),
+        ("a/tests/x.ts", "", "new", []),
+        ("c/main", "1", "2", ["c"]),
+        ("node.Dockerfile", "x", "z", ["a", "b"]),
+        ("pnpm-lock.yaml", "sha512-left", "sha512-other", ["a"]),
+        ("pnpm-lock.yaml", "lockfileVersion", "settings:\n  x: true\n\nlockfileVersion", ["a", "b"]),
+        ("package.json", '"scripts": {}', '"scripts": {"x": "y"}', []),
+        ("pnpm-workspace.yaml", "packages", "nodeLinker: hoisted\npackages", ["a", "b"]),
+        ("platform.yaml", "port: 2", "port: 3", ["b"]),
+        ("platform.yaml", "bases: {}", "bases: {X: y}", ["a", "b"]),
+        ("platform.yaml", "test: [x]", "test: [y]", []),
+    ],
+)
+def test_a_change_reaches_the_images_that_it_can_change(catalog: Catalog, path: str, old: str, new: str, names: list[str]) -> None:
+    assert affected(catalog, "HEAD") == []
+    change(catalog, path, old, new)
+    assert affected(catalog, "HEAD") == names
+    git(catalog.root, "add", "-A")
+    assert affected(catalog, "HEAD") == names
+    git(catalog.root, "commit", "-qm", "y")
+    assert affected(catalog, "HEAD~1") == names
+    assert affected(catalog, "HEAD") == []
+
+
+def test_a_file_that_is_gone_reaches_its_image(catalog: Catalog) -> None:
+    (catalog.root / "c/main").unlink()
+    assert affected(catalog, "HEAD") == ["c"]
+
+
+@pytest.mark.parametrize("revision", ["nowhere", "--help", ""])
+def test_an_unknown_revision_is_named(catalog: Catalog, revision: str) -> None:
+    with pytest.raises(UsageError, match="is not a commit that git knows"):
+        affected(catalog, revision)
