@@ -70,7 +70,7 @@ def lint(session: nox.Session) -> None:
     session.run(sys.executable, "-m", "invoke", "sync", "--check")
     session.run(sys.executable, "-m", "ruff", "check", ".")
     session.run(sys.executable, "-m", "ruff", "format", "--check", ".")
-    run("biome", "ci", "--error-on-warnings", ".")
+    run("biome", "ci", "--error-on-warnings", "--diagnostic-level=warn", "--colors=off", ".")
     for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):
         run("go", "vet", "./...", cwd=ROOT / folder)
     for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):

@@ -1,5 +1,5 @@
 // Asks this container's own server whether it is well: exit 0 or 1. The first argument is the path.
-const port = process.env["PORT"] || "3000";
+const port = process.env.PORT || "3000";
 const path = process.argv[2] ?? "/api/health";
 
 try {

@@ -12,9 +12,9 @@ function main(): Promise<unknown> {
   captureConsole();
   watchRequests();
   // Next.js knows the address by other names, and ends by itself on SIGTERM once its requests are done.
-  process.env["HOSTNAME"] = host;
-  process.env["PORT"] = String(port);
-  process.env["NEXT_TELEMETRY_DISABLED"] = "1";
+  process.env.HOSTNAME = host;
+  process.env.PORT = String(port);
+  process.env.NEXT_TELEMETRY_DISABLED = "1";
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(signal));
   log("info", "starting", { host, port, version: VERSION });
   const server = new URL("./server.js", import.meta.url).href;

@@ -69,9 +69,9 @@ export class Upstream {
       case "POST /api/auth/sign-in":
         return this.signIn(fields);
       case "POST /api/auth/refresh":
-        return this.renew(fields["refreshToken"] ?? "");
+        return this.renew(fields.refreshToken ?? "");
       case "POST /api/auth/sign-out":
-        this.refresh.delete(fields["refreshToken"] ?? "");
+        this.refresh.delete(fields.refreshToken ?? "");
         return [204];
     }
     const user = this.access.get((headers.authorization ?? "").replace("Bearer ", ""));
@@ -83,7 +83,7 @@ export class Upstream {
       return [200, { items: closest(own, searchParams.get("q") ?? "") }];
     }
     if (method === "POST" && pathname === "/api/memories") {
-      const memory = { id: randomUUID(), text: fields["text"] ?? "", createdAt: new Date().toISOString() };
+      const memory = { id: randomUUID(), text: fields.text ?? "", createdAt: new Date().toISOString() };
       this.memories.set(user.id, [memory, ...own]);
       return [201, memory];
     }
@@ -105,8 +105,8 @@ export class Upstream {
   }
 
   private signIn(fields: Record<string, string>): [number, unknown] {
-    const user = this.users.get(fields["email"] ?? "");
-    if (user?.password !== fields["password"] || !user) return [401, problem("invalid_credentials", "Wrong.")];
+    const user = this.users.get(fields.email ?? "");
+    if (user?.password !== fields.password || !user) return [401, problem("invalid_credentials", "Wrong.")];
     return [200, this.session(user)];
   }
 

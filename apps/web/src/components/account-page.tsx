@@ -15,7 +15,7 @@ type Props = {
 
 /** Sign-in and sign-up: what this is on one side, the form on the other. */
 export function AccountPage({ action, title, lead, submit, fields, other, query }: Props) {
-  const typed = { email: text(query["email"]), name: text(query["name"]) };
+  const typed = { email: text(query.email), name: text(query.name) };
   return (
     <div className="account">
       <aside className="account-story">
@@ -40,12 +40,12 @@ export function AccountPage({ action, title, lead, submit, fields, other, query 
               You are signed out.
             </p>
           ) : null}
-          {query["expired"] ? (
+          {query.expired ? (
             <p className="notice" role="status">
               Your session is over. Please sign in again.
             </p>
           ) : null}
-          <AccountForm action={action} submit={submit} fields={fields} typed={typed} error={text(query["error"])} />
+          <AccountForm action={action} submit={submit} fields={fields} typed={typed} error={text(query.error)} />
           <p className="other">
             {other.question} <Link href={other.href}>{other.label}</Link>
           </p>

@@ -15,22 +15,22 @@ export type Config = {
 };
 
 export const SERVICE = contract.service;
-export const VERSION = process.env["APP_VERSION"] || "dev";
+export const VERSION = process.env.APP_VERSION || "dev";
 
 /** The configuration, from the environment. Throws `ConfigError`, whose one line names every mistake. */
 export function readConfig(environment: Environment = process.env): Config {
   const values = readEnvironment(contract, environment);
-  const gateway = values["API_GATEWAY_URL"] as string;
+  const gateway = values.API_GATEWAY_URL as string;
   if (!/^https?:/.test(gateway)) {
     throw new ConfigError(`${SERVICE}: cannot start: API_GATEWAY_URL must begin with http:// or https://`);
   }
   return {
-    host: values["HOST"] as string,
-    port: Number(values["PORT"]),
-    logLevel: values["LOG_LEVEL"] as LogLevel,
-    logFormat: values["LOG_FORMAT"] as "json" | "text",
+    host: values.HOST as string,
+    port: Number(values.PORT),
+    logLevel: values.LOG_LEVEL as LogLevel,
+    logFormat: values.LOG_FORMAT as "json" | "text",
     gateway: gateway.replace(/\/+$/, ""),
-    secure: values["COOKIE_SECURE"] === "true",
+    secure: values.COOKIE_SECURE === "true",
   };
 }
 

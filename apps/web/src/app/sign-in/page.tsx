@@ -7,7 +7,7 @@ export const metadata: Metadata = { title: "Sign in" };
 
 export default async function SignIn({ searchParams }: PageProps<"/sign-in">) {
   const query = await searchParams;
-  if (!query["expired"] && (await currentPerson())) redirect("/memories");
+  if (!query.expired && (await currentPerson())) redirect("/memories");
   return (
     <AccountPage
       action="sign-in"
