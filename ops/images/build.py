@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -53,17 +53,26 @@ def _bake(plan: BuildPlan, missing: list[Planned], engine: Engine, report: Calla
             folder.mkdir()
             context.write(plan.root, image.inputs, folder)
         metadata = workshop / "metadata.json"
-        buildx = find("buildx")
+        builder, env = _builder(engine)
         command = Command(
-            (*buildx.argv, "bake", "--file=-", "--progress=rawjson", f"--metadata-file={metadata}", f"--allow=fs.read={workshop}"),
+            (*builder, "bake", "--file=-", "--progress=rawjson", f"--metadata-file={metadata}", f"--allow=fs.read={workshop}"),
             DOING,
-            env={**buildx.env, **engine.environment},
+            env={**env, **engine.environment},
             cwd=workshop,
             stdin=json.dumps(bake.bakefile(folders, push=plan.push)),
         )
         built = bake.run(command, metadata, report)
     there = present([image.reference for image in missing], engine, push=plan.push)
     return {image.name: _checked(image, built.get(image.name), there[image.reference], push=plan.push) for image in missing}
+
+
+def _builder(engine: Engine) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """buildx: the one that the engine's own client folder brings, which runs by itself; else this machine's."""
+    own = engine.docker_config / "cli-plugins" / "docker-buildx" if engine.docker_config else None
+    if own is not None and own.exists():
+        return (str(own),), {}
+    found = find("buildx")
+    return found.argv, found.env
 
 
 def _checked(image: Planned, built: str | None, found: str | None, *, push: bool) -> str:
