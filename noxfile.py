@@ -39,10 +39,10 @@ def check(*, tests: bool = False, **options: object) -> Callable[[Callable[..., 
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
-        def body(session: nox.Session, *arguments: str) -> None:
+        def body(session: nox.Session, **arguments: str) -> None:
             try:
                 with REPORT.session(session.name, tests):
-                    function(session, *arguments)
+                    function(session, **arguments)
             except Failure as failure:
                 session.error(f"while {failure.doing}: {failure.cause}\nnext: {failure.remedy}")
 

@@ -68,7 +68,10 @@ def test_an_image_that_is_not_there_is_a_failure_at_once_and_a_registry_that_is_
     gone = of_deployment(pod(status=container(state={"waiting": {"reason": "ErrImagePull", "message": PULL}})))
     assert gone == Failed("image r/web@sha256:1 cannot be pulled: r/web@sha256:1: not found")
     silent = {"waiting": {"reason": "ImagePullBackOff", "message": "dial tcp 10.0.0.1:5000: connect: connection refused"}}
-    assert isinstance(of_deployment(pod(status=container(state=silent))), Waiting)
+    for seconds, expected in ((10, Waiting), (90, Failed)):
+        placed = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": ago(seconds)}]
+        state = of_deployment(pod(status=container(state=silent) | {"conditions": placed}))
+        assert isinstance(state, expected), f"after {seconds} s"
 
 
 def test_a_container_that_ended_twice_has_failed_with_its_exit_code_and_its_log() -> None:

@@ -85,13 +85,13 @@ def test_env_local_is_read_without_running_anything(catalog: Catalog, tmp_path: 
     assert config.overrides(replace(catalog, root=tmp_path))["LOG_LEVEL"].reveal() == value
 
 
-@pytest.mark.parametrize("line", ["LOG_LEVEL", "LOG_LEVEL='open", "NO_SUCH_THING=1", "1X=2"])
+@pytest.mark.parametrize("line", ["LOG_LEVEL", "LOG_LEVEL='zq7shown", "NO_SUCH_THING=1", "1X=2"])
 def test_a_wrong_line_is_named_and_its_text_is_not_shown(catalog: Catalog, tmp_path: Path, line: str) -> None:
     (tmp_path / ".env.local").write_text(f"\n{line}\n")
     with pytest.raises(UsageError) as caught:
         config.overrides(replace(catalog, root=tmp_path))
     assert ".env.local:2" in caught.value.cause
-    assert "open" not in caught.value.cause
+    assert "zq7shown" not in caught.value.cause
 
 
 def written(catalog: Catalog, tmp_path: Path) -> tuple[dict[str, dict[str, object]], Path]:

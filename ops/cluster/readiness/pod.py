@@ -17,6 +17,7 @@ _PLACING_SECONDS = 10
 _ROOM_SECONDS = 60  # while a pod leaves, which may make room
 _BINDING_SECONDS = 120  # while a volume is made
 _VOLUME_SECONDS = 20
+_PULLING_SECONDS = 60  # of errors: while it pulls, a pod waits with ContainerCreating
 _SANDBOX_SECONDS = 60
 
 
@@ -59,15 +60,17 @@ def _unbound(pod: Object, scene: Scene) -> list[Object]:
 
 def _containers(pod: Object, scene: Scene) -> Iterator[Failed]:
     for status in [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]:
-        found = _pull(status) or _crash(pod, status, scene) or _probe(pod, status, scene)
+        found = _pull(pod, status, scene) or _crash(pod, status, scene) or _probe(pod, status, scene)
         if found:
             yield found
 
 
-def _pull(status: Object) -> Failed | None:
+def _pull(pod: Object, status: Object, scene: Scene) -> Failed | None:
+    """No such image is definite at once; a registry that cannot be reached has a minute to come back."""
     waiting = table(status, "state", "waiting")
     reason, message = text(waiting, "reason"), text(waiting, "message")
-    if reason in _PULL and _FINAL_PULL.search(f"{reason} {message}"):
+    age = scene.seconds_since(text(condition(pod, "PodScheduled"), "lastTransitionTime"))
+    if reason in _PULL and (age > _PULLING_SECONDS or _FINAL_PULL.search(f"{reason} {message}")):
         return Failed(f"image {text(status, 'image')} cannot be pulled: {_innermost(message) or reason}")
     if reason in _CREATE:
         return Failed(f"container {text(status, 'name')} cannot be started: {message or reason}")

@@ -1,0 +1,131 @@
+"""The platform itself on the testbed, through the verbs: a deploy, a second one, a changed line, and the way back."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ops import catalog as catalogue
+from ops.checks.files import tracked
+from ops.testbed import Testbed
+
+ROOT = Path(__file__).parents[2]
+CATALOG = catalogue.load(ROOT)
+CHANGED = "user-service"
+Document = dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this checkout that may be changed, in a path with a space."""
+    folder = tmp_path_factory.mktemp("platform") / "a checkout"
+    for name in tracked(ROOT, "."):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
+        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def invoke(checkout: Path, testbed: Testbed) -> Callable[..., Document]:
+    """Runs a verb for staging on the testbed, and returns its document."""
+
+    def run(*arguments: str, testbed: Testbed = testbed) -> Document:
+        argv = [sys.executable, "-m", "invoke", *arguments, "--env", "staging", "--testbed", "--json"]
+        done = subprocess.run(argv, cwd=checkout, capture_output=True, text=True, check=False, timeout=900)
+        assert done.returncode == 0, done.stderr[-4000:]
+        document: Document = json.loads(done.stdout)
+        return {**document, "said": done.stderr}
+
+    return run
+
+
+def kubectl(testbed: Testbed, *arguments: str) -> str:
+    argv = [str(testbed.kubectl), f"--kubeconfig={testbed.kubeconfig}", f"--context={testbed.context}", *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def images(testbed: Testbed) -> dict[str, str]:
+    """What each Deployment runs."""
+    path = "{range .items[*]}{.metadata.name} {.spec.template.spec.containers[0].image}{'\\n'}{end}"
+    listing = kubectl(testbed, "get", "deployments", "-n", "nextai-system", "-o", f"jsonpath={path}")
+    return dict(line.split(" ") for line in listing.split("\n") if line)
+
+
+def templates(testbed: Testbed) -> dict[str, str]:
+    """The pod template's hash of each Deployment: another hash is a restart."""
+    path = "{range .items[?(@.spec.replicas>0)]}{.metadata.labels.pod-template-hash} {.metadata.ownerReferences[0].name}{'\\n'}{end}"
+    listing = kubectl(testbed, "get", "replicasets", "-n", "nextai-system", "-o", f"jsonpath={path}")
+    return {name: value for value, name in (line.split(" ") for line in listing.split("\n") if line)}
+
+
+def writes(testbed: Testbed) -> int:
+    """How many writes of deploys the API server has answered; dry runs are none."""
+    assert testbed.audit_log is not None
+    events = (json.loads(line) for line in testbed.audit_log.read_text().splitlines() if "nextai-deploy" in line)
+    ours = [e for e in events if e["verb"] not in ("get", "list", "watch") and "dryRun" not in e["requestURI"]]
+    return len([e for e in ours if e["userAgent"].startswith("nextai-deploy")])
+
+
+def test_a_deploy_brings_up_the_platform_and_its_checks_pass(invoke: Callable[..., Document], testbed: Testbed) -> None:
+    done = invoke("deploy", "--yes")
+    if done["state"] == "done":  # on a testbed where it is there already, the next tests begin from that
+        assert "13 checks passed" in str(done["said"])
+    assert set(images(testbed)) == set(CATALOG.services)
+    assert all("@sha256:" in image for image in images(testbed).values())
+
+
+def test_a_second_deploy_writes_nothing(invoke: Callable[..., Document], testbed: Testbed) -> None:
+    before = writes(testbed)
+    assert invoke("deploy", "--yes")["state"] == "nothing"
+    assert writes(testbed) == before > 0
+
+
+def test_a_changed_line_rebuilds_one_image_and_restarts_one_deployment_and_rollback_brings_both_back(
+    invoke: Callable[..., Document], testbed: Testbed, checkout: Path
+) -> None:
+    images_before, templates_before = images(testbed), templates(testbed)
+    source = checkout / CATALOG.services[CHANGED].path / "src" / "main.ts"
+    source.write_text(source.read_text() + "\nprocess.title = `${process.title} changed`;\n")
+    settings = checkout / "k8s/overlays/staging" / f"{CHANGED}.env"
+    settings.write_text(settings.read_text().replace("LOG_LEVEL=info", "LOG_LEVEL=debug"))
+
+    done = invoke("deploy", "--yes")
+
+    words = [line.split() for line in str(done["said"]).splitlines()]
+    built = [line[1] for line in words if line[:1] == ["build"] and line[1] in CATALOG.images]
+    assert built == [CHANGED]
+    now = images(testbed)
+    assert {name for name in now if now[name] != images_before[name]} == {CHANGED}
+    restarted = templates(testbed)
+    assert {name for name in restarted if restarted[name] != templates_before[name]} == {CHANGED}
+    level = kubectl(testbed, "get", "deploy", CHANGED, "-n", "nextai-system", "-o", "jsonpath={.spec.template.spec.containers[0].envFrom}")
+    config = next(entry["configMapRef"]["name"] for entry in json.loads(level) if "configMapRef" in entry)
+    assert kubectl(testbed, "get", "configmap", config, "-n", "nextai-system", "-o", "jsonpath={.data.LOG_LEVEL}") == "debug"
+
+    invoke("rollback", "--yes")
+
+    assert images(testbed) == images_before
+    assert templates(testbed) == templates_before
+
+
+def test_status_and_history_tell_what_happened(invoke: Callable[..., Document]) -> None:
+    workloads = invoke("status")["workloads"]
+    assert isinstance(workloads, list)
+    assert {w["name"] for w in workloads} >= {*CATALOG.services, *CATALOG.stores}
+    assert [w["why"] for w in workloads if w["why"]] == []
+    records = invoke("history")["records"]
+    assert isinstance(records, list)
+    assert records[-1]["kind"] == "rollback"
+    assert {r["outcome"] for r in records} == {"good"}
+
+
+def test_the_migrations_are_applied_and_a_second_run_does_nothing(invoke: Callable[..., Document]) -> None:
+    assert "0000_users" in json.dumps(invoke("migrate.status"))
+    invoke("migrate", "--yes")
