@@ -131,9 +131,10 @@ def manifests(session: nox.Session) -> None:
 @check(allow_parallel=True)
 def scan(session: nox.Session) -> None:
     """Trivy: misconfiguration, secrets and licences always; vulnerabilities where a database can be had."""
-    from ops.checks.scan import arguments, database
+    from ops.checks.scan import arguments, database, rendered
 
-    for words in arguments(database(), offline_note=session.warn):
+    manifests = rendered(CATALOG, Path(session.create_tmp()) / "manifests")
+    for words in arguments(database(), manifests, offline_note=session.warn):
         tool(session, "trivy", *words)
 
 

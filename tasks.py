@@ -5,6 +5,7 @@ from invoke.context import Context
 from invoke.main import program
 
 from ops.console.positional import spread
+from ops.console.usage import Speaker
 from ops.console.verb import verb
 
 ENV = "environment: staging, production, …"
@@ -225,6 +226,8 @@ namespace = Collection(up, down, build, affected, plan, deploy, status, history,
 namespace.add_collection(Collection("migrate", migrate, migrate_status, migrate_check, migrate_generate))
 namespace.add_collection(Collection("testbed", testbed_up, testbed_down, testbed_env))
 
-# `invoke build web user-service`: see ops/console/positional.py.
+# Invoke made its program before it read this file.
 if getattr(program, "core", None) is not None:
+    program.__class__ = Speaker
+    # `invoke build web user-service`: see ops/console/positional.py.
     program.core.unparsed = spread(program.core.unparsed, {"build": "--service"}, set(namespace.task_names))

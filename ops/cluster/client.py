@@ -5,6 +5,7 @@ the fields that the manifest has.
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -321,11 +322,9 @@ def _open(target: Target, pool: ThreadPoolExecutor) -> Client:
     try:
         answer = client._send("GET", "/version", headers={"Accept": "application/json"}, timeout=(2.5, 2.0))
     except ApiError as error:
-        raise Failure(
-            f"connecting to context {target.context}",
-            f"{target.server} refused: {error.message}",
-            "Renew your credentials for this cluster.",
-        ) from error
+        credentials = error.status in (401, 403)
+        remedy = "Renew your credentials for this cluster." if credentials else "Check that a Kubernetes API server answers at this address."
+        raise Failure(f"connecting to context {target.context}", f"{target.server} refused: {error.message}", remedy) from error
     client.clock_offset = _offset(answer.headers.get("Date"))
     answer.drain_conn()
     return client
@@ -356,7 +355,6 @@ def _status(body: str | bytes | None) -> Object:
 
 
 def _plain(error: BaseException) -> str:
-    """The innermost words of urllib3's nested errors."""
-    reason = getattr(error, "reason", None) or error
-    words = str(reason)
-    return words.rpartition(": ")[2] if ">" in words else words
+    """The words of urllib3's nested errors, without the name of the object that speaks them."""
+    words = str(getattr(error, "reason", None) or error)
+    return re.sub(r"^(<\S+ object at 0x[0-9a-f]+>|\w+\(host=.*?, port=\d+\)): ", "", words)

@@ -15,7 +15,7 @@ from ops.cluster.release import Result, execute
 from ops.cluster.render import render
 from ops.cluster.target import Target, resolve_target
 from ops.cluster.watch import Notice
-from ops.console import confirm, emit_json, machine_readable, say, table
+from ops.console import confirm, emit_json, heard, machine_readable, say, table
 from ops.errors import Exit, Refused, UsageError
 
 
@@ -124,6 +124,8 @@ def _read(file: str) -> Plan:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"reading the plan {file}", str(error), "Make one: `invoke plan --env … --out FILE`.") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"reading the plan {file}", "it is not a plan", "Make one: `invoke plan --env … --out FILE`.")
     return from_document(document)
 
 
@@ -165,6 +167,11 @@ def status(env: str, *, testbed: bool) -> int:
     """Each workload: wanted, ready, digest, restarts, why it is not ready. Exit 1 where one is not."""
     from ops.cluster.status import status as look
 
+    catalog = load()
+    if not testbed and env in catalog.environments and catalog.environments[env].kind == "local":
+        from ops import local
+
+        return local.status(catalog)
     with _cluster(env, testbed) as (catalog, client, target):
         found = look(catalog, client)
     if machine_readable():
@@ -184,10 +191,14 @@ def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, sinc
     """The lines of all pods of a service, each with its pod's name."""
     from ops.cluster.logs import Wanted, read
 
+    if tail < 0:
+        raise UsageError("reading --tail", f"{tail} is no number of lines", "Write 0 or more.")
     wanted = Wanted(tail, _seconds(since) if since else None, follow)
     with _cluster(env, testbed) as (catalog, client, _):
         for line in read(catalog, client, service, wanted):
             say(f"{line.pod} | {line.text}")
+            if not heard():
+                break
     return Exit.DONE
 
 

@@ -1,6 +1,7 @@
 """Lines, tables and progress for people; documents for machines."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _json = False
+_heard = True
 
 
 def use_json(wanted: bool) -> None:
@@ -52,8 +54,30 @@ def say(text: str, style: str = "") -> None:
     if style and out.isatty():
         console().print(text, style=style, markup=False)
     else:
-        out.write(f"{text}\n")  # in one piece: threads speak at the same time
+        _write(out, text)
+
+
+def _write(out: TextIO, text: str) -> None:
+    """One line, in one piece: threads speak at the same time. A reader that left (`| head`) does not cut the work."""
+    try:
+        out.write(f"{text}\n")
         out.flush()
+    except BrokenPipeError:
+        deafen(out)
+
+
+def deafen(out: TextIO) -> None:
+    """Let what is still written to a stream that nobody reads any more go nowhere."""
+    global _heard  # noqa: PLW0603 (one process speaks one way)
+    _heard = False
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, out.fileno())
+    os.close(nowhere)
+
+
+def heard() -> bool:
+    """Whether there is still a reader: a verb that only shows something ends without one."""
+    return _heard
 
 
 def error(failure: Failure) -> None:
@@ -61,7 +85,7 @@ def error(failure: Failure) -> None:
     red, reset = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
     cause = failure.cause.replace("\n", "\n       ")
     remedy = failure.remedy.replace("\n", "\n       ")
-    print(f"{red}error{reset}: {failure.doing}\n cause: {cause}\n  next: {remedy}", file=sys.stderr, flush=True)
+    _write(sys.stderr, f"{red}error{reset}: {failure.doing}\n cause: {cause}\n  next: {remedy}")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
@@ -90,7 +114,7 @@ def _escaped(text: str) -> str:
 def emit_json(document: object, version: int = 1) -> None:
     """The one document of a verb on stdout, or one event of a long one (a line each)."""
     body = {"version": version, **document} if isinstance(document, dict) else {"version": version, "items": document}
-    print(json.dumps(body, ensure_ascii=False, default=str), flush=True)
+    _write(sys.stdout, json.dumps(body, ensure_ascii=False, default=str))
 
 
 class Progress:

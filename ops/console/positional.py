@@ -4,16 +4,17 @@ from collections.abc import Collection, Mapping, Sequence
 
 
 def spread(arguments: Sequence[str], flags: Mapping[str, str], verbs: Collection[str]) -> list[str]:
-    """The command line with each bare word that directly follows a verb of `flags` as that verb's flag.
+    """The command line with each bare word after a verb of `flags` as that verb's flag, also behind its other flags.
 
-    `verbs` are the words that begin another verb: `invoke build web deploy` stays two verbs.
+    `verbs` are the words that begin another verb: `invoke build web deploy` stays two verbs. The other flags of a verb of
+    `flags` must be switches: a value behind one could not be told from a name.
     """
     result: list[str] = []
     flag: str | None = None
     for word in arguments:
-        if flag and not word.startswith("-") and word not in verbs:
-            result += [flag, word]
-            continue
-        flag = flags.get(word)
+        if word in verbs:
+            flag = flags.get(word)
+        elif flag and not word.startswith("-") and result[-1] not in (flag, flag[1:3]):
+            result.append(flag)
         result.append(word)
     return result

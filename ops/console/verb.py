@@ -1,10 +1,12 @@
 """The frame around every verb: `--json`, errors in three parts, exit codes, Ctrl-C."""
 
 import functools
+import inspect
 import os
+import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Concatenate, ParamSpec
 
@@ -13,7 +15,7 @@ from invoke.exceptions import Exit as Leave
 from invoke.tasks import Task, task
 
 from ops.console.output import error, use_json
-from ops.errors import Exit, Failure
+from ops.errors import Exit, Failure, UsageError
 
 P = ParamSpec("P")
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -31,7 +33,12 @@ def verb(
         @functools.wraps(function)
         def body(context: Context, *arguments: P.args, **options: P.kwargs) -> None:
             use_json(bool(options.get("json")))
-            code = guarded(lambda: function(context, *arguments, **options))
+
+            def work() -> int | None:
+                options.update(_checked(function, options, help))
+                return function(context, *arguments, **options)
+
+            code = guarded(work)
             if code:
                 raise Leave(code=code)
 
@@ -39,6 +46,26 @@ def verb(
         return made
 
     return decorate
+
+
+def _checked(function: Callable[..., object], options: Mapping[str, object], help: Mapping[str, str]) -> dict[str, object]:
+    """The numbers among the required arguments. Invoke gives None for a flag that was left out, and knows no type without a default.
+
+    Raises `UsageError` for what is missing, or is no number.
+    """
+    wanted = {name: p for name, p in inspect.signature(function).parameters.items() if p.default is p.empty and name in options}
+    doing = f"reading the arguments of {function.__name__}"
+    next_ = f"`invoke --help {function.__name__}` tells about them."
+    numbers: dict[str, object] = {}
+    for name, parameter in wanted.items():
+        value = options[name]
+        if value is None:
+            raise UsageError(doing, f"--{name} is missing ({help.get(name, 'it has no default')})", next_)
+        if parameter.annotation is int:
+            if not re.fullmatch(r"-?[0-9]{1,9}", str(value)):
+                raise UsageError(doing, f"--{name}: expected a whole number, not {value!r}", next_)
+            numbers[name] = int(str(value))
+    return numbers
 
 
 def guarded(work: Callable[[], int | None]) -> int:
@@ -51,9 +78,6 @@ def guarded(work: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:  # `invoke … | head`: the reader has seen enough
-        sys.stderr.close()
-        return Exit.DONE
     except OSError as failure:
         error(
             Failure("working with the machine's files", f"{failure.filename or ''} {failure.strerror or failure}".strip(), _remedy(failure))

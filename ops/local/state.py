@@ -81,7 +81,7 @@ def opened(state: State) -> State:
             folder.chmod(0o700)
         probe = state.folder / f".probe-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # threads of this process may ask at the same time
     except OSError as error:
         cause = f"{error.filename or state.folder}: {error.strerror}"
         raise Failure("opening the state folder", cause, "Set NEXTAI_STATE to a folder that you can write.") from error

@@ -47,5 +47,5 @@ def env() -> int:
         emit_json({"environment": dict(variables)})
         return 0
     for name, value in variables.items():
-        print(f"export {name}={shlex.quote(value)}")
+        say(f"export {name}={shlex.quote(value)}")
     return 0

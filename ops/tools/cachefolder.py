@@ -18,7 +18,7 @@ def cache() -> Path:
         # os.access tells nothing on read-only mounts for root: only a write does.
         probe = folder / f".probe-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # threads of this process may ask at the same time
     except RuntimeError as error:
         raise Failure(doing, "there is no home folder", "Set NEXTAI_CACHE to a folder that you can write.") from error
     except OSError as error:

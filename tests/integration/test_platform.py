@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -92,7 +93,8 @@ def test_a_changed_line_rebuilds_one_image_and_restarts_one_deployment_and_rollb
 ) -> None:
     images_before, templates_before = images(testbed), templates(testbed)
     source = checkout / CATALOG.services[CHANGED].path / "src" / "main.ts"
-    source.write_text(source.read_text() + "\nprocess.title = `${process.title} changed`;\n")
+    # A change that no earlier run has built: the registry keeps what it has seen.
+    source.write_text(source.read_text() + f'\nprocess.title = "changed {uuid.uuid4()}";\n')
     settings = checkout / "k8s/overlays/staging" / f"{CHANGED}.env"
     settings.write_text(settings.read_text().replace("LOG_LEVEL=info", "LOG_LEVEL=debug"))
 

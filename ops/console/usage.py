@@ -1,0 +1,51 @@
+"""Invoke's own program, made to speak as the verbs do: wrong usage in three parts with exit code 2, and quiet when its reader leaves."""
+
+import os
+import re
+import sys
+from contextlib import suppress
+
+from invoke.exceptions import Exit as Leave
+from invoke.exceptions import ParseError
+from invoke.program import Program
+
+from ops.console.output import deafen, error
+from ops.errors import Exit, UsageError
+
+
+class Speaker(Program):
+    """The program behind `invoke`, from the moment that it has read tasks.py."""
+
+    def parse_tasks(self) -> None:
+        """Read the verbs and their arguments."""
+        try:
+            super().parse_tasks()
+        except (ParseError, ValueError) as wrong:  # ValueError: a word where a number is expected, which Invoke lets through
+            _leave(wrong)
+
+    def parse_cleanup(self) -> None:
+        """`--list`, `--help`."""
+        try:
+            super().parse_cleanup()
+        except ParseError as wrong:
+            _leave(wrong)
+        except Leave as leave:
+            if not leave.message:
+                raise
+            _leave(ParseError(leave.message))  # `--list NO-SUCH-COLLECTION`
+        except BrokenPipeError:
+            deafen(sys.stdout)
+            raise Leave(code=Exit.DONE) from None
+        finally:  # here and not at the interpreter's end, which would complain of the pipe
+            with suppress(BrokenPipeError):
+                sys.stdout.flush()
+
+
+def _leave(wrong: Exception) -> None:
+    if os.environ.get("NEXTAI_DEBUG"):
+        raise wrong
+    words = re.sub(r"^Flag <Argument: ([\w-]+)\b.*> needed value and was not given one!$", r"--\1 needs a value", str(wrong))
+    if isinstance(wrong, ValueError):
+        words = f"expected a whole number, not {words.rpartition(': ')[2]}"
+    error(UsageError("reading the command line", words, "`invoke --list` lists the verbs, `invoke --help VERB` tells about one."))
+    raise Leave(code=Exit.USAGE)
