@@ -1,7 +1,7 @@
 """What `invoke doctor` looks at: every tool with its version and origin, ports, engine, clusters, folders; each with the remedy."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -25,9 +25,24 @@ class Finding:
 
 def examine(catalog: Catalog) -> tuple[Finding, ...]:
     """Look at everything; nothing is fetched, built or changed."""
-    looks = (lambda: tuple(_folders()), _tools, lambda: tuple(_ports(catalog)), _engine, _testbed, lambda: tuple(_clusters(catalog)))
+    looks: dict[str, Callable[[], Iterable[Finding]]] = {
+        "folders": _folders,
+        "tools": _tools,
+        "ports": lambda: _ports(catalog),
+        "Docker Engine": _engine,
+        "testbed": _testbed,
+        "clusters": lambda: _clusters(catalog),
+    }
     with ThreadPoolExecutor(len(looks)) as pool:
-        return tuple(finding for findings in pool.map(lambda look: look(), looks) for finding in findings)
+        return tuple(finding for findings in pool.map(_told, looks, looks.values()) for finding in findings)
+
+
+def _told(what: str, look: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
+    """What was found. One look that cannot be taken does not spoil the others."""
+    try:
+        return tuple(look())
+    except Failure as failure:
+        return (Finding(what, "missing", failure.cause, failure.remedy),)
 
 
 def _tools() -> tuple[Finding, ...]:

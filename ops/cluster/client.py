@@ -323,7 +323,9 @@ def _open(target: Target, pool: ThreadPoolExecutor) -> Client:
         answer = client._send("GET", "/version", headers={"Accept": "application/json"}, timeout=(2.5, 2.0))
     except ApiError as error:
         credentials = error.status in (401, 403)
-        remedy = "Renew your credentials for this cluster." if credentials else "Check that a Kubernetes API server answers at this address."
+        remedy = (
+            "Renew your credentials for this cluster." if credentials else "Check that a Kubernetes API server answers at this address."
+        )
         raise Failure(f"connecting to context {target.context}", f"{target.server} refused: {error.message}", remedy) from error
     client.clock_offset = _offset(answer.headers.get("Date"))
     answer.drain_conn()

@@ -54,11 +54,26 @@ def loading() -> list[Compared]:
         return [compare("catalogue of 54 services / yaml.compose", functools.partial(catalog.load, root), parse, 15)]
 
 
-BENCHMARKS: dict[str, Benchmark] = {"startup": startup, "loading": loading}
+def building() -> list[Compared]:
+    """See `tests/benchmarks/testbed.py`."""
+    from tests.benchmarks import testbed
+
+    return testbed.building()
+
+
+def deploying() -> list[Compared]:
+    """See `tests/benchmarks/testbed.py`."""
+    from tests.benchmarks import testbed
+
+    return testbed.deploying()
+
+
+BENCHMARKS: dict[str, Benchmark] = {"startup": startup, "loading": loading, "building": building, "deploying": deploying}
+ANYWHERE = ("startup", "loading")
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(BENCHMARKS)
+    names = sys.argv[1:] or list(ANYWHERE)
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         sys.exit(f"unknown benchmark {', '.join(unknown)}; one of {', '.join(BENCHMARKS)}")

@@ -1,0 +1,86 @@
+"""What the build and the deploy cost when nothing changed, on the testbed that runs: `invoke testbed.up`, `invoke deploy` first."""
+
+import functools
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ops import catalog
+from ops.cluster.render import render
+from ops.images import bake, context, plan
+from ops.images.build import _builder
+from ops.images.verb import engine_of
+from ops.testbed import environment
+from ops.testbed.verb import wanted
+from ops.tools import find
+from tests.benchmarks.timing import Compared, command, compare
+
+ROOT = Path(__file__).parents[2]
+INVOKE = (sys.executable, "-m", "invoke")
+ENVIRONMENT = "staging"
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        yield Path(folder)
+
+
+def building() -> list[Compared]:
+    """A build of images that the registry has, against `docker buildx bake` of the same files with a warm cache."""
+    known = catalog.load(ROOT)
+    engine = engine_of(known, testbed=True)
+    decided = plan(known, list(known.services), engine, push=True)
+    with _folder() as folder:
+        contexts = {folder / image.name: image for image in decided.images}
+        for path, image in contexts.items():
+            path.mkdir()
+            context.write(ROOT, image.inputs, path)
+        file = folder / "bake.json"
+        file.write_text(json.dumps(bake.bakefile(contexts, push=True)))
+        builder, env = _builder(engine)
+        peer = command(
+            [*builder, "bake", f"--file={file}", f"--allow=fs.read={folder}"], env={**_environment(), **env, **engine.environment}
+        )
+        services = [word for name in known.services for word in ("--service", name)]
+        ours = command([*INVOKE, "build", "--push", "--testbed", *services], cwd=ROOT)
+        return [compare(f"no-op build of {len(known.services)} images / buildx bake, all cached", ours, peer)]
+
+
+def deploying() -> list[Compared]:
+    """A deploy that finds nothing to do, against kubectl's diff and kubectl's apply of the same objects."""
+    known = catalog.load(ROOT)
+    bed = wanted(True)
+    assert bed is not None
+    engine = engine_of(known, testbed=True)
+    digests = {image.name: image.digest or "" for image in plan(known, [], engine, push=True).images}
+    target = known.environments[ENVIRONMENT]
+    with _folder() as folder:
+        file = folder / "objects.json"
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(render(known, target, digests).objects)}))
+        kubectl = [str(bed.kubectl), f"--kubeconfig={bed.kubeconfig}", f"--context={bed.context}"]
+        fields = ["--server-side", "--field-manager=nextai-deploy", "--force-conflicts", "-f", str(file)]
+        overlay = command([*find("kustomize").argv, "build", str(ROOT / str(target.overlay))])
+        diff = command([*kubectl, "diff", *fields], env=_environment(), codes=(0, 1))
+        apply = command([*kubectl, "apply", *fields], env=_environment())
+        ours = command([*INVOKE, "deploy", "--env", ENVIRONMENT, "--testbed", "--yes"], cwd=ROOT)
+        return [
+            compare("no-op deploy / kustomize build, kubectl diff --server-side", ours, functools.partial(_both, overlay, diff)),
+            compare("no-op deploy / kustomize build, kubectl apply --server-side", ours, functools.partial(_both, overlay, apply)),
+        ]
+
+
+def _both(first: object, second: object) -> None:
+    assert callable(first)
+    assert callable(second)
+    first()
+    second()
+
+
+def _environment() -> dict[str, str]:
+    bed = wanted(True)
+    assert bed is not None
+    return dict(environment(bed))
