@@ -7,6 +7,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec
 
@@ -38,7 +39,7 @@ def verb(
                 options.update(_checked(function, options, help))
                 return function(context, *arguments, **options)
 
-            code = guarded(work)
+            code = guarded(work, f"running `invoke {function.__name__.replace('_', '.')}`")
             if code:
                 raise Leave(code=code)
 
@@ -68,7 +69,7 @@ def _checked(function: Callable[..., object], options: Mapping[str, object], hel
     return numbers
 
 
-def guarded(work: Callable[[], int | None]) -> int:
+def guarded(work: Callable[[], int | None], doing: str = "running this command") -> int:
     """Do the work and return the exit code of the process; errors are told, not raised."""
     try:
         return work() or Exit.DONE
@@ -79,20 +80,14 @@ def guarded(work: Callable[[], int | None]) -> int:
         print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
     except OSError as failure:
-        error(
-            Failure("working with the machine's files", f"{failure.filename or ''} {failure.strerror or failure}".strip(), _remedy(failure))
-        )
+        error(Failure(doing, f"{failure.filename or ''} {failure.strerror or failure}".strip(), _remedy(failure)))
         return Exit.FAILED
     except Exception as failure:
         if os.environ.get("NEXTAI_DEBUG"):
             raise
         place = traceback.extract_tb(failure.__traceback__)[-1]
         cause = f"{type(failure).__name__}: {failure} ({Path(place.filename).name}:{place.lineno})"
-        error(
-            Failure(
-                "running this command", f"a defect of the build system: {cause}", "Run it with NEXTAI_DEBUG=1, and report what it prints."
-            )
-        )
+        error(Failure(doing, f"a defect of the build system: {cause}", "Run it with NEXTAI_DEBUG=1, and report what it prints."))
         return Exit.FAILED
 
 
@@ -100,7 +95,25 @@ def _remedy(failure: OSError) -> str:
     import errno
 
     if failure.errno == errno.ENOSPC:
-        return "The disk is full: free some space (`docker system df`, ~/.cache), then run it again."
+        where = " and ".join(_full()) or "the folder above"
+        return f"The disk is full: free some space in {where}, or let NEXTAI_CACHE and NEXTAI_STATE name folders elsewhere."
     if failure.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return "Check who may write there; NEXTAI_CACHE and NEXTAI_STATE name other folders for the cache and the state."
     return "Mend that, then run it again."
+
+
+def _full(least: int = 16 * 1024 * 1024) -> list[str]:
+    """Those of the folders that verbs write to which have no space left: a failed write does not say where it was."""
+    import shutil
+    import tempfile
+
+    from ops.local.state import of
+    from ops.tools.cachefolder import place
+
+    found: list[str] = []
+    for folder in (place, lambda: of(Path.cwd()).folder, lambda: Path(tempfile.gettempdir()), Path.cwd):
+        with suppress(OSError, RuntimeError, Failure):
+            there = next(path for path in (folder(), *folder().parents) if path.exists())
+            if shutil.disk_usage(there).free < least:
+                found.append(str(folder()))
+    return list(dict.fromkeys(found))

@@ -84,9 +84,15 @@ def _remote_refs(repo: "Repo", remote: str, branch: str) -> tuple[dict[str, str]
             if f"refs/heads/{branch}" in listing:
                 repo.git.fetch(remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}", "--no-tags", kill_after_timeout=120)
     except GitCommandError as error:
-        words = str(error.stderr or error).strip().strip("'").splitlines()
-        return {}, f"the remote {remote} does not answer: {words[-1] if words else error.status}"
+        return {}, f"the remote {remote} does not answer: {reason(str(error.stderr)) or error.status}"
     return listing, None
+
+
+def reason(words: str) -> str:
+    """The line of git's words that says why: its first `fatal:`, else its last line. GitPython puts `stderr: '…'` around them."""
+    lines = [line.strip() for line in words.strip().removeprefix("stderr: '").removesuffix("'").splitlines() if line.strip()]
+    fatal = [line.removeprefix("fatal: ") for line in lines if line.startswith("fatal: ")]
+    return (fatal or lines[-1:] or [""])[0]
 
 
 def _behind(repo: "Repo", head: str, remote_head: str | None) -> int:

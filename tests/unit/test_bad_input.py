@@ -1,0 +1,183 @@
+"""Wrong words on the command line, a reader that leaves, a full disk, no home folder: one clear error, the right exit code."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.cluster import client
+from ops.cluster import verb as cluster
+from ops.console.positional import spread
+from ops.console.verb import guarded, verb
+from ops.errors import Failure, UsageError
+from ops.release.facts import reason
+from ops.tools.cachefolder import cache
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def invoke(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NEXTAI_", "XDG_", "KUBECONFIG"))}
+    argv = (sys.executable, "-m", "invoke", *words)
+    return subprocess.run(
+        argv, check=False, cwd=ROOT, env={**environment, **variables}, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ("deploy", "--env is missing"),
+        ("release", "--bump is missing"),
+        ("scale web --env staging", "--replicas is missing"),
+        ("scale web --env staging --replicas many", "--replicas: expected a whole number, not 'many'"),
+        ("logs web --env staging --tail many", "expected a whole number, not 'many'"),
+        ("logs web --env staging --tail=-3", "-3 is no number of lines"),
+        ("logs", "did not receive required positional arguments: 'service'"),
+        ("logs web --env", "--env needs a value"),
+        ("no-such-verb", "No idea what 'no-such-verb' is!"),
+        ("build --no-such-flag", "No idea what '--no-such-flag' is!"),
+        ("--help no-such-verb", "No idea what 'no-such-verb' is!"),
+        ("--list no-such-collection", "no-such-collection"),
+        ("release --bump huge", "huge"),
+        ("plan --env nowhere", "nowhere"),
+        ("up --engine podman", "podman"),
+    ],
+)
+def test_wrong_usage_is_told_in_three_parts_with_exit_code_2(words: str, cause: str) -> None:
+    done = invoke(*words.split())
+    assert done.returncode == 2, done
+    first, second, *_, last = done.stderr.splitlines()
+    assert first.startswith("error: ") and second.startswith(" cause: ") and last.startswith("  next: ")
+    assert cause in second and done.stdout == ""
+
+
+@pytest.mark.parametrize("words", ["--list", "--help deploy", "status --env local"])
+def test_a_reader_that_leaves_gets_no_complaint(words: str, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)  # as `| head -0` has it
+    argv = (sys.executable, "-m", "invoke", *words.split())
+    done = subprocess.run(
+        argv, check=False, cwd=ROOT, env={**os.environ, "NEXTAI_STATE": str(tmp_path)}, stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_work_goes_on_when_its_reader_leaves() -> None:
+    program = (
+        "from ops import console\n"
+        "from ops.console.verb import guarded\n"
+        "import sys\n"
+        "def work():\n"
+        "    console.say('one'); console.say('two'); print('all done', console.heard(), file=sys.stderr); return 4\n"
+        "sys.exit(guarded(work))\n"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run((sys.executable, "-c", program), check=False, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (4, "all done False\n")
+
+
+def test_a_pipe_that_breaks_elsewhere_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        raise BrokenPipeError(32, "Broken pipe", "/run/docker.sock")
+
+    assert guarded(work, "running `invoke build`") == 1
+    assert capsys.readouterr().err.startswith("error: running `invoke build`\n cause: /run/docker.sock Broken pipe")
+
+
+def test_names_may_stand_behind_switches_and_other_verbs_stay_verbs() -> None:
+    flags, verbs = {"build": "--service"}, {"build", "deploy"}
+    line = ["build", "--push", "web", "-e", "api", "deploy", "--env", "staging"]
+    assert spread(line, flags, verbs) == ["build", "--push", "--service", "web", "-e", "--service", "api", "deploy", "--env", "staging"]
+    assert spread(["build", "-s", "web", "--service", "api"], flags, verbs) == ["build", "-s", "web", "--service", "api"]
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import shutil
+
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path / "small" / "cache"))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=0 if Path(path) == tmp_path else 2**40))
+
+    def work() -> int:
+        raise OSError(28, "No space left on device")
+
+    assert guarded(work) == 1
+    assert f"The disk is full: free some space in {tmp_path}/small/cache, or" in capsys.readouterr().err
+
+
+def test_without_a_home_folder_doctor_still_tells_the_rest() -> None:
+    done = invoke("doctor", HOME="/proc/nope")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "cluster of production" in done.stdout and "cache folder: Set NEXTAI_CACHE" in done.stdout
+
+
+@pytest.mark.parametrize("words", ["build --dry-run", "up --engine embedded --detach", "testbed.env"])
+def test_without_a_home_folder_the_variable_that_helps_is_named(words: str) -> None:
+    done = invoke(*words.split(), HOME="/proc/nope")
+    assert done.returncode == 1
+    assert "/proc/nope" in done.stderr and "  next: Set NEXTAI_" in done.stderr
+
+
+def test_threads_may_ask_for_the_cache_folder_at_the_same_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
+    touch = Path.touch
+
+    def beaten(path: Path) -> None:
+        touch(path)
+        path.unlink()  # by the other thread, whose probe has the same name
+
+    monkeypatch.setattr(Path, "touch", beaten)
+    assert cache() == tmp_path
+
+
+def test_a_plan_file_that_is_no_plan_is_wrong_usage(tmp_path: Path) -> None:
+    for text in ("[1]", "nonsense", '{"version": 0}'):
+        (tmp_path / "plan").write_text(text)
+        with pytest.raises(UsageError):
+            cluster._read(str(tmp_path / "plan"))
+
+
+def test_a_silent_cluster_is_told_in_plain_words() -> None:
+    class Nested(Exception):
+        reason: str
+
+    for words, plain in (
+        ("HTTPSConnection(host='a', port=6): Failed to establish a new connection", "Failed to establish a new connection"),
+        ("<urllib3.connection.HTTPSConnection object at 0x7f00>: Name unknown", "Name unknown"),
+        ("Remote end closed connection", "Remote end closed connection"),
+    ):
+        error = Nested()
+        error.reason = words
+        assert client._plain(error) == plain
+
+
+def test_of_gits_words_the_reason_is_told() -> None:
+    gone = "stderr: 'fatal: '/x' does not appear to be a git repository\nfatal: Could not read.\n\nPlease make sure\nand it exists.'"
+    assert reason(gone) == "'/x' does not appear to be a git repository"
+    assert reason("stderr: 'ssh: no route\n'") == "ssh: no route"
+    assert reason("") == ""
+
+
+def test_every_verb_checks_what_invoke_does_not(capsys: pytest.CaptureFixture[str]) -> None:
+    from invoke.context import Context
+    from invoke.exceptions import Exit as Leave
+
+    seen: list[tuple[str, int]] = []
+
+    @verb(to="where to", count="how many")
+    def move(_: Context, to: str, count: int) -> int | None:
+        seen.append((to, count))
+        raise Failure("moving", "stuck", "Push.")
+
+    for options, code in (({"to": "a", "count": "3"}, 1), ({"to": None, "count": "3"}, 2), ({"to": "a", "count": "3.5"}, 2)):
+        with pytest.raises(Leave) as left:
+            move(Context(), **options)
+        assert left.value.code == code
+    assert seen == [("a", 3)]
+    assert "--to is missing (where to)" in capsys.readouterr().err
