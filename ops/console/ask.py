@@ -14,7 +14,7 @@ def confirm(question: str, *, yes: bool, expect: str = "") -> None:
     if yes:
         return
     if not (sys.stdin.isatty() and stream().isatty()):
-        raise Refused("asking before a change", "there is no terminal to ask on", "Look at the plan above, then add --yes.")
+        raise Refused("asking before a change", f"there is no terminal to ask on: {question}", "Look at what is planned, then add --yes.")
     wanted = expect or "y"
     try:
         answer = input(f"{question} [{'type ' + expect if expect else 'y/N'}] ").strip()

@@ -68,6 +68,8 @@ def down(catalog: Catalog, volumes: bool = False, yes: bool = False) -> int:
         if home.folder.exists():
             _remove(home)
         say("removed the data")
+    if machine_readable():
+        emit_json({"stopped": stopped or None, "volumesRemoved": volumes})
     return Exit.DONE
 
 

@@ -26,6 +26,7 @@ class Facts:
     behind: int
     remote_tags: tuple[str, ...]
     local_tags: tuple[str, ...]
+    head_release: str | None  # the release that HEAD is
     pushed_release: str | None  # a release that the remote has on top of HEAD: its finish is missing here
 
 
@@ -60,6 +61,7 @@ def observe(root: Path, *, branch: str = "main", remote: str = "origin") -> Fact
         behind=_behind(repo, head, remote_head),
         remote_tags=tuple(ref.removeprefix("refs/tags/") for ref in listing if ref.startswith("refs/tags/") and not ref.endswith("^{}")),
         local_tags=tuple(tag.name for tag in repo.tags),
+        head_release=_release_at(head, listing),
         pushed_release=_pushed_release(repo, head, remote_head, listing),
     )
 
@@ -102,5 +104,10 @@ def _behind(repo: "Repo", head: str, remote_head: str | None) -> int:
 def _pushed_release(repo: "Repo", head: str, remote_head: str | None, listing: dict[str, str]) -> str | None:
     if remote_head is None or remote_head == head or repo.git.rev_parse(f"{remote_head}^") != head:
         return None
-    tags = (ref for ref, sha in listing.items() if ref.endswith("^{}") and sha == remote_head and ref.startswith("refs/tags/v"))
+    return _release_at(remote_head, listing)
+
+
+def _release_at(commit: str, listing: dict[str, str]) -> str | None:
+    """The release tag of the remote that leads to a commit. `^{}` is what an annotated tag points to."""
+    tags = (ref for ref, sha in listing.items() if ref.endswith("^{}") and sha == commit and ref.startswith("refs/tags/v"))
     return next((ref.removeprefix("refs/tags/").removesuffix("^{}") for ref in tags), None)

@@ -55,6 +55,8 @@ def blockers(facts: Facts, tag: str) -> list[str]:
         reasons.append(f"{facts.head[:7]} is {facts.behind} commit{'s' if facts.behind > 1 else ''} behind {remote}: git pull --ff-only")
     elif facts.remote_head != facts.head:
         reasons.append(f"{remote} has not got {facts.head[:7]}, so no check has seen it: git push {facts.remote} {branch}")
+    if facts.head_release:
+        reasons.append(f"there is nothing new: {facts.head[:7]} is {facts.head_release} itself")
     if tag in facts.remote_tags or tag in facts.local_tags:
         where = "on the remote" if tag in facts.remote_tags else "here only: git tag -d " + tag
         reasons.append(f"the tag {tag} exists {where}")

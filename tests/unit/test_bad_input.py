@@ -1,5 +1,6 @@
 """Wrong words on the command line, a reader that leaves, a full disk, no home folder: one clear error, the right exit code."""
 
+import json
 import os
 import subprocess
 import sys
@@ -181,3 +182,14 @@ def test_every_verb_checks_what_invoke_does_not(capsys: pytest.CaptureFixture[st
         assert left.value.code == code
     assert seen == [("a", 3)]
     assert "--to is missing (where to)" in capsys.readouterr().err
+
+
+def test_a_question_that_nobody_can_answer_is_told() -> None:
+    done = invoke("down", "--volumes", NEXTAI_STATE="/proc/nope/state")
+    assert done.returncode == 3
+    assert "there is no terminal to ask on: Remove all data of the platform on this machine (/proc/nope/state)?" in done.stderr
+
+
+def test_down_gives_machines_one_document(tmp_path: Path) -> None:
+    done = invoke("down", "--json", NEXTAI_STATE=str(tmp_path))
+    assert json.loads(done.stdout) == {"version": 1, "stopped": None, "volumesRemoved": False}

@@ -96,6 +96,12 @@ def test_a_remote_that_does_not_answer_is_named(clone: Path) -> None:
         plan(observe(clone), "minor")
 
 
+def test_a_release_with_nothing_new_is_refused(clone: Path) -> None:
+    release(clone)
+    with pytest.raises(Refused, match=r"nothing new: \w{7} is v0\.1\.0 itself"):
+        plan(observe(clone), "minor")
+
+
 def test_an_unknown_bump_is_a_usage_error(clone: Path) -> None:
     with pytest.raises(UsageError, match="unknown bump"):
         plan(observe(clone), "huge")
