@@ -44,7 +44,10 @@ class ApiError(Failure):
         self.status = status
         self.body = body
         self.message = text(body, "message") or f"HTTP {status}"
-        super().__init__(what, f"the API server refused: {self.message}", "Check your rights in the cluster, and what the server says.")
+        remedy = "Check your rights in the cluster, and what the server says."
+        if "system:anonymous" in self.message:
+            remedy = "Your kubeconfig gives no credentials for this context: log in to the cluster, or name a user in the context."
+        super().__init__(what, f"the API server refused: {self.message}", remedy)
 
     @property
     def reason(self) -> str:
@@ -313,9 +316,18 @@ def _open(target: Target, pool: ThreadPoolExecutor) -> Client:
     settings.connection_pool_maxsize = 4 * THREADS  # watches hold connections of their own
     file = None if target.kubeconfig is None else str(target.kubeconfig)
     try:
-        config.load_kube_config(config_file=file, context=target.context, client_configuration=settings, persist_config=False)
+        with _logged_errors() as errors:
+            config.load_kube_config(config_file=file, context=target.context, client_configuration=settings, persist_config=False)
     except (config.ConfigException, OSError, ValueError) as error:
         raise Failure(f"reading context {target.context}", str(error), "Repair the kubeconfig.") from error
+    if errors:
+        remedy = "Install or repair the program that the context's user names under `exec`, and log in to the cluster."
+        raise Failure(f"asking for the credentials of context {target.context}", "\n".join(errors), remedy)
+    if not settings.verify_ssl:  # the kubeconfig says so; urllib3 would say it again with each request
+        from urllib3 import disable_warnings
+        from urllib3.exceptions import InsecureRequestWarning
+
+        disable_warnings(InsecureRequestWarning)
     api = ApiClient(settings)
     api.user_agent = MANAGER  # by which the API server's audit log tells our requests
     client = Client(target, api, pool)
@@ -332,6 +344,24 @@ def _open(target: Target, pool: ThreadPoolExecutor) -> Client:
     return client
 
 
+@contextmanager
+def _logged_errors() -> Iterator[list[str]]:
+    """What the client only logs, to go on without credentials: a credential plugin that is missing or fails."""
+    import logging
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            errors.append(record.getMessage())
+
+    errors: list[str] = []
+    keep = Keep(logging.ERROR)
+    logging.getLogger().addHandler(keep)
+    try:
+        yield errors
+    finally:
+        logging.getLogger().removeHandler(keep)
+
+
 def _offset(date: str | None) -> timedelta:
     if not date:
         return timedelta()
@@ -340,7 +370,10 @@ def _offset(date: str | None) -> timedelta:
 
 
 def unreachable(target: Target, cause: str) -> Failure:
-    """The error of a cluster that does not answer."""
+    """The error of a cluster that does not answer, or not in a way that can be trusted."""
+    if re.search(r"CERTIFICATE|X509|PEM lib", cause):
+        remedy = "Check the certificate authority and the client certificate of this context in your kubeconfig."
+        return Failure(f"connecting to context {target.context}", f"{target.server}: not trusted: {cause}", remedy)
     return Failure(
         f"connecting to context {target.context}",
         f"{target.server} does not answer: {cause}",

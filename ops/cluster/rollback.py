@@ -9,14 +9,14 @@ from ops.cluster.plan import Origin, Plan
 from ops.cluster.prepare import prepare
 from ops.cluster.record import Header, Record
 from ops.cluster.schema import unsafe_behind
-from ops.errors import Refused
+from ops.errors import Refused, UsageError
 
 
 def plan_rollback(catalog: Catalog, client: Client, *, to: int = 0) -> Plan:
     """What going back to a record would change: to record `to`, or to the good one before the last.
 
     After a deploy that failed or was cut off and left something behind, "before" is the last good one.
-    Raises `Refused` when there is no such record, or when a migration lies between that takes something away.
+    Raises `UsageError` when there is no such record, `Refused` when a migration lies between that takes something away.
     """
     home = catalog.namespaces[0]
     headers = record.history(client, home)
@@ -49,13 +49,15 @@ def origin_of(client: Client, goal: Record, newest: Record) -> Origin:
 
 
 def goal_of(headers: Sequence[Header], to: int) -> Header:
-    """The record to go back to. Raises `Refused` when there is none."""
+    """The record to go back to. Raises `UsageError` when `to` is no record, `Refused` when there is none to go back to."""
     if to:
         named = next((h for h in headers if h.number == to), None)
         if named is None or named.outcome != "good":
             good = ", ".join(str(h.number) for h in headers if h.outcome == "good") or "none"
-            why = "there is no such record" if named is None else f"it ended as {named.outcome}"
-            raise Refused(f"going back to record {to}", why, f"Name a good one: {good}.")
+            doing, remedy = f"going back to record {to}", f"Name a good one: {good}."
+            if named is None:
+                raise UsageError(doing, "there is no such record", remedy)
+            raise Refused(doing, f"it ended as {named.outcome}", remedy)
         return named
     cut = record.unfinished(headers)
     last = record.last_good(headers)

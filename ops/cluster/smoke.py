@@ -70,6 +70,8 @@ def _one(check: Callable[[Reach], None], reach: Reach, say: Callable[[str], None
         check(reach)
     except Failure as failure:
         wrong = failure.cause
+    except KeyError as error:
+        wrong = f"an earlier check did not give {error}"
     except Exception as error:
         wrong = str(error) or type(error).__name__
     else:

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from ops.catalog import load
 from ops.cluster import client
 from ops.cluster import verb as cluster
+from ops.cluster.objects import Object
+from ops.cluster.rollback import goal_of
+from ops.cluster.target import Target
 from ops.console.positional import spread
 from ops.console.verb import guarded, verb
 from ops.errors import Failure, UsageError
@@ -193,3 +197,50 @@ def test_a_question_that_nobody_can_answer_is_told() -> None:
 def test_down_gives_machines_one_document(tmp_path: Path) -> None:
     done = invoke("down", "--json", NEXTAI_STATE=str(tmp_path))
     assert json.loads(done.stdout) == {"version": 1, "stopped": None, "volumesRemoved": False}
+
+
+def _target(tmp_path: Path, cluster: str, user: str) -> Target:
+    kubeconfig = tmp_path / "config"
+    kubeconfig.write_text(
+        "apiVersion: v1\nkind: Config\n"
+        f"clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'{cluster}}}}}]\n"
+        f"users: [{{name: u, user: {user}}}]\n"
+        "contexts: [{name: nextai-testbed, context: {cluster: c, user: u}}]\n"
+    )
+    environment = load().environments["staging"]
+    return Target(environment, kubeconfig, "nextai-testbed", "https://127.0.0.1:1", rehearsal=True)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "user", "cause", "remedy"),
+    [
+        ("", "{token: hunter2}", "does not answer: Failed to establish a new connection", "VPN"),
+        ("", "{exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-plugin}}", "'no-such-plugin'", "exec"),
+        ("", "{exec: {apiVersion: client.authentication.k8s.io/v1, command: 'false'}}", "exec: process returned 1", "exec"),
+        (", certificate-authority: /nope.pem", "{token: hunter2}", "/nope.pem", "kubeconfig"),
+    ],
+)
+def test_a_cluster_that_cannot_be_reached_is_told_with_its_context(
+    cluster: str, user: str, cause: str, remedy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Failure) as told, client.connect(_target(tmp_path, cluster, user)):
+        pass
+    assert "context nextai-testbed" in told.value.doing
+    assert cause in told.value.cause and remedy in told.value.remedy
+    assert "hunter2" not in str(told.value) and capsys.readouterr().err == ""
+
+
+def test_going_back_to_no_record_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="no such record"):
+        goal_of((), 99)
+
+
+def test_a_cluster_that_is_not_trusted_is_not_called_silent(tmp_path: Path) -> None:
+    failure = client.unreachable(_target(tmp_path, "", "{}"), "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    assert "not trusted" in failure.cause and "certificate authority" in failure.remedy
+
+
+def test_who_came_without_credentials_is_told_so() -> None:
+    body: Object = {"message": 'forbidden: User "system:anonymous" cannot get path "/api"'}
+    assert "no credentials" in client.ApiError(403, body, "GET /api").remedy
+    assert "rights" in client.ApiError(403, {"message": "forbidden"}, "GET /api").remedy

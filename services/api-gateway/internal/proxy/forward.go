@@ -71,7 +71,7 @@ func tooLarge(w http.ResponseWriter, r *http.Request) {
 
 func forward(upstream config.Upstream, transport http.RoundTripper, log *slog.Logger) http.Handler {
 	return &httputil.ReverseProxy{
-		Transport:      transport,
+		Transport:      reconnecting{transport},
 		Rewrite:        func(request *httputil.ProxyRequest) { rewrite(request, upstream) },
 		ModifyResponse: func(response *http.Response) error { tidy(response.Header); return nil },
 		ErrorHandler:   failed(upstream.Service, log),
