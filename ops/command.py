@@ -39,7 +39,9 @@ class Completed:
 
 def environment(command: Command) -> dict[str, str]:
     """The whole environment that a command gets."""
-    return {**os.environ, **command.env}
+    from ops.tools.cachefolder import homeless
+
+    return {**os.environ, **homeless(), **command.env}
 
 
 def run(command: Command, *, check: bool = True, show: bool = False, timeout: float | None = None) -> Completed:

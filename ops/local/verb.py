@@ -200,7 +200,7 @@ def _ctrl_c_on_terminate() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        say("interrupted; nothing was left running")
+        say("interrupted; nothing that this command started was left running")
         sys.exit(128 + signal.SIGINT)
     finally:
         for number, handler in former.items():

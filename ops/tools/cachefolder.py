@@ -1,6 +1,7 @@
 """The folder outside the checkout in which everything slow is kept."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from ops.errors import Failure
@@ -34,3 +35,24 @@ def place() -> Path:
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base).expanduser().absolute() / "nextai-agent"
     return Path.home() / ".cache" / "nextai-agent"
+
+
+def homeless() -> Mapping[str, str]:
+    """Where programs (go, uv, pnpm, npm) keep their own caches when the home folder cannot be written: in the cache folder.
+
+    Empty where the home folder can be written; what the environment says already is left as it is.
+    """
+    try:
+        if os.access(Path.home(), os.W_OK):
+            return {}
+        folder = place() / "home"
+    except RuntimeError:  # no home folder at all, and no NEXTAI_CACHE: `cache` says so where it matters
+        return {}
+    places = {
+        "XDG_CACHE_HOME": "cache",
+        "XDG_DATA_HOME": "data",
+        "XDG_STATE_HOME": "state",
+        "GOPATH": "go",
+        "npm_config_cache": "npm",
+    }
+    return {variable: str(folder / name) for variable, name in places.items() if not os.environ.get(variable)}

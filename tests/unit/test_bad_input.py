@@ -14,6 +14,7 @@ from ops.cluster import verb as cluster
 from ops.cluster.objects import Object
 from ops.cluster.rollback import goal_of
 from ops.cluster.target import Target
+from ops.command import Command, environment
 from ops.console.positional import spread
 from ops.console.verb import guarded, verb
 from ops.errors import Failure, UsageError
@@ -24,11 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def invoke(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NEXTAI_", "XDG_", "KUBECONFIG"))}
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("NEXTAI_", "XDG_", "KUBECONFIG"))}
     argv = (sys.executable, "-m", "invoke", *words)
-    return subprocess.run(
-        argv, check=False, cwd=ROOT, env={**environment, **variables}, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
+    return subprocess.run(argv, check=False, cwd=ROOT, env={**plain, **variables}, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize(
@@ -207,8 +206,8 @@ def _target(tmp_path: Path, cluster: str, user: str) -> Target:
         f"users: [{{name: u, user: {user}}}]\n"
         "contexts: [{name: nextai-testbed, context: {cluster: c, user: u}}]\n"
     )
-    environment = load().environments["staging"]
-    return Target(environment, kubeconfig, "nextai-testbed", "https://127.0.0.1:1", rehearsal=True)
+    staging = load().environments["staging"]
+    return Target(staging, kubeconfig, "nextai-testbed", "https://127.0.0.1:1", rehearsal=True)
 
 
 @pytest.mark.parametrize(
@@ -244,3 +243,18 @@ def test_who_came_without_credentials_is_told_so() -> None:
     body: Object = {"message": 'forbidden: User "system:anonymous" cannot get path "/api"'}
     assert "no credentials" in client.ApiError(403, body, "GET /api").remedy
     assert "rights" in client.ApiError(403, {"message": "forbidden"}, "GET /api").remedy
+
+
+def test_programs_keep_their_caches_elsewhere_when_the_home_folder_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for variable in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "GOPATH", "npm_config_cache"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    command = Command(("go", "build"), "building")
+    assert "GOPATH" not in environment(command)
+    monkeypatch.setenv("HOME", "/proc/nope")
+    monkeypatch.setenv("GOPATH", "/mine")
+    found = environment(command)
+    assert found["XDG_CACHE_HOME"] == str(tmp_path / "cache" / "home" / "cache") and found["GOPATH"] == "/mine"
