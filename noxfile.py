@@ -30,8 +30,9 @@ except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
 REPORT = Report(ROOT / ".nox" / "report")
 # What may run side by side, and what needs the machine for itself (the testbed, the platform's ports, a browser).
-PARALLEL = ["lint", "typecheck", "tests", *(f"services({name})" for name in CATALOG.services), "manifests", "scan"]
+PARALLEL = ["lint", "typecheck", "tests", *(f"services({name})" for name in CATALOG.services), "manifests", "scan", "local"]
 ALONE = ["integration", "e2e"]
+WITHOUT_TESTBED = ["tests/integration/test_local_embedded.py", "tests/integration/test_database.py"]
 
 
 def check(*, tests: bool = False, **options: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -138,10 +139,16 @@ def scan(session: nox.Session) -> None:
         tool(session, "trivy", *words)
 
 
+@check(tests=True, allow_parallel=True)
+def local(session: nox.Session) -> None:
+    """The embedded engine and the migrations, against real stores."""
+    pytest(session, *WITHOUT_TESTBED)
+
+
 @check(tests=True)
 def integration(session: nox.Session) -> None:
     """The testbed: a real engine, registry and cluster; images, deploys, rollbacks."""
-    pytest(session, "tests/integration", "-p", "no:randomly")
+    pytest(session, "tests/integration", *(f"--ignore={file}" for file in WITHOUT_TESTBED))
 
 
 @check(tests=True)

@@ -1,12 +1,16 @@
 """The testbed, once for all tests of a session: started by the first that asks for it, stopped after the last."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from ops import testbed as rooms
 from ops.testbed import Testbed
+
+# A shell that puts its commands into the background makes them ignore Ctrl-C, and what they start inherits it: these tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
