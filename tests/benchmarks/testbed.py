@@ -2,6 +2,7 @@
 
 import functools
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ops import catalog
-from ops.cluster.render import render
 from ops.images import bake, context, plan
 from ops.images.build import _builder
 from ops.images.verb import engine_of
@@ -55,12 +55,10 @@ def deploying() -> list[Compared]:
     known = catalog.load(ROOT)
     bed = wanted(True)
     assert bed is not None
-    engine = engine_of(known, testbed=True)
-    digests = {image.name: image.digest or "" for image in plan(known, [], engine, push=True).images}
     target = known.environments[ENVIRONMENT]
     with _folder() as folder:
         file = folder / "objects.json"
-        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": list(render(known, target, digests).objects)}))
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": _planned()}))
         kubectl = [str(bed.kubectl), f"--kubeconfig={bed.kubeconfig}", f"--context={bed.context}"]
         fields = ["--server-side", "--field-manager=nextai-deploy", "--force-conflicts", "-f", str(file)]
         overlay = command([*find("kustomize").argv, "build", str(ROOT / str(target.overlay))])
@@ -71,6 +69,13 @@ def deploying() -> list[Compared]:
             compare("no-op deploy / kustomize build, kubectl diff --server-side", ours, functools.partial(_both, overlay, diff)),
             compare("no-op deploy / kustomize build, kubectl apply --server-side", ours, functools.partial(_both, overlay, apply)),
         ]
+
+
+def _planned() -> list[object]:
+    """The objects as a deploy applies them, digests and checksums in place: the peers must not change what runs."""
+    argv = [*INVOKE, "plan", "--env", ENVIRONMENT, "--testbed", "--json"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [step["manifest"] for step in json.loads(done.stdout)["plan"]["steps"] if step["manifest"]]
 
 
 def _both(first: object, second: object) -> None:
