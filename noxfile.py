@@ -59,6 +59,15 @@ def tool(session: nox.Session, name: str, *arguments: str, cwd: Path = ROOT, env
         session.run(*found.argv, *arguments, env={**found.env, **(env or {})}, external=True)
 
 
+def workspace(session: nox.Session) -> None:
+    """The Node workspace's packages, as its lock file has them; sessions side by side must not install at the same time."""
+    from filelock import FileLock
+
+    REPORT.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(REPORT.folder / "workspace.lock")):
+        tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
+
+
 def pytest(session: nox.Session, *arguments: str) -> None:
     """Run pytest with this session's report."""
     session.run(sys.executable, "-m", "pytest", f"--junitxml={REPORT.junit(session.name)}", *arguments, *session.posargs)
@@ -71,6 +80,7 @@ def lint(session: nox.Session) -> None:
     session.run(sys.executable, "-m", "invoke", "sync", "--check")
     session.run(sys.executable, "-m", "ruff", "check", ".")
     session.run(sys.executable, "-m", "ruff", "format", "--check", ".")
+    workspace(session)
     run("biome", "ci", "--error-on-warnings", "--diagnostic-level=warn", "--colors=off", ".")
     for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):
         run("go", "vet", "./...", cwd=ROOT / folder)
@@ -87,7 +97,7 @@ def lint(session: nox.Session) -> None:
 def typecheck(session: nox.Session) -> None:
     """mypy --strict, tsc and go build."""
     session.run(sys.executable, "-m", "mypy")
-    tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
+    workspace(session)
     tool(session, "pnpm", "--recursive", "run", "typecheck")
     for file in tracked(ROOT, "services/*/go.mod"):
         tool(session, "go", "build", "./...", cwd=(ROOT / file).parent)
@@ -115,7 +125,7 @@ def services(session: nox.Session, service: str) -> None:
         *(folder for folder in entry.packages if any((ROOT / folder / f).exists() for f in ("package.json", "pyproject.toml"))),
     ]
     if (ROOT / entry.path / "package.json").exists():
-        tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
+        workspace(session)
     with local.stores(Path(session.create_tmp()), None, [need for need in entry.needs if need in CATALOG.stores]) as variables:
         for folder in folders:
             report = REPORT.junit(session.name, folder)
