@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from ops.catalog import Catalog
@@ -11,6 +11,7 @@ from ops.errors import Failure
 
 State = Literal["ok", "later", "missing"]
 LOOPBACK = "127.0.0.1"
+ENGINE = "Docker Engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,23 @@ def examine(catalog: Catalog) -> tuple[Finding, ...]:
         "folders": _folders,
         "tools": _tools,
         "ports": lambda: _ports(catalog),
-        "Docker Engine": _engine,
+        ENGINE: _engine,
         "testbed": _testbed,
         "clusters": lambda: _clusters(catalog),
     }
     with ThreadPoolExecutor(len(looks)) as pool:
-        return tuple(finding for findings in pool.map(_told, looks, looks.values()) for finding in findings)
+        findings = [finding for found in pool.map(_told, looks, looks.values()) for finding in found]
+    if any(finding.what == ENGINE and finding.state == "ok" for finding in findings):
+        return tuple(findings)
+    # Without an engine its clients have nothing to do: the embedded engine needs none, and the testbed brings its own.
+    clients = _clients_of_the_engine()
+    return tuple(replace(f, state="later") if f.what in clients and f.state == "missing" else f for f in findings)
+
+
+def _clients_of_the_engine() -> set[str]:
+    from ops.tools.table import TABLE
+
+    return {name for name, spec in TABLE.items() if spec.origin == "plugin" or name == "docker"}
 
 
 def _told(what: str, look: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
@@ -96,8 +108,8 @@ def _engine() -> tuple[Finding, ...]:
     except (DockerException, OSError) as error:
         cause = str(error).splitlines()[0][:120]
         remedy = "Nothing to do: `invoke up` uses the embedded engine. For `invoke build`: start Docker, or `invoke testbed.up`."
-        return (Finding("Docker Engine", "later", f"none answers: {cause}", remedy),)
-    return (Finding("Docker Engine", "ok", str(version)),)
+        return (Finding(ENGINE, "later", f"none answers: {cause}", remedy),)
+    return (Finding(ENGINE, "ok", str(version)),)
 
 
 def _testbed() -> tuple[Finding, ...]:
