@@ -27,7 +27,7 @@ hostile = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(mine=st.lists(hostile, min_size=1, max_size=2), theirs=st.lists(hostile, min_size=1, max_size=2), query=hostile)
 def test_a_user_sees_all_of_their_own_and_nothing_of_anothers(store: MemoryStore, mine: list[str], theirs: list[str], query: str) -> None:
     me, they = uuid4(), uuid4()
