@@ -84,7 +84,6 @@ def lint(session: nox.Session) -> None:
     run("biome", "ci", "--error-on-warnings", "--diagnostic-level=warn", "--colors=off", ".")
     for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):
         run("go", "vet", "./...", cwd=ROOT / folder)
-    for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):
         run("staticcheck", "./...", cwd=ROOT / folder)
     run("hadolint", *tracked(ROOT, "infra/docker/*.Dockerfile"))
     run("yamllint", "--strict", *tracked(ROOT, "*.yml", "*.yaml", ":!pnpm-lock.yaml"))

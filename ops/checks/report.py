@@ -1,7 +1,6 @@
 """What each session did: time and tests, kept as one small file a session, and the table of them all."""
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,10 +28,6 @@ class Report:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    def clear(self) -> None:
-        """Forget the last run."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def junit(self, session: str, part: str = "") -> Path:
         """Where a test runner of this session writes its JUnit file; `part` tells several runners of one session apart."""

@@ -72,9 +72,9 @@ def stale(catalog: Catalog) -> list[Path]:
 
 def sync(catalog: Catalog) -> list[Path]:
     """Write the derived files that are stale, and return them."""
-    changed = stale(catalog)
+    changed, texts = stale(catalog), derived(catalog)
     for path in changed:
-        (catalog.root / path).write_text(derived(catalog)[path], encoding="utf-8")
+        (catalog.root / path).write_text(texts[path], encoding="utf-8")
     return changed
 
 
