@@ -4,9 +4,12 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.main import program
 
+from ops import bytecode
 from ops.console.positional import spread
 from ops.console.usage import Speaker
 from ops.console.verb import verb
+
+bytecode.keep()
 
 ENV = "environment: staging, production, …"
 YES = "do it without asking"

@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
+from ops.cluster import lean
 from ops.cluster.objects import MANAGER, Json, Key, Object, group_of, rows, text
 from ops.cluster.target import Target
 from ops.errors import Failure
@@ -292,7 +293,8 @@ class Client:
 @contextmanager
 def connect(target: Target) -> Iterator[Client]:
     """Open a connection to the target and make sure that it answers, within five seconds, or say that it does not."""
-    import kubernetes.client  # noqa: F401  (its import is slow, and is not the cluster's silence)
+    lean.prepare()
+    import kubernetes.config  # noqa: F401  (its import is slow, and is not the cluster's silence)
 
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cluster")
     try:

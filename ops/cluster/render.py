@@ -24,14 +24,14 @@ class Rendered:
     digests: Mapping[str, str]
 
 
-def render(catalog: Catalog, environment: Environment, digests: Mapping[str, str], overlay: Path | None = None) -> Rendered:
-    """Build the environment's overlay, put the digests in, name each Job after its content.
+def render(catalog: Catalog, environment: Environment, digests: Mapping[str, str], built: str | None = None) -> Rendered:
+    """Build the environment's overlay (`built`: what kustomize made of it), put the digests in, name each Job after its content.
 
     Raises `UsageError`, with all mistakes at once, for an image that is neither ours with a digest, nor a store of the
     catalogue, nor pinned; and for objects that are there twice.
     """
-    folder = overlay or catalog.root / str(environment.overlay)
-    objects = _parse(build(folder), folder)
+    folder = catalog.root / str(environment.overlay)
+    objects = _parse(build(folder) if built is None else built, folder)
     names = {catalog.repository(name): name for name in catalog.images}
     stores = {store.image for store in catalog.stores.values()}
     mistakes = [*_twice(objects)]

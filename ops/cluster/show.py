@@ -1,11 +1,14 @@
 """A plan, a history and a rollout in words."""
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from ops.cluster.plan import Plan, Step
 from ops.cluster.record import Header
-from ops.cluster.status import Row
-from ops.cluster.watch import Notice
+
+if TYPE_CHECKING:
+    from ops.cluster.status import Row
+    from ops.cluster.watch import Notice
 
 _MARKS = {"create": "+", "change": "~", "replace": "±", "delete": "-"}
 _SHORT = 7
@@ -43,7 +46,7 @@ def _step_lines(step: Step) -> Iterator[str]:
             yield f"    {difference}"
 
 
-def notice_line(notice: Notice) -> str:
+def notice_line(notice: "Notice") -> str:
     """One line of a rollout."""
     return f"{notice.state:<9} {notice.key}{f': {notice.text}' if notice.text else ''}"
 
@@ -72,7 +75,7 @@ def last_line(last: Header | None, unfinished: Header | None) -> str:
     return f"record {last.number}, {last.kind} of {last.commit[:_SHORT]} by {last.who}, {last.started}" if last else "nothing deployed"
 
 
-def status_rows(rows: Iterable[Row]) -> list[tuple[str, ...]]:
+def status_rows(rows: "Iterable[Row]") -> list[tuple[str, ...]]:
     """A row a workload."""
     return [
         (

@@ -2,38 +2,47 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ops.catalog import Catalog, load
 from ops.cluster import record, show
+from ops.cluster.checkout import Checkout, asked
 from ops.cluster.client import Client, connect
 from ops.cluster.plan import Plan, from_document, to_document
 from ops.cluster.prepare import plan_deploy
-from ops.cluster.release import Result, execute
 from ops.cluster.render import render
 from ops.cluster.target import Target, resolve_target
-from ops.cluster.watch import Notice
 from ops.console import confirm, emit_json, heard, machine_readable, say, table
 from ops.errors import Exit, Refused, UsageError
+
+if TYPE_CHECKING:
+    from ops.cluster.release import Result
+    from ops.cluster.watch import Notice
 
 
 @contextmanager
 def _cluster(env: str, testbed: bool) -> Iterator[tuple[Catalog, Client, Target]]:
     """The catalogue, and a connection to the environment's cluster that answers."""
-    from ops.testbed import verb
-
-    catalog = load()
-    target = resolve_target(catalog, env, verb.wanted(testbed))
+    catalog, target = _target(env, testbed)
     with connect(target) as client:
         yield catalog, client, target
 
 
+def _target(env: str, testbed: bool) -> tuple[Catalog, Target]:
+    from ops.testbed import verb
+
+    catalog = load()
+    return catalog, resolve_target(catalog, env, verb.wanted(testbed))
+
+
 def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
     """Build what is missing, and show what a deploy would change. Nothing in the cluster is changed."""
-    with _cluster(env, testbed) as (catalog, client, target):
-        decided = _planned(catalog, client, testbed)
+    catalog, target = _target(env, testbed)
+    with asked(catalog, target) as checkout, connect(target) as client:
+        decided = _planned(catalog, client, checkout)
         _show(decided, target)
     if out:
         Path(out).write_text(json.dumps(to_document(decided), indent=1), encoding="utf-8")
@@ -45,8 +54,11 @@ def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
 
 def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool) -> int:
     """Show the plan, ask, apply exactly that, watch it, and check the platform afterwards."""
-    with _cluster(env, testbed) as (catalog, client, target):
-        decided = _read(plan_file) if plan_file else _planned(catalog, client, testbed)
+    catalog, target = _target(env, testbed)
+    given = _read(plan_file) if plan_file else None
+    with nullcontext() if given else asked(catalog, target) as checkout, connect(target) as client:
+        decided = _planned(catalog, client, checkout) if checkout else given
+        assert decided is not None
         _show(decided, target)
         return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run, verify=_smoke(catalog, client))
 
@@ -84,14 +96,14 @@ def history(env: str, *, testbed: bool) -> int:
     return Exit.DONE
 
 
-def _planned(catalog: Catalog, client: Client, testbed: bool) -> Plan:
+def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
     from ops.images import verb as images
 
-    if testbed:
+    if client.target.rehearsal:
         _seed(catalog, client)
-    digests = images.publish(catalog, list(catalog.images), testbed=testbed)
-    rendered = render(catalog, client.target.environment, digests)
-    return plan_deploy(catalog, client, rendered, commit=_commit(catalog))
+    digests = images.publish(*checkout.images.result())
+    rendered = render(catalog, client.target.environment, digests, checkout.overlay.result())
+    return plan_deploy(catalog, client, rendered, commit=checkout.commit.result())
 
 
 def _seed(catalog: Catalog, client: Client) -> None:
@@ -100,14 +112,6 @@ def _seed(catalog: Catalog, client: Client) -> None:
 
     for line in seed(catalog, client):
         say(line)
-
-
-def _commit(catalog: Catalog) -> str:
-    """The commit that is deployed; with + where the checkout has changes that no commit holds."""
-    from ops.command import Command, run
-
-    argv = ("git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*")
-    return run(Command(argv, "asking git for the commit", cwd=catalog.root)).stdout.strip()
 
 
 def _smoke(catalog: Catalog, client: Client) -> Callable[[], None] | None:
@@ -142,8 +146,10 @@ def _carry_out(
     if decided.problems:
         raise Refused("checking the plan", "\n".join(decided.problems), "Correct every line above, then plan again.")
     if dry_run or decided.empty:
-        _document(decided, Result("nothing"))
+        _document(decided, None)
         return Exit.DONE
+    from ops.cluster.release import execute
+
     expect = environment.name if environment.protected and not client.target.rehearsal else ""
     confirm(f"Apply this to {client.target}?", yes=yes, expect=expect)
     result = execute(catalog, client, decided, _tell, verify=verify)
@@ -154,13 +160,14 @@ def _carry_out(
     return Exit.DONE
 
 
-def _tell(notice: Notice) -> None:
+def _tell(notice: "Notice") -> None:
     say(show.notice_line(notice))
 
 
-def _document(decided: Plan, result: Result) -> None:
+def _document(decided: Plan, result: "Result | None") -> None:
     if machine_readable():
-        emit_json({"state": result.state, "record": result.record, "changed": result.changed, "plan": to_document(decided)})
+        did = {"state": result.state, "record": result.record, "changed": result.changed} if result else {"state": "nothing"}
+        emit_json({"record": 0, "changed": 0, **did, "plan": to_document(decided)})
 
 
 def status(env: str, *, testbed: bool) -> int:

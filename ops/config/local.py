@@ -125,8 +125,6 @@ def generated(catalog: Catalog) -> list[str]:
 
 def kept_secrets(catalog: Catalog, file: Path) -> dict[str, Secret]:
     """The secrets of this machine from `file`; those it has not are made and kept there, readable by their owner alone."""
-    from ops.local.state import write_private
-
     doing = "reading this machine's secrets"
     try:
         known = json.loads(file.read_text("utf-8")) if file.exists() else {}
@@ -136,6 +134,8 @@ def kept_secrets(catalog: Catalog, file: Path) -> dict[str, Secret]:
         raise Failure(doing, f"{file} is no JSON", "Remove it: new secrets are made (people must sign in again).") from error
     wanted = generated(catalog)
     if new := {name: secrets.token_urlsafe(36) for name in wanted if not known.get(name)}:
+        from ops.local.state import write_private
+
         known |= new
         write_private(file, json.dumps(known, indent=1, sort_keys=True))
     return {name: Secret(str(known[name])) for name in wanted}

@@ -38,10 +38,14 @@ def build(names: Sequence[str], *, push: bool, explain: bool, testbed: bool, dry
     return 0
 
 
-def publish(catalog: Catalog, names: Sequence[str], *, testbed: bool) -> dict[str, str]:
-    """The digest of each image, built and pushed where the registry has not got it."""
+def planned(catalog: Catalog, names: Sequence[str], *, testbed: bool) -> tuple[Engine, BuildPlan]:
+    """Which of these images the registry has, and which must be built. Nothing is built."""
     engine = engine_of(catalog, testbed=testbed)
-    decided = plan(catalog, names, engine, push=True)
+    return engine, plan(catalog, names, engine, push=True)
+
+
+def publish(engine: Engine, decided: BuildPlan) -> dict[str, str]:
+    """The digest of each image of a plan, built and pushed where the registry has not got it."""
     _show(decided, explain=True)
     return make(decided, engine, True, report=say)
 

@@ -26,7 +26,7 @@ def release(bump: str, *, testbed: bool, yes: bool, dry_run: bool) -> int:
         _document(decided, changes, None)
         return 0
     confirm(f"Release {decided.tag}?", yes=yes)
-    digests = images.publish(catalog, list(catalog.images), testbed=testbed)
+    digests = images.publish(*images.planned(catalog, list(catalog.images), testbed=testbed))
     done = publish(catalog.root, catalog.platform, decided, changes, {catalog.repository(n): d for n, d in digests.items()})
     say(f"Released {done.tag}: {decided.remote}/{decided.branch} is at {done.commit[:7]}.", style="bold green")
     _document(decided, changes, done)
