@@ -29,10 +29,12 @@ try:
 except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
 REPORT = Report(ROOT / ".nox" / "report")
-# What may run side by side, and what needs the machine for itself (the testbed, the platform's ports, a browser).
-PARALLEL = ["lint", "typecheck", "tests", *(f"services({name})" for name in CATALOG.services), "manifests", "scan", "local"]
-ALONE = ["integration", "e2e"]
+# What may run side by side, and what needs the machine for itself: the testbed has enough to do. The order is that of their
+# beginning: long ones first, and e2e, which builds the web server, after typecheck, which writes types into the same folder.
+PARALLEL = ["typecheck", "lint", *(f"services({name})" for name in CATALOG.services), "local", "tests", "scan", "manifests", "e2e"]
+ALONE = ["integration"]
 WITHOUT_TESTBED = ["tests/integration/test_local_embedded.py", "tests/integration/test_database.py"]
+LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 
 
 def check(*, tests: bool = False, **options: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -68,9 +70,9 @@ def workspace(session: nox.Session) -> None:
         tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
 
 
-def pytest(session: nox.Session, *arguments: str) -> None:
-    """Run pytest with this session's report."""
-    session.run(sys.executable, "-m", "pytest", f"--junitxml={REPORT.junit(session.name)}", *arguments, *session.posargs)
+def pytest(session: nox.Session, *arguments: str, part: str = "") -> None:
+    """Run pytest with this session's report; `part` tells several runs of one session apart."""
+    session.run(sys.executable, "-m", "pytest", f"--junitxml={REPORT.junit(session.name, part)}", *arguments, *session.posargs)
 
 
 @check(allow_parallel=True)
@@ -157,10 +159,13 @@ def local(session: nox.Session) -> None:
 @check(tests=True)
 def integration(session: nox.Session) -> None:
     """The testbed: a real engine, registry and cluster; images, deploys, rollbacks."""
-    pytest(session, "tests/integration", *(f"--ignore={file}" for file in WITHOUT_TESTBED))
+    # Most of their time these tests wait for pods: three at once keep two cores busy.
+    apart = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, LIFECYCLE)]
+    pytest(session, "tests/integration", *apart, "-n", "3", "--dist", "loadfile", part="deploys")
+    pytest(session, LIFECYCLE, part="lifecycle")
 
 
-@check(tests=True)
+@check(tests=True, allow_parallel=True)
 def e2e(session: nox.Session) -> None:
     """A browser on the running platform: sign up, store, search, sign out."""
     pytest(session, "tests/e2e")
@@ -170,6 +175,12 @@ def e2e(session: nox.Session) -> None:
 def benchmarks(session: nox.Session) -> None:
     """The figures of docs/benchmarks.md, as ratios against a named peer in the same run. Not part of `ci`."""
     session.run(sys.executable, "-m", "tests.benchmarks", *session.posargs)
+
+
+@nox.session
+def reproducible(session: nox.Session) -> None:
+    """Every image built again without a cache, and compared. Takes as long as building all of them: not part of `ci`."""
+    session.run(sys.executable, "-m", "pytest", "tests/reproducible", *session.posargs)
 
 
 @nox.session(requires=[*PARALLEL, *ALONE])

@@ -1,26 +1,56 @@
-"""The testbed, once for all tests of a session: started by the first that asks for it, stopped after the last."""
+"""The testbed, once for all tests of a run, in however many workers: started by the first that asks for it, ended after the last."""
 
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from ops import testbed as rooms
+from ops import tools
+from ops.cluster.client import Client, connect
+from ops.cluster.objects import Json
+from ops.cluster.target import resolve_target
 from ops.testbed import Testbed
+from tests.integration import probe_image
+from tests.integration.cluster import Cluster
+from tests.integration.small_platform import Platform
 
 # A shell that puts its commands into the background makes them ignore Ctrl-C, and what they start inherits it: these tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+WAS_RUNNING = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whether somebody's testbed runs before this run: then it stays, and nothing may end it. A worker is told by its master."""
+    if hasattr(config, "workerinput"):
+        config.stash[WAS_RUNNING] = config.workerinput["testbed_was_running"]
+    else:
+        config.stash[WAS_RUNNING] = rooms.unavailable() is None and rooms.running() is not None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Tell a worker of pytest-xdist."""
+    node.workerinput["testbed_was_running"] = node.config.stash[WAS_RUNNING]  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The end of the run, when no worker is left."""
+    if not hasattr(config, "workerinput") and not config.stash[WAS_RUNNING] and rooms.unavailable() is None and rooms.running():
+        rooms.down()
+
 
 @pytest.fixture(scope="session")
-def testbed_was_running() -> bool:
-    """Whether somebody's testbed ran before this session: then it stays, and nothing may end it."""
-    return rooms.unavailable() is None and rooms.running() is not None
+def testbed_was_running(pytestconfig: pytest.Config) -> bool:
+    """Whether the testbed ran before this run."""
+    return pytestconfig.stash[WAS_RUNNING]
 
 
 @pytest.fixture(scope="session")
-def testbed(testbed_was_running: bool) -> Iterator[Testbed]:
+def testbed() -> Testbed:
     """A real Docker Engine, registry and Kubernetes. Where none can run the test is skipped with the reason; with CI=true it fails."""
     reason = rooms.unavailable()
     if reason:
@@ -28,6 +58,38 @@ def testbed(testbed_was_running: bool) -> Iterator[Testbed]:
         if os.environ.get("CI") == "true":
             pytest.fail(text)
         pytest.skip(text)
-    yield rooms.up()
-    if not testbed_was_running:
-        rooms.down()
+    return rooms.up()
+
+
+@pytest.fixture(scope="session")
+def digests(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Two versions of the same image, in the testbed's registry."""
+    folder = tmp_path_factory.mktemp("probe")
+    go = tools.find("go").argv[0]
+    found: dict[str, str] = {}
+    for version in ("one", "two"):
+        program = probe_image.build(folder, go, version)
+        for name in ("ct-web", "ct-migrate", "ct-store"):
+            found[version] = probe_image.push(testbed.registry, f"nextai/{name}", program)
+    return found
+
+
+@pytest.fixture
+def cluster(testbed: Testbed, digests: dict[str, str], tmp_path: Path) -> Iterator[Cluster]:
+    """An empty place in the cluster, with the Secret that the platform needs, and nothing left of it afterwards."""
+    platform = Platform(tmp_path, dict.fromkeys(("ct-web", "ct-migrate", "ct-store"), digests["one"]))
+    target = resolve_target(platform.catalog(), "staging", testbed)
+    namespaces = (platform.home, platform.data)
+    with connect(target) as client:
+        _make_secret(client, platform.home, "abc")
+        try:
+            yield Cluster(target, client, platform)
+        finally:
+            for namespace in namespaces:
+                client.delete_path(f"/api/v1/namespaces/{namespace}")
+
+
+def _make_secret(client: Client, namespace: str, token: str) -> None:
+    client.request("POST", "/api/v1/namespaces", body={"metadata": {"name": namespace}})
+    secret: Json = {"metadata": {"name": "web-secrets"}, "stringData": {"TOKEN": token}}
+    client.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body=secret)

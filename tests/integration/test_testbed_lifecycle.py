@@ -1,4 +1,4 @@
-"""The testbed after a crash, and after its end. Last of its kind in a session, since it ends the testbed and starts another."""
+"""The testbed after a crash, and after its end. Runs by itself, since it ends the testbed and starts another."""
 
 import contextlib
 import os
