@@ -20,7 +20,7 @@ export const users = pgTable(
   (table) => [uniqueIndex("users_email_key").on(sql`lower(${table.email})`)],
 );
 
-/** Refresh tokens, each usable once. What follows from one sign-in is a family, and ends as one. */
+/** Refresh tokens, each to be exchanged once for the next. What follows from one sign-in is a family, and ends as one. */
 export const refreshTokens = pgTable(
   "refresh_tokens",
   {
@@ -33,6 +33,7 @@ export const refreshTokens = pgTable(
     tokenHash: text("token_hash").notNull(),
     createdAt: moment("created_at").notNull().defaultNow(),
     expiresAt: moment("expires_at").notNull(),
+    /** When it was exchanged, or a sibling in its place: tokens of one family and moment are one generation. */
     usedAt: moment("used_at"),
     revokedAt: moment("revoked_at"),
   },

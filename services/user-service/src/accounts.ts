@@ -31,9 +31,6 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
     return { user, accessToken: await signer.sign(user), refreshToken, expiresIn: signer.lifetime };
   }
 
-  // Requests that wait here for a free connection would otherwise begin after the first has ended, and look like reuse.
-  const exchanging = new Set<string>();
-
   return {
     async signUp(email, password, name) {
       const refreshToken = newRefreshToken();
@@ -60,25 +57,15 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
     },
 
     async refresh(refreshToken) {
-      const oldHash = hashRefreshToken(refreshToken);
-      if (exchanging.has(oldHash)) throw overtaken();
-      exchanging.add(oldHash);
-      try {
-        const next = newRefreshToken();
-        const rotation = await store.rotate(oldHash, hashRefreshToken(next));
-        if (rotation.outcome === "rotated") return await session(rotation.person, next);
-        if (rotation.outcome === "overtaken") throw overtaken();
-        if (rotation.outcome === "invalid") throw invalidRefreshToken();
-        await store.revokeFamily(rotation.family);
-        throw reused();
-      } finally {
-        exchanging.delete(oldHash);
-      }
+      const next = newRefreshToken();
+      const rotation = await store.rotate(hashRefreshToken(refreshToken), hashRefreshToken(next));
+      if (rotation.outcome === "rotated") return session(rotation.person, next);
+      if (rotation.outcome === "overtaken") throw overtaken();
+      throw rotation.outcome === "reused" ? reused() : invalidRefreshToken();
     },
 
     async signOut(refreshToken) {
-      const family = await store.findFamily(hashRefreshToken(refreshToken));
-      if (family !== null) await store.revokeFamily(family);
+      await store.closeSession(hashRefreshToken(refreshToken));
     },
 
     async profile(userId) {
@@ -112,5 +99,5 @@ function reused(): ApiError {
 }
 
 function overtaken(): ApiError {
-  return new ApiError(409, "refresh_overtaken", "Another request is exchanging this refresh token. Use its answer.");
+  return new ApiError(409, "refresh_overtaken", "This refresh token was exchanged just now. Use what came of it.");
 }

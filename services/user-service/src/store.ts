@@ -1,5 +1,5 @@
 import { type Database, refreshTokens, type User, uniqueViolation, users } from "@nextai/db";
-import { and, eq, isNull, lt, sql } from "drizzle-orm";
+import { and, eq, isNull, lt, type SQL, sql } from "drizzle-orm";
 import type { Person } from "./tokens.ts";
 
 export interface NewUser {
@@ -11,10 +11,10 @@ export interface NewUser {
 /** What became of an attempt to exchange a refresh token. */
 export type Rotation =
   | { readonly outcome: "rotated"; readonly person: Person }
-  /** Another request exchanged the token while this one was under way. */
+  /** As many requests as may have exchanged the token within the leeway. */
   | { readonly outcome: "overtaken" }
-  /** The token had been exchanged before: somebody has a copy. */
-  | { readonly outcome: "reused"; readonly family: string }
+  /** The token had been exchanged before: somebody has a copy, so its family was revoked. */
+  | { readonly outcome: "reused" }
   /** Never issued, expired, or revoked. */
   | { readonly outcome: "invalid" };
 
@@ -26,13 +26,21 @@ export interface Store {
   findById(id: string): Promise<User | null>;
   /** Starts a family of refresh tokens. */
   openSession(userId: string, tokenHash: string): Promise<void>;
+  /** Revokes the family of a token, whatever became of the token itself. */
+  closeSession(tokenHash: string): Promise<void>;
   replacePassword(userId: string, passwordHash: string): Promise<void>;
   rotate(oldHash: string, newHash: string): Promise<Rotation>;
-  revokeFamily(family: string): Promise<void>;
-  findFamily(tokenHash: string): Promise<string | null>;
   /** Throws unless the database answers and has the tables and columns that this version reads. */
   check(): Promise<void>;
 }
+
+/**
+ * Seconds that a token stays good after it was first exchanged. The web server waits 10 seconds for an answer and may then
+ * ask again, and each of its pods answers for an exchanged token from memory for 30: so long they may all ask.
+ */
+export const leeway = 30;
+/** Tokens made of one within the leeway: web runs on six pods at most, and some answers are lost on the way. */
+export const mostSiblings = 10;
 
 const lifetime = sql`now() + interval '30 days'`; // by the database's clock, which all replicas share
 
@@ -79,22 +87,17 @@ export function createStore(db: Database): Store {
       await db.update(users).set({ passwordHash, updatedAt: sql`now()` }).where(eq(users.id, userId));
     },
 
-    rotate: (oldHash, newHash) => rotate(db, oldHash, newHash),
+    rotate: (oldHash, newHash) => db.transaction((tx) => rotate(tx, oldHash, newHash)),
 
-    async revokeFamily(family) {
-      // A token that is just being exchanged has a successor that the first pass cannot see yet; the next one does.
-      for (let revoked = 1; revoked > 0; ) {
-        const alive = and(eq(refreshTokens.family, family), isNull(refreshTokens.revokedAt));
-        revoked = (await db.update(refreshTokens).set({ revokedAt: sql`now()` }).where(alive)).rowCount ?? 0;
-      }
-    },
-
-    async findFamily(tokenHash) {
-      const [found] = await db
-        .select({ family: refreshTokens.family })
-        .from(refreshTokens)
-        .where(eq(refreshTokens.tokenHash, tokenHash));
-      return found?.family ?? null;
+    async closeSession(tokenHash) {
+      await db.transaction(async (tx) => {
+        if ((await lockOwner(tx, tokenHash)) === null) return;
+        const family = tx
+          .select({ family: refreshTokens.family })
+          .from(refreshTokens)
+          .where(eq(refreshTokens.tokenHash, tokenHash));
+        await revoke(tx, sql`(${family})`);
+      });
     },
 
     async check() {
@@ -103,43 +106,87 @@ export function createStore(db: Database): Store {
   };
 }
 
-interface RotationRow extends Record<string, unknown> {
-  readonly family: string;
-  readonly used: boolean;
-  readonly revoked: boolean;
-  readonly expired: boolean;
-  readonly won: boolean;
-  readonly id: string;
-  readonly email: string;
-  readonly name: string;
-}
+type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];
 
 /**
- * Exchanges a token in one statement, so that of any number of requests with the same token exactly one wins.
+ * Exchanges a token, under the lock of its owner.
  *
- * `before` shows the row as it was when the statement began; `spent` waits for whoever holds the row and then looks
- * again. A token that was good in the first and is not in the second was overtaken, not stolen.
+ * A family goes from generation to generation. Whoever comes first with any token of the newest one spends that
+ * generation, all of it at one moment, and has the first token of the next. Within the leeway the others who hold a
+ * token of the spent generation get siblings of that one. Later, or when the next generation has been spent in turn,
+ * a spent token is a copy in wrong hands.
  */
-async function rotate(db: Database, oldHash: string, newHash: string): Promise<Rotation> {
-  const { rows } = await db.execute<RotationRow>(sql`
-    WITH before AS (
-      SELECT user_id, family, used_at IS NOT NULL AS used, revoked_at IS NOT NULL AS revoked, expires_at <= now() AS expired
-      FROM refresh_tokens WHERE token_hash = ${oldHash}
-    ), spent AS (
-      UPDATE refresh_tokens SET used_at = now()
-      WHERE token_hash = ${oldHash} AND used_at IS NULL AND revoked_at IS NULL AND expires_at > now()
-      RETURNING user_id, family
-    ), fresh AS (
-      INSERT INTO refresh_tokens (user_id, family, token_hash, expires_at)
-      SELECT user_id, family, ${newHash}, ${lifetime} FROM spent
-    )
-    SELECT family, used, revoked, expired, EXISTS (SELECT FROM spent) AS won, users.id, users.email, users.name
-    FROM before JOIN users ON users.id = before.user_id`);
-  const row = rows[0];
-  if (row === undefined) return { outcome: "invalid" };
-  if (row.won) return { outcome: "rotated", person: { id: row.id, email: row.email, name: row.name } };
-  if (row.used) return { outcome: "reused", family: row.family };
-  return { outcome: row.revoked || row.expired ? "invalid" : "overtaken" };
+async function rotate(tx: Transaction, oldHash: string, newHash: string): Promise<Rotation> {
+  const owner = await lockOwner(tx, oldHash);
+  if (owner === null) return { outcome: "invalid" };
+  const token = await lockToken(tx, oldHash);
+  if (token === null || token.revoked) return { outcome: "invalid" };
+  if (!token.spent) {
+    if (token.expired) return { outcome: "invalid" };
+    await spendGeneration(tx, token.family);
+  } else {
+    const { recent, siblings } = await successors(tx, oldHash);
+    if (!recent) {
+      await revoke(tx, token.family);
+      return { outcome: "reused" };
+    }
+    if (siblings >= mostSiblings) return { outcome: "overtaken" };
+  }
+  await tx
+    .insert(refreshTokens)
+    .values({ userId: owner.id, family: token.family, tokenHash: newHash, expiresAt: lifetime });
+  return { outcome: "rotated", person: owner };
+}
+
+/** Locks the owner of a token until the end of the transaction, so that one at a time changes the owner's tokens. */
+async function lockOwner(tx: Transaction, tokenHash: string): Promise<Person | null> {
+  const owner = tx
+    .select({ id: refreshTokens.userId })
+    .from(refreshTokens)
+    .where(eq(refreshTokens.tokenHash, tokenHash));
+  const [found] = await tx.select().from(users).where(eq(users.id, owner)).for("no key update");
+  return found === undefined ? null : person(found);
+}
+
+/** The state of a token, by a statement that begins after the owner is locked and so sees what others did before. */
+async function lockToken(tx: Transaction, tokenHash: string) {
+  const [found] = await tx
+    .select({
+      family: refreshTokens.family,
+      spent: sql<boolean>`${refreshTokens.usedAt} IS NOT NULL`,
+      revoked: sql<boolean>`${refreshTokens.revokedAt} IS NOT NULL`,
+      expired: sql<boolean>`${refreshTokens.expiresAt} <= statement_timestamp()`,
+    })
+    .from(refreshTokens)
+    .where(eq(refreshTokens.tokenHash, tokenHash))
+    .for("no key update");
+  return found ?? null;
+}
+
+async function spendGeneration(tx: Transaction, family: string): Promise<void> {
+  await tx
+    .update(refreshTokens)
+    .set({ usedAt: sql`statement_timestamp()` }) // not now(): that is before the wait for the lock
+    .where(and(eq(refreshTokens.family, family), isNull(refreshTokens.usedAt)));
+}
+
+/** Whether a spent token is of the last generation but one and within the leeway, and how many tokens follow it. */
+async function successors(tx: Transaction, tokenHash: string): Promise<{ recent: boolean; siblings: number }> {
+  const { rows } = await tx.execute<{ recent: boolean; siblings: number }>(sql`
+    SELECT spent.used_at > statement_timestamp() - make_interval(secs => ${leeway})
+        AND spent.used_at = max(relative.used_at) AS recent,
+      count(*) FILTER (WHERE relative.used_at IS NULL)::int AS siblings
+    FROM refresh_tokens spent JOIN refresh_tokens relative USING (family)
+    WHERE spent.token_hash = ${tokenHash}
+    GROUP BY spent.used_at`);
+  return rows[0] ?? { recent: false, siblings: 0 };
+}
+
+async function revoke(tx: Transaction, family: string | SQL): Promise<void> {
+  await tx
+    .update(refreshTokens)
+    .set({ revokedAt: sql`statement_timestamp()` })
+    .where(and(eq(refreshTokens.family, family), isNull(refreshTokens.revokedAt)));
 }
 
 function firstToken(userId: string, tokenHash: string) {

@@ -1,8 +1,8 @@
 import { refreshTokens } from "@nextai/db";
-import { eq, sql } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Session } from "../src/accounts.ts";
-import { createStore } from "../src/store.ts";
+import { createStore, leeway, mostSiblings } from "../src/store.ts";
 import { hashRefreshToken } from "../src/tokens.ts";
 import { type Answer, type Harness, newAccount, type Problem, post, signUp, someone, startHarness } from "./harness.ts";
 
@@ -24,6 +24,20 @@ async function rowOf(token: string) {
   return row;
 }
 
+/** What a refresh came to: "refreshed", or the code of the refusal. */
+async function outcome(refreshToken: string): Promise<string> {
+  const { status, body } = await refresh(refreshToken);
+  return status === 200 ? "refreshed" : body.error.code;
+}
+
+/** Makes every use of the token's family so many seconds older, as time would. */
+async function pass(token: string, seconds: number): Promise<void> {
+  await harness.db
+    .update(refreshTokens)
+    .set({ usedAt: sql`${refreshTokens.usedAt} - make_interval(secs => ${seconds})` })
+    .where(eq(refreshTokens.family, (await rowOf(token))?.family ?? ""));
+}
+
 describe("refreshing", () => {
   test("gives a session with new tokens, again and again", async () => {
     const first = await newAccount(harness.db);
@@ -43,22 +57,14 @@ describe("refreshing", () => {
     expect(days).toBeCloseTo(30, 1);
   });
 
-  test("by a token that was used before ends the whole family", async () => {
-    const first = await newAccount(harness.db);
-    const second = await refresh(first.refreshToken);
-    const third = await refresh(second.body.refreshToken);
-    const again = await refresh(first.refreshToken);
-    expect([again.status, again.body.error.code]).toEqual([401, "refresh_reused"]);
-    expect((await refresh(third.body.refreshToken)).status).toBe(401);
-  });
-
-  test("by a used token ends no other family of the person", async () => {
+  test("by a token that was used before ends no other family of the person", async () => {
     const person = someone();
     const phone = await signUp(harness.server, person);
     const laptop = (await post<Session>(harness.server, "/auth/sign-in", person)).body;
     await refresh(phone.refreshToken);
-    expect((await refresh(phone.refreshToken)).body.error.code).toBe("refresh_reused");
-    expect((await refresh(laptop.refreshToken)).status).toBe(200);
+    await pass(phone.refreshToken, leeway + 1);
+    expect(await outcome(phone.refreshToken)).toBe("refresh_reused");
+    expect(await outcome(laptop.refreshToken)).toBe("refreshed");
   });
 
   test("by an expired token is refused, and leaves the family alone", async () => {
@@ -81,40 +87,119 @@ describe("refreshing", () => {
   });
 });
 
-describe("of 20 refreshes by one token at once", () => {
-  test("exactly one wins, and its session lives on", async () => {
+describe("a token that was used before", () => {
+  test("is good for a sibling within the leeway", async () => {
     const { refreshToken } = await newAccount(harness.db);
-    const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(refreshToken)));
-    const won = answers.filter(({ status }) => status === 200);
-    expect(won).toHaveLength(1);
-    expect(new Set(answers.filter(({ status }) => status !== 200).map(({ body }) => body.error.code))).toEqual(
-      new Set(["refresh_overtaken"]),
-    );
-    expect((await refresh(won[0]?.body.refreshToken ?? "")).status).toBe(200);
+    const { body: one } = await refresh(refreshToken);
+    await pass(refreshToken, leeway - 5);
+    const { status, body: other } = await refresh(refreshToken);
+    expect(status).toBe(200);
+    expect(other.refreshToken).not.toBe(one.refreshToken);
+    expect((await rowOf(other.refreshToken))?.family).toBe((await rowOf(one.refreshToken))?.family);
+    expect(await outcome(one.refreshToken)).toBe("refreshed");
+    expect(await outcome(other.refreshToken)).toBe("refreshed");
   });
 
-  test("exactly one wins in the database, whichever replicas they reach", async () => {
+  test("ends the whole family after the leeway", async () => {
     const { refreshToken } = await newAccount(harness.db);
-    const store = createStore(harness.db);
-    const rotations = await Promise.all(
-      Array.from({ length: 20 }, (_, n) => store.rotate(hashRefreshToken(refreshToken), hashRefreshToken(`next ${n}`))),
-    );
-    expect(rotations.filter(({ outcome }) => outcome === "rotated")).toHaveLength(1);
+    const { body: one } = await refresh(refreshToken);
+    const { body: other } = await refresh(refreshToken);
+    await pass(refreshToken, leeway + 1);
+    expect(await outcome(refreshToken)).toBe("refresh_reused");
+    expect(await outcome(one.refreshToken)).toBe("invalid_refresh_token");
+    expect(await outcome(other.refreshToken)).toBe("invalid_refresh_token");
+  });
+
+  test("ends the whole family, even within the leeway, when a successor has been used", async () => {
+    const { refreshToken } = await newAccount(harness.db);
+    const { body: second } = await refresh(refreshToken);
+    const { body: third } = await refresh(second.refreshToken);
+    expect(await outcome(refreshToken)).toBe("refresh_reused");
+    expect(await outcome(second.refreshToken)).toBe("invalid_refresh_token");
+    expect(await outcome(third.refreshToken)).toBe("invalid_refresh_token");
+  });
+
+  test("is told by its siblings, of which one was used: no thief lives on beside the person", async () => {
+    const { refreshToken } = await newAccount(harness.db);
+    const { body: persons } = await refresh(refreshToken);
+    const { body: thiefs } = await refresh(refreshToken);
+    const { body: next } = await refresh(persons.refreshToken);
+    await pass(refreshToken, leeway + 1);
+    expect(await outcome(thiefs.refreshToken)).toBe("refresh_reused");
+    expect(await outcome(next.refreshToken)).toBe("invalid_refresh_token");
+  });
+
+  test("has no more siblings made of it than the bound, and the session lives on", async () => {
+    const { refreshToken } = await newAccount(harness.db);
+    const { body: first } = await refresh(refreshToken);
+    for (let made = 1; made < mostSiblings; made++) expect(await outcome(refreshToken)).toBe("refreshed");
+    expect((await refresh(refreshToken)).status).toBe(409);
+    expect(await outcome(refreshToken)).toBe("refresh_overtaken");
+    expect(await outcome(first.refreshToken)).toBe("refreshed");
+  });
+});
+
+describe("refreshes by one token at once", () => {
+  test("all succeed when two replicas are asked, in each of 20 rounds, and either session lives on", async () => {
+    const replica = harness.replica().server;
+    let { refreshToken } = await newAccount(harness.db);
+    for (let round = 1; round <= 20; round++) {
+      const [one, other] = await Promise.all([refresh(refreshToken), refresh(refreshToken, replica)]);
+      expect([round, one.status, other.status]).toEqual([round, 200, 200]);
+      expect(one.body.refreshToken).not.toBe(other.body.refreshToken);
+      refreshToken = (round % 2 === 0 ? one : other).body.refreshToken;
+    }
+  });
+
+  test("succeed by siblings as by one token", async () => {
+    let { refreshToken } = await newAccount(harness.db);
+    for (let round = 1; round <= 20; round++) {
+      const [one, other] = await Promise.all([refresh(refreshToken), refresh(refreshToken)]);
+      const next = await Promise.all([refresh(one.body.refreshToken), refresh(other.body.refreshToken)]);
+      expect([round, ...next.map(({ status }) => status)]).toEqual([round, 200, 200]);
+      refreshToken = next[0].body.refreshToken;
+    }
+  });
+
+  test("are as many as the bound, exactly, whichever replicas they reach", async () => {
+    const servers = [harness.server, harness.replica().server];
+    const { refreshToken } = await newAccount(harness.db);
+    const asked = Array.from({ length: mostSiblings + 8 }, (_, n) => refresh(refreshToken, servers[n % 2]));
+    const answers = await Promise.all(asked);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(mostSiblings);
+    const refused = answers.filter(({ status }) => status !== 200).map(({ body }) => body.error.code);
+    expect(refused).toEqual(Array(8).fill("refresh_overtaken"));
     const family = (await rowOf(refreshToken))?.family ?? "";
-    expect(await harness.db.$count(refreshTokens, eq(refreshTokens.family, family))).toBe(2);
+    expect(await harness.db.$count(refreshTokens, eq(refreshTokens.family, family))).toBe(1 + mostSiblings);
   });
 
-  test("one that waited for the winner knows that it was overtaken, and accuses nobody", async () => {
+  test("both succeed when one waits for the other, who spends the token meanwhile", async () => {
     const { refreshToken } = await newAccount(harness.db);
-    const hash = hashRefreshToken(refreshToken);
-    const store = createStore(harness.db);
-    let waiting: ReturnType<typeof store.rotate> | undefined;
-    await harness.db.transaction(async (winner) => {
-      await winner.update(refreshTokens).set({ usedAt: sql`now()` }).where(eq(refreshTokens.tokenHash, hash));
-      waiting = store.rotate(hash, hashRefreshToken("late"));
+    const rotate = (db: typeof harness.db, next: string) =>
+      createStore(db).rotate(hashRefreshToken(refreshToken), hashRefreshToken(next + refreshToken));
+    let waiting: ReturnType<typeof rotate> | undefined;
+    await harness.db.transaction(async (first) => {
+      expect((await rotate(first as unknown as typeof harness.db, "one")).outcome).toBe("rotated");
+      waiting = rotate(harness.db, "other");
       await expect.poll(blocked).toBe(1);
     });
-    expect(await waiting).toEqual({ outcome: "overtaken" });
+    expect((await waiting)?.outcome).toBe("rotated");
+  });
+
+  test("and a sign-out leave no token that is good", async () => {
+    const replica = harness.replica().server;
+    for (let round = 1; round <= 20; round++) {
+      const { refreshToken } = await newAccount(harness.db);
+      const family = (await rowOf(refreshToken))?.family ?? "";
+      await refresh(refreshToken);
+      await Promise.all([
+        refresh(refreshToken),
+        post(replica, "/auth/sign-out", { refreshToken }),
+        refresh(refreshToken, replica),
+      ]);
+      const good = and(eq(refreshTokens.family, family), isNull(refreshTokens.revokedAt));
+      expect([round, await harness.db.$count(refreshTokens, good)]).toEqual([round, 0]);
+    }
   });
 });
 
@@ -136,6 +221,16 @@ describe("signing out", () => {
     expect([status, body.error.code]).toEqual([401, "invalid_refresh_token"]);
   });
 
+  test("ends every sibling, by whichever token of the family", async () => {
+    const { refreshToken } = await newAccount(harness.db);
+    const { body: one } = await refresh(refreshToken);
+    const { body: other } = await refresh(refreshToken);
+    await post(harness.server, "/auth/sign-out", { refreshToken: one.refreshToken });
+    for (const token of [one.refreshToken, other.refreshToken, refreshToken]) {
+      expect(await outcome(token)).toBe("invalid_refresh_token");
+    }
+  });
+
   test("is done already by a token that is unknown or signed out", async () => {
     const { refreshToken } = await newAccount(harness.db);
     for (const token of [refreshToken, refreshToken, "never issued"]) {
@@ -145,18 +240,15 @@ describe("signing out", () => {
 
   test("during a refresh ends the token that comes of it, too", async () => {
     const { refreshToken } = await newAccount(harness.db);
-    const family = (await rowOf(refreshToken))?.family ?? "";
+    const [hash, next] = [hashRefreshToken(refreshToken), hashRefreshToken(`after ${refreshToken}`)];
     const store = createStore(harness.db);
     let signingOut: Promise<void> | undefined;
     await harness.db.transaction(async (refreshing) => {
-      await createStore(refreshing as unknown as typeof harness.db).rotate(
-        hashRefreshToken(refreshToken),
-        hashRefreshToken(`after ${family}`),
-      );
-      signingOut = store.revokeFamily(family);
+      await createStore(refreshing as unknown as typeof harness.db).rotate(hash, next);
+      signingOut = store.closeSession(hash);
       await expect.poll(blocked).toBe(1);
     });
     await signingOut;
-    expect((await store.rotate(hashRefreshToken(`after ${family}`), hashRefreshToken("more"))).outcome).toBe("invalid");
+    expect((await store.rotate(next, hashRefreshToken("more"))).outcome).toBe("invalid");
   });
 });
