@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { errorOf, MIRA, platform } from "./setup.ts";
+import { anotherPod, errorOf, MIRA, platform } from "./setup.ts";
 
 const JSON_TYPE = { "content-type": "application/json" };
 
@@ -86,6 +86,30 @@ describe("the API behind the page", () => {
     for (const [name, value] of old) browser.cookies.set(name, value);
     expect((await browser.send("GET", "/api/memories")).status).toBe(200);
     expect(it.upstream.to("/api/auth/refresh")).toHaveLength(1);
+  });
+
+  test("renews at two pods at the same moment, and the session goes on with either's cookies", async () => {
+    const browser = await signedIn();
+    const [here, there] = [browser.pod, await anotherPod()];
+    for (const next of [here, there, here]) {
+      it.upstream.expireAccess();
+      const before = it.upstream.to("/api/auth/refresh").length;
+      const answers = [here, there].map((pod) => {
+        browser.pod = pod;
+        return browser.send("GET", "/api/memories");
+      });
+      expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200]);
+      expect(it.upstream.to("/api/auth/refresh")).toHaveLength(before + 2);
+      browser.pod = next;
+      expect((await browser.send("GET", "/api/users/me")).status).toBe(200);
+    }
+    const left = new Map(browser.cookies);
+    await browser.session("sign-out", {});
+    for (const [name, value] of left) browser.cookies.set(name, value);
+    browser.cookies.delete("nextai_access");
+    browser.pod = await anotherPod();
+    expect((await browser.send("GET", "/api/memories")).status).toBe(401);
+    expect(browser.cookies.size).toBe(0);
   });
 
   test("is asked for new tokens first when only the refresh cookie is left", async () => {

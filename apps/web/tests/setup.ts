@@ -1,4 +1,4 @@
-import { afterEach, beforeEach } from "vitest";
+import { afterEach, beforeEach, vi } from "vitest";
 import { handleApi } from "../src/server/api.ts";
 import { type Config, readConfig } from "../src/server/config.ts";
 import { handleSession } from "../src/server/session.ts";
@@ -6,9 +6,26 @@ import { Upstream } from "./upstream.ts";
 
 export const HOST = "app.example.com";
 
+/** What a web server does with requests. */
+interface Pod {
+  readonly handleApi: typeof handleApi;
+  readonly handleSession: typeof handleSession;
+}
+
+/** A web server beside the first, which knows nothing of what that one remembers. */
+export async function anotherPod(): Promise<Pod> {
+  vi.resetModules();
+  vi.stubGlobal("nextaiRefreshes", undefined);
+  const [api, session] = await Promise.all([import("../src/server/api.ts"), import("../src/server/session.ts")]);
+  vi.unstubAllGlobals();
+  return { handleApi: api.handleApi, handleSession: session.handleSession };
+}
+
 /** A browser in front of the handlers: keeps cookies, says where it is from. */
 export class Browser {
   readonly cookies = new Map<string, string>();
+  /** Who gets the next request. */
+  pod: Pod = { handleApi, handleSession };
   private readonly config: Config;
 
   constructor(config: Config) {
@@ -41,8 +58,8 @@ export class Browser {
     });
     const action = /^\/api\/session\/(.*)$/.exec(path)?.[1];
     const response = action
-      ? await handleSession(this.config, action, request)
-      : await handleApi(this.config, request, 300);
+      ? await this.pod.handleSession(this.config, action, request)
+      : await this.pod.handleApi(this.config, request, 300);
     this.keep(response);
     return response;
   }

@@ -4,6 +4,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 
 type User = { id: string; email: string; name: string; password: string };
+/** A refresh token; `used` when its generation was spent, which counts up in each family. */
+type Held = { user: User; family: string; generation: number; used: boolean };
 type Memory = { id: string; text: string; createdAt: string };
 export type Seen = { method: string; url: string; headers: IncomingMessage["headers"]; body: string };
 
@@ -13,7 +15,7 @@ export class Upstream {
   readonly requests: Seen[] = [];
   private readonly users = new Map<string, User>();
   private readonly access = new Map<string, User>();
-  private readonly refresh = new Map<string, { user: User; used: boolean }>();
+  private readonly refresh = new Map<string, Held>();
   private readonly memories = new Map<string, Memory[]>();
   private readonly server: Server;
   /** Answers in place of the API, where it returns true. */
@@ -71,7 +73,7 @@ export class Upstream {
       case "POST /api/auth/refresh":
         return this.renew(fields.refreshToken ?? "");
       case "POST /api/auth/sign-out":
-        this.refresh.delete(fields.refreshToken ?? "");
+        this.end(this.refresh.get(fields.refreshToken ?? "")?.family);
         return [204];
     }
     const user = this.access.get((headers.authorization ?? "").replace("Bearer ", ""));
@@ -110,21 +112,28 @@ export class Upstream {
     return [200, this.session(user)];
   }
 
+  /** As user-service does within its leeway: the last generation but one is good for siblings, an older one is not. */
   private renew(token: string): [number, unknown] {
     const held = this.refresh.get(token);
-    if (!held || held.used) {
-      for (const [other, { user }] of this.refresh) if (user === held?.user) this.refresh.delete(other);
+    if (!held) return [401, problem("invalid_refresh_token", "This session is over.")];
+    const relatives = [...this.refresh.values()].filter(({ family }) => family === held.family);
+    if (relatives.some(({ generation, used }) => used && generation > held.generation)) {
+      this.end(held.family);
       return [401, problem("refresh_reused", "This session is over.")];
     }
-    held.used = true;
-    return [200, this.session(held.user)];
+    for (const other of relatives) if (other.generation === held.generation) other.used = true;
+    return [200, this.session(held.user, held.family, held.generation + 1)];
   }
 
-  private session(user: User): object {
+  private end(family: string | undefined): void {
+    for (const [token, held] of this.refresh) if (held.family === family) this.refresh.delete(token);
+  }
+
+  private session(user: User, family: string = randomUUID(), generation = 0): object {
     const claims = Buffer.from(JSON.stringify({ sub: user.id, name: user.name })).toString("base64url");
     const tokens = { accessToken: `e30.${claims}.${randomUUID()}`, refreshToken: randomUUID() };
     this.access.set(tokens.accessToken, user);
-    this.refresh.set(tokens.refreshToken, { user, used: false });
+    this.refresh.set(tokens.refreshToken, { user, family, generation, used: false });
     return { user: { id: user.id, email: user.email, name: user.name }, ...tokens, expiresIn: 900 };
   }
 }

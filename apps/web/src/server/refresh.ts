@@ -3,13 +3,13 @@ import type { Config } from "./config.ts";
 import type { Tokens } from "./cookies.ts";
 import { callGateway } from "./gateway.ts";
 
-/** How long the outcome of a refresh answers for its old token, in milliseconds. */
+/** How long the outcome of a refresh answers for its old token, in milliseconds: as long as user-service's leeway. */
 const REMEMBERED = 30_000;
 
 /** The newest tokens of a session, or undefined where the session is over. */
 type Outcome = Tokens | undefined;
 
-// On globalThis, since Next.js may load this module once per bundle, and a refresh token may be used once per process.
+// On globalThis, since Next.js may load this module once per bundle, and a refresh token is to be used once per process.
 const shared = globalThis as typeof globalThis & { nextaiRefreshes?: Map<string, Promise<Outcome>> };
 shared.nextaiRefreshes ??= new Map();
 const refreshes = shared.nextaiRefreshes;
@@ -17,8 +17,9 @@ const refreshes = shared.nextaiRefreshes;
 /**
  * Exchanges a refresh token for new tokens; undefined when the gateway says that the session is over.
  *
- * A refresh token is good for one use, and a second use revokes the whole session. So requests that carry the same one,
- * at the same time or from before the browser got the new cookies, share one exchange. Throws `GatewayError`.
+ * Requests that carry the same token, at the same time or from before the browser got the new cookies, share one
+ * exchange. Those that reach other pods have exchanges of their own: user-service gives a few within its leeway, and
+ * each is good for the session. A later one revokes the whole session. Throws `GatewayError`.
  */
 export function refresh(config: Config, token: string, headers: Headers): Promise<Outcome> {
   const key = createHash("sha256").update(token).digest("base64");
