@@ -7,8 +7,10 @@ import { hashRefreshToken } from "../src/tokens.ts";
 import { type Answer, type Harness, newAccount, type Problem, post, signUp, someone, startHarness } from "./harness.ts";
 
 let harness: Harness;
+let replica: Harness["server"];
 beforeAll(async () => {
   harness = await startHarness();
+  replica = harness.replica().server;
 });
 afterAll(() => harness?.close());
 
@@ -141,7 +143,6 @@ describe("a token that was used before", () => {
 
 describe("refreshes by one token at once", () => {
   test("all succeed when two replicas are asked, in each of 20 rounds, and either session lives on", async () => {
-    const replica = harness.replica().server;
     let { refreshToken } = await newAccount(harness.db);
     for (let round = 1; round <= 20; round++) {
       const [one, other] = await Promise.all([refresh(refreshToken), refresh(refreshToken, replica)]);
@@ -162,7 +163,7 @@ describe("refreshes by one token at once", () => {
   });
 
   test("are as many as the bound, exactly, whichever replicas they reach", async () => {
-    const servers = [harness.server, harness.replica().server];
+    const servers = [harness.server, replica];
     const { refreshToken } = await newAccount(harness.db);
     const asked = Array.from({ length: mostSiblings + 8 }, (_, n) => refresh(refreshToken, servers[n % 2]));
     const answers = await Promise.all(asked);
@@ -187,7 +188,6 @@ describe("refreshes by one token at once", () => {
   });
 
   test("and a sign-out leave no token that is good", async () => {
-    const replica = harness.replica().server;
     for (let round = 1; round <= 20; round++) {
       const { refreshToken } = await newAccount(harness.db);
       const family = (await rowOf(refreshToken))?.family ?? "";
