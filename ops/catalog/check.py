@@ -1,90 +1,105 @@
-"""Whether the catalogue agrees with itself and with the checkout: what no single entry can say."""
+"""Whether the catalogue agrees with itself and with the checkout: what no single entry can say.
 
-from collections.abc import Iterator, Mapping
+An entry that is wrong in itself was told as that. No rule sees it, and nothing is called unknown or missing that it may have meant.
+"""
+
 from pathlib import Path
 
-from ops.catalog.decode import Decoder
-from ops.catalog.document import Document, JobEntry, ServiceEntry, VariableEntry
+from ops.catalog.entries import Entries
+
+# What names something else: the sections that it may be in, and what it is called.
+REFERENCES = {
+    "services.*.stack": (("stacks",), "stack"),
+    "jobs.*.stack": (("stacks",), "stack"),
+    "services.*.needs.*": (("services", "stores"), "service or store"),
+    "jobs.*.needs.*": (("services", "stores"), "service or store"),
+    "database.store": (("stores",), "store"),
+    "database.job": (("jobs",), "job"),
+    "variables.*.readers.*": (("services", "jobs", "stores"), "service, job or store"),
+}
+
+# What names a file or a folder of the checkout, and what that is.
+FILES = {
+    "stacks.*.dockerfile": "the Dockerfile",
+    "stacks.*.shared.*": "the file",
+    "services.*.path": "the folder",
+    "services.*.dockerfile": "the Dockerfile",
+    "services.*.packages.*": "the folder",
+    "services.*.files.*": "the file",
+    "jobs.*.path": "the folder",
+    "jobs.*.dockerfile": "the Dockerfile",
+    "jobs.*.packages.*": "the folder",
+    "jobs.*.files.*": "the file",
+    "database.migrations": "the folder",
+    "environments.*.overlay": "the overlay",
+    "smoke": "the file",
+}
 
 
-def check(document: Document, root: Path, decoder: Decoder) -> None:
-    """Note every contradiction in `decoder.problems`."""
-    _names(document, decoder)
-    _ports(document, decoder)
-    _references(document, decoder)
-    _loops(document, decoder)
-    _files(document, root, decoder)
-    _environments(document, decoder)
-    for name, variable in document.variables.items():
-        _variable(name, variable, document, decoder)
+def check(entries: Entries, root: Path) -> None:
+    """Note every contradiction between the well-formed entries in `entries.problems`."""
+    _names(entries)
+    _ports(entries)
+    _references(entries)
+    _loops(entries)
+    _files(entries, root)
+    _environments(entries)
+    for name in entries.keys.get(("variables",), ()):
+        _variable(name, entries)
 
 
-def _images(document: Document) -> Iterator[tuple[tuple[str, ...], ServiceEntry | JobEntry]]:
-    for name, service in document.services.items():
-        yield ("services", name), service
-    for name, job in document.jobs.items():
-        yield ("jobs", name), job
-
-
-def _names(document: Document, decoder: Decoder) -> None:
+def _names(entries: Entries) -> None:
     """A service, a job and a store of one name could not be told apart by `needs` and `readers`."""
     seen: dict[str, str] = {}
-    for kind, names in (("services", document.services), ("jobs", document.jobs), ("stores", document.stores)):
-        for name in names:
+    for kind in ("services", "jobs", "stores"):
+        for name in entries.keys.get((kind,), ()):
             if name in seen:
-                decoder.problem((kind, name), f"the name is taken by {seen[name]}.{name}")
+                entries.problem((kind, name), f"the name is taken by {seen[name]}.{name}")
             seen[name] = kind
-    pages = [name for name, service in document.services.items() if service.page]
-    for name in pages[1:]:
-        decoder.problem(("services", name, "page"), f"{pages[0]} is the page already; there is one")
-    prefixes: dict[str, str] = {}
-    for name, service in document.services.items():
-        for index, route in enumerate(service.routes):
-            if route.prefix in prefixes:
-                decoder.problem(("services", name, "routes", str(index)), f"{route.prefix} is routed to {prefixes[route.prefix]}")
-            prefixes[route.prefix] = name
+    pages = [path for path, page in entries.each("services.*.page", bool) if page]
+    for path in pages[1:]:
+        entries.problem(path, f"{pages[0][1]} is the page already; there is one")
+    routed: dict[str, str] = {}
+    for path, prefix in entries.each("services.*.routes.*.prefix", str):
+        if prefix in routed:
+            entries.problem(path[:-1], f"{prefix} is routed to {routed[prefix]}")
+        routed.setdefault(prefix, path[1])
 
 
-def _ports(document: Document, decoder: Decoder) -> None:
-    owners = {**{("services", n): s for n, s in document.services.items()}, **{("stores", n): s for n, s in document.stores.items()}}
-    for attribute, key in (("port", "port"), ("local_port", "localPort")):
+def _ports(entries: Entries) -> None:
+    for key in ("port", "localPort"):
         taken: dict[int, tuple[str, ...]] = {}
-        for path, entry in owners.items():
-            port = getattr(entry, attribute)
+        for path, port in (*entries.each(f"services.*.{key}", int), *entries.each(f"stores.*.{key}", int)):
             if port in taken:
-                first = decoder.lines[(*taken[port], key)]
-                decoder.problem((*path, key), f"{port} is the port of {taken[port][1]} already (line {first})")
+                first = taken[port]
+                entries.problem(path, f"{port} is the port of {first[1]} already (line {entries.lines[first]})")
             taken.setdefault(port, path)
 
 
-def _references(document: Document, decoder: Decoder) -> None:
-    known = {*document.services, *document.stores}
-    for path, entry in _images(document):
-        if entry.stack not in document.stacks:
-            decoder.problem((*path, "stack"), f"unknown stack {entry.stack!r}; expected one of {', '.join(document.stacks)}")
-        for index, need in enumerate(entry.needs):
-            if need not in known:
-                decoder.problem((*path, "needs", str(index)), f"unknown service or store {need!r}")
-    for path, namespace in [
-        *((path, entry.namespace) for path, entry in _images(document)),
-        *((("stores", name), store.namespace) for name, store in document.stores.items()),
-    ]:
-        if namespace not in document.namespaces:
-            decoder.problem((*path, "namespace"), f"unknown namespace {namespace!r}; expected one of {', '.join(document.namespaces)}")
-    if document.database.store not in document.stores:
-        decoder.problem(("database", "store"), f"unknown store {document.database.store!r}")
-    if document.database.job not in document.jobs:
-        decoder.problem(("database", "job"), f"unknown job {document.database.job!r}")
+def _references(entries: Entries) -> None:
+    for pattern, (kinds, what) in REFERENCES.items():
+        for path, name in entries.each(pattern, str):
+            if all(entries.absent((kind, name)) for kind in kinds):
+                names = ", ".join(known for kind in kinds for known in entries.keys.get((kind,), ()))
+                entries.problem(path, f"unknown {what} {name!r}; expected one of {names}")
+    namespaces = entries.values.get(("namespaces",))
+    if isinstance(namespaces, tuple):
+        for kind in ("services", "jobs", "stores"):
+            for path, name in entries.each(f"{kind}.*.namespace", str):
+                if name not in namespaces:
+                    entries.problem(path, f"unknown namespace {name!r}; expected one of {', '.join(namespaces)}")
 
 
-def _loops(document: Document, decoder: Decoder) -> None:
-    needs: Mapping[str, tuple[str, ...]] = {name: service.needs for name, service in document.services.items()}
+def _loops(entries: Entries) -> None:
+    needs: dict[str, list[str]] = {}
+    for path, need in entries.each("services.*.needs.*", str):
+        needs.setdefault(path[1], []).append(need)
     done: set[str] = set()
 
     def visit(name: str, trail: tuple[str, ...]) -> None:
         if name in trail:
             loop = (*trail[trail.index(name) :], name)
-            decoder.problem(("services", trail[-1], "needs"), f"a dependency loop: {' → '.join(loop)}")
+            entries.problem(("services", trail[-1], "needs"), f"a dependency loop: {' → '.join(loop)}")
         elif name in needs and name not in done:
             for need in needs[name]:
                 visit(need, (*trail, name))
@@ -94,66 +109,51 @@ def _loops(document: Document, decoder: Decoder) -> None:
         visit(name, ())
 
 
-def _files(document: Document, root: Path, decoder: Decoder) -> None:
-    def wanted(path: tuple[str, ...], relative: str, what: str) -> None:
-        target = root / relative
-        if not target.resolve().is_relative_to(root.resolve()):
-            decoder.problem(path, f"{what} {relative} lies outside the checkout")
-        elif not target.exists():
-            decoder.problem(path, f"{what} {relative} does not exist")
-
-    for name, stack in document.stacks.items():
-        wanted(("stacks", name, "dockerfile"), stack.dockerfile, "the Dockerfile")
-        for index, shared in enumerate(stack.shared):
-            wanted(("stacks", name, "shared", str(index)), shared, "the file")
-    for path, entry in _images(document):
-        wanted((*path, "path"), entry.path, "the folder")
-        if entry.dockerfile:
-            wanted((*path, "dockerfile"), entry.dockerfile, "the Dockerfile")
-        for key, values, what in (("packages", entry.packages, "the folder"), ("files", entry.files, "the file")):
-            for index, value in enumerate(values):
-                wanted((*path, key, str(index)), value, what)
-    wanted(("database", "migrations"), document.database.migrations, "the folder")
-    for name, environment in document.environments.items():
-        if environment.overlay:
-            wanted(("environments", name, "overlay"), environment.overlay, "the overlay")
-    if document.smoke:
-        wanted(("smoke",), document.smoke, "the file")
+def _files(entries: Entries, root: Path) -> None:
+    inside = root.resolve()
+    for pattern, what in FILES.items():
+        for path, relative in entries.each(pattern, str):
+            target = root / relative
+            if not target.resolve().is_relative_to(inside):
+                entries.problem(path, f"{what} {relative} lies outside the checkout")
+            elif not target.exists():
+                entries.problem(path, f"{what} {relative} does not exist")
 
 
-def _environments(document: Document, decoder: Decoder) -> None:
-    for name, environment in document.environments.items():
-        if environment.kind == "kubernetes":
-            for key in ("overlay", "cluster"):
-                if getattr(environment, key) is None:
-                    decoder.problem(("environments", name), f"{key} is missing: a kubernetes environment has one")
-    for name, service in document.services.items():
-        for environment_name in service.replicas:
-            if environment_name not in document.environments:
-                decoder.problem(("services", name, "replicas", environment_name), f"unknown environment {environment_name!r}")
+def _environments(entries: Entries) -> None:
+    for path, kind in entries.each("environments.*.kind", str):
+        for key in ("overlay", "cluster"):
+            if kind == "kubernetes" and entries.absent((*path[:-1], key)):
+                entries.problem(path[:-1], f"{key} is missing: a kubernetes environment has one")
+    for name in entries.keys.get(("services",), ()):
+        for environment in entries.keys.get(("services", name, "replicas"), ()):
+            if entries.absent(("environments", environment)):
+                entries.problem(("services", name, "replicas", environment), f"unknown environment {environment!r}")
 
 
-def _variable(name: str, variable: VariableEntry, document: Document, decoder: Decoder) -> None:
+def _variable(name: str, entries: Entries) -> None:
     path = ("variables", name)
-    known = {*document.services, *document.jobs, *document.stores}
-    if isinstance(variable.readers, str):
-        if variable.readers != "all":
-            decoder.problem((*path, "readers"), f"expected a list of names, or all, not {variable.readers!r}")
-    else:
-        for index, reader in enumerate(variable.readers):
-            if reader not in known:
-                decoder.problem((*path, "readers", str(index)), f"unknown service, job or store {reader!r}")
-        if not variable.readers and not variable.awaits:
-            decoder.problem(path, "nobody reads it: expected a name in `readers`, or in `awaits`")
-    if variable.required and variable.default is not None:
-        decoder.problem((*path, "default"), "a required variable has no default")
-    if variable.secret and (variable.default is not None or variable.local is not None):
-        decoder.problem(path, "a secret has no value in this file")
-    if (variable.type == "enum") != bool(variable.values):
-        decoder.problem(path, "type enum and a list of values go together")
-    for key in ("default", "local"):
-        value = getattr(variable, key)
-        if value is not None and variable.values and value not in variable.values:
-            decoder.problem((*path, key), f"expected one of {', '.join(variable.values)}, not {value!r}")
-        if value and variable.type in ("int", "port") and not value.isdecimal():
-            decoder.problem((*path, key), f"expected a whole number in quotes, not {value!r}")
+    readers, required, kind, options = (
+        entries.values.get((*path, "readers")),
+        entries.values.get((*path, "required")),
+        entries.get((*path, "type"), "string"),
+        entries.get((*path, "values"), ()),
+    )
+    given = {key: entries.values.get((*path, key)) for key in ("default", "local") if (*path, key) in entries.lines}
+    if isinstance(readers, str) and readers != "all":
+        entries.problem((*path, "readers"), f"expected a list of names, or all, not {readers!r}")
+    if all(entries.get((*path, key), ()) == () for key in ("readers", "awaits")):
+        entries.problem(path, "nobody reads it: expected a name in `readers`, or in `awaits`")
+    if required and "default" in given:
+        entries.problem((*path, "default"), "a required variable has no default")
+    if entries.values.get((*path, "secret")) and given:
+        entries.problem(path, "a secret has no value in this file")
+    if kind is not None and options is not None and (kind == "enum") != bool(options):
+        entries.problem(path, "type enum and a list of values go together")
+    for key, value in given.items():
+        if not isinstance(value, str):
+            continue
+        if options and value not in options:
+            entries.problem((*path, key), f"expected one of {', '.join(options)}, not {value!r}")
+        if value and kind in ("int", "port") and not value.isdecimal():
+            entries.problem((*path, key), f"expected a whole number in quotes, not {value!r}")

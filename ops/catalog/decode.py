@@ -1,44 +1,27 @@
-"""YAML nodes into dataclasses, gathering every mistake with its line instead of stopping at the first."""
+"""YAML nodes into dataclasses, noting every mistake with its line instead of stopping at the first."""
 
 import difflib
 import re
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 
 import yaml
 
-Lines = dict[tuple[str, ...], int]
-Path = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
-    """A mistake in the catalogue: 1-based line, where in the document, what was expected."""
-
-    line: int
-    where: str
-    what: str
+from ops.catalog.entries import Entries, Path
 
 
 class Decoder:
-    """Reads nodes into the types of `document`, and remembers the line of every entry."""
+    """Reads nodes into the types of `document`, and notes in `entries` what stands where."""
 
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self.lines: Lines = {}
-
-    def problem(self, path: Path, what: str, line: int | None = None) -> None:
-        """Note a mistake at `path`, on the line where that entry (or its nearest known parent) begins."""
-        while line is None and path not in self.lines and len(path) > 1:
-            path, what = path[:-1], f"{path[-1]}: {what}"
-        self.problems.append(Problem(line or self.lines.get(path, 1), ".".join(path), what))
+    def __init__(self, entries: Entries) -> None:
+        self.entries = entries
 
     def decode(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
         """The value of a node as `kind`, or None where the node is wrong (the problem is noted)."""
-        self.lines[path] = node.start_mark.line + 1
+        self.entries.lines[path] = node.start_mark.line + 1
         origin = typing.get_origin(kind)
         if origin in (typing.Union, types.UnionType):
             return self._union(node, kind, path, constraints)
@@ -60,60 +43,65 @@ class Decoder:
 
     def _literal(self, node: yaml.Node, options: tuple[str, ...], path: Path) -> object:
         if isinstance(node, yaml.ScalarNode) and node.value in options:
-            return node.value
-        self.problem(path, f"expected one of {', '.join(options)}{_guess(_text(node), options)}, not {_text(node)}")
+            return self.entries.note(path, node.value)
+        self.entries.problem(path, f"expected one of {', '.join(options)}{_guess(_text(node), options)}, not {_text(node)}")
         return None
 
     def _sequence(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
         if not isinstance(node, yaml.SequenceNode):
-            self.problem(path, f"expected a list, not {_text(node)}")
+            self.entries.problem(path, f"expected a list, not {_text(node)}")
             return ()
-        return tuple(self.decode(item, kind, (*path, str(index)), constraints) for index, item in enumerate(node.value))
+        items = tuple(self.decode(item, kind, (*path, str(index)), constraints) for index, item in enumerate(node.value))
+        return items if None in items else self.entries.note(path, items)
 
     def _entries(self, node: yaml.Node, path: Path) -> typing.Iterator[tuple[str, yaml.Node, int]]:
         if not isinstance(node, yaml.MappingNode):
-            self.problem(path, f"expected a mapping, not {_text(node)}")
+            self.entries.problem(path, f"expected a mapping, not {_text(node)}")
             return
         seen: dict[str, int] = {}
         for key, value in node.value:
             name, line = str(key.value), key.start_mark.line + 1
             if name in seen:
-                self.problem(path, f"{name} is here twice, first on line {seen[name]}", line)
+                self.entries.problem(path, f"{name} is here twice, first on line {seen[name]}", line)
                 continue
             seen[name] = line
             yield name, value, line
+        self.entries.keys[path] = tuple(seen)
 
     def _mapping(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
         pattern = str(constraints.get("names", ".*"))
         found = {}
         for name, value, line in self._entries(node, path):
             if not re.match(pattern, name):
-                self.problem((*path, name), f"expected a name that matches {pattern}", line)
+                self.entries.problem((*path, name), f"expected a name that matches {pattern}", line)
+                self.entries.unreadable.add(path)
             found[name] = self.decode(value, kind, (*path, name), {})
-            self.lines[(*path, name)] = line
+            self.entries.lines[(*path, name)] = line
         return found
 
     def _record(self, node: yaml.Node, kind: type, path: Path) -> object:
         known, hints = _fields(kind)
         given: dict[str, object] = {}
-        count = len(self.problems)
+        count = len(self.entries.problems)
         for key, value, line in self._entries(node, path):
             if key not in known:
-                self.problem((*path, key), f"unknown key{_guess(key, known)}; expected one of {', '.join(known)}", line)
+                self.entries.problem((*path, key), f"unknown key{_guess(key, known)}; expected one of {', '.join(known)}", line)
+                self.entries.unreadable.add(path)
                 continue
             field = known[key]
             given[field.name] = self.decode(value, hints[field.name], (*path, key), field.metadata)
         missing = [key for key, f in known.items() if f.name not in given and f.default is MISSING and f.default_factory is MISSING]
         if isinstance(node, yaml.MappingNode):
             for key in missing:
-                self.problem(path, f"{key} is missing: {known[key].metadata['description']}")
-        return kind(**given) if not missing and len(self.problems) == count else None
+                self.entries.problem(path, f"{key} is missing: {known[key].metadata['description']}")
+                self.entries.lines[(*path, key)] = self.entries.lines[path]
+        return kind(**given) if not missing and len(self.entries.problems) == count else None
 
     def _scalar(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
         value: object = None
         tag = node.tag.rpartition(":")[2]
         if not isinstance(node, yaml.ScalarNode):
-            self.problem(path, f"expected {_NAMES[kind]}, not {_text(node)}")
+            self.entries.problem(path, f"expected {_NAMES[kind]}, not {_text(node)}")
             return None
         if kind is str and tag == "str":
             value = node.value
@@ -123,17 +111,17 @@ class Decoder:
             value = node.value == "true"
         else:
             hint = " (put it in quotes)" if kind is str and tag in ("int", "bool", "float") else ""
-            self.problem(path, f"expected {_NAMES[kind]}, not {_text(node)}{hint}")
+            self.entries.problem(path, f"expected {_NAMES[kind]}, not {_text(node)}{hint}")
             return None
-        return value if self._fits(value, path, constraints) else None
+        return self.entries.note(path, value) if self._fits(value, path, constraints) else None
 
     def _fits(self, value: object, path: Path, constraints: Mapping[str, object]) -> bool:
         pattern, low, high = (constraints.get(k) for k in ("pattern", "minimum", "maximum"))
         if isinstance(pattern, str) and isinstance(value, str) and not re.search(pattern, value):
-            self.problem(path, f"{value!r} does not match {pattern}: {constraints['description']}")
+            self.entries.problem(path, f"{value!r} does not match {pattern}: {constraints['description']}")
             return False
         if isinstance(value, int) and ((isinstance(low, int) and value < low) or (isinstance(high, int) and value > high)):
-            self.problem(path, f"expected a number from {low}{f' to {high}' if high else ''}, not {value}")
+            self.entries.problem(path, f"expected a number from {low}{f' to {high}' if high else ''}, not {value}")
             return False
         return True
 

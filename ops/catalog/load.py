@@ -5,8 +5,9 @@ from pathlib import Path
 import yaml
 
 from ops.catalog.check import check
-from ops.catalog.decode import Decoder, Problem
+from ops.catalog.decode import Decoder
 from ops.catalog.document import Document, EnvironmentEntry, JobEntry, ServiceEntry, VariableEntry
+from ops.catalog.entries import Entries, Problem
 from ops.catalog.model import (
     Catalog,
     Cluster,
@@ -36,17 +37,15 @@ def load(root: Path | None = None) -> Catalog:
     Raises `UsageError` that lists every mistake with file, line and what was expected.
     """
     root = root or checkout()
-    decoder = Decoder()
-    document = _document(root / FILE, decoder)
-    problems = decoder.problems
-    if document is not None:
-        check(document, root, decoder)
-    if problems or document is None:
-        raise UsageError(f"reading {FILE}", _listing(problems), f"Correct {FILE}; its shape is described in platform.schema.json.")
+    entries = Entries()
+    document = _document(root / FILE, entries)
+    check(entries, root)
+    if entries.problems or document is None:
+        raise UsageError(f"reading {FILE}", _listing(entries.problems), f"Correct {FILE}; its shape is described in platform.schema.json.")
     return _catalog(document, root)
 
 
-def _document(file: Path, decoder: Decoder) -> Document | None:
+def _document(file: Path, entries: Entries) -> Document | None:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -54,15 +53,15 @@ def _document(file: Path, decoder: Decoder) -> Document | None:
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
-        decoder.problems.append(_syntax(text, error))
+        entries.problems.append(_syntax(text, error))
         return None
     except yaml.YAMLError as error:
-        decoder.problems.append(Problem(1, "", f"not YAML: {error}"))
+        entries.problems.append(Problem(1, "", f"not YAML: {error}"))
         return None
     if node is None:
-        decoder.problems.append(Problem(1, "", "the file is empty"))
+        entries.problems.append(Problem(1, "", "the file is empty"))
         return None
-    document = decoder.decode(node, Document, (), {})
+    document = Decoder(entries).decode(node, Document, (), {})
     return document if isinstance(document, Document) else None
 
 

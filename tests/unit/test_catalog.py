@@ -99,10 +99,93 @@ def test_a_mistake_is_told_with_its_line_and_what_was_expected(tmp_path: Path, o
     assert expected in mistakes(tmp_path, GOOD.replace(old, new, 1))
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    text = GOOD.replace("needs: [b, db]", "needs: [x, y]").replace("job: j}", "job: k}").replace("stack: go, path: b", "stack: g, path: b")
-    lines = [int(line.split(":")[1]) for line in mistakes(tmp_path, text).splitlines()]
-    assert len(lines) == 4 and lines == sorted(lines)
+EVERYTHING_WRONG = """\
+platform: demo
+registry: registry.example
+prefix: demo
+stacks:
+  go: {dockerfile: gone, test: go, user: 1001}
+services:
+  a: {stack: goo, path: a, port: "8001", localPort: 18001, namespace: n, needs: [b, x], colour: red}
+  b: {stack: go, path: b, port: 8002, localPort: 18001, needs: [a], routes: [{prefix: b}, {prefix: /b}]}
+  c: {stack: go, path: c, port: 8002, localPort: 18003, namespace: m, routes: [{prefix: /b}]}
+stores:
+  db: {image: postgres, port: 8002, localPort: 15432, namespace: n, data: /data}
+namespaces: [n]
+database: {store: db, name: x, user: x, migrations: m, job: j}
+environments:
+  local: {kind: local, domain: 1}
+  staging: {kind: kubernetes, overlay: o}
+variables:
+  KEY: {required: "yes", secret: true, local: x, readers: [a, z]}
+"""
+
+
+def test_mistakes_of_shape_and_contradictions_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    told = mistakes(tmp_path, EVERYTHING_WRONG).splitlines()
+    lines = [int(line.split(":")[1]) for line in told]
+    assert lines == sorted(lines)
+    expected = [
+        (5, "stacks.go.dockerfile: the Dockerfile gone does not exist"),
+        (5, "stacks.go.test: expected a list, not 'go'"),
+        (7, "services.a.colour: unknown key"),
+        (7, "services.a.needs.1: unknown service or store 'x'; expected one of a, b, c, db"),
+        (7, "services.a.port: expected a whole number, not '8001'"),
+        (7, "services.a.stack: unknown stack 'goo'; expected one of go"),
+        (8, "services.b.localPort: 18001 is the port of a already (line 7)"),
+        (8, "services.b.needs: a dependency loop: a → b → a"),
+        (8, "services.b.routes.0.prefix: 'b' does not match"),
+        (8, "services.b: namespace is missing"),
+        (9, "services.c.namespace: unknown namespace 'm'; expected one of n"),
+        (9, "services.c.path: the folder c does not exist"),
+        (9, "services.c.port: 8002 is the port of b already (line 8)"),
+        (9, "services.c.routes.0: /b is routed to b"),
+        (11, "stores.db.image: 'postgres' does not match"),
+        (11, "stores.db.port: 8002 is the port of b already (line 8)"),
+        (13, "database.job: unknown job 'j'"),
+        (15, "environments.local.domain: expected text, not '1'"),
+        (16, "environments.staging: cluster is missing: a kubernetes environment has one"),
+        (16, "environments.staging: domain is missing"),
+        (18, "variables.KEY.readers.1: unknown service, job or store 'z'"),
+        (18, "variables.KEY.required: expected true or false"),
+        (18, "variables.KEY: a secret has no value in this file"),
+        (18, "variables.KEY: description is missing"),
+    ]
+    assert len(told) == len(expected)
+    for line, (number, words) in zip(told, expected, strict=True):
+        assert line.startswith(f"platform.yaml:{number}: {words}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("  b: {stack: go,", "  b: {stack: 7,", "services.b.stack: expected text, not '7'"),  # a needs b, B_URL is read by a
+        ("  b: {", "  B: {", "services.B: expected a name that matches"),
+        ("services:\n", "servises:\n", "services is missing|unknown key (did you mean services?)"),
+        ("jobs:\n", "jbos:\n", "unknown key (did you mean jobs?)"),
+        ("stacks:\n  go: {dockerfile: go.Dockerfile, test: [go, test], user: 1001}", "stacks: go", "stacks: expected a mapping"),
+        ("stacks:\n  go: {dockerfile: go.Dockerfile, test: [go, test], user: 1001}\n", "", "stacks is missing"),
+        ("namespaces: [n]", "namespaces: n", "namespaces: expected a list, not 'n'"),
+        ("namespaces: [n]", "namespaces: [[n]]", "namespaces.0: expected text, not a list"),
+        ("port: 8002", "port: 80020", "services.b.port: expected a number from 1 to 65535, not 80020"),
+        ("needs: [b, db]", "needs: b", "services.a.needs: expected a list, not 'b'"),
+        ("overlay: o", "overly: o", "unknown key (did you mean overlay?)"),
+        ("overlay: o", "overlay: /o", "environments.staging.overlay: '/o' does not match"),
+        ("cluster: {context: s, ", "cluster: {", "environments.staging.cluster: context is missing"),
+        ("kind: kubernetes, domain: s.example, overlay: o", "kind: k8s, domain: s.example", "environments.staging.kind: expected one of"),
+        ("readers: [a], description: A key", "reader: [a], description: A key", "unknown key (did you mean readers?)"),
+        ("readers: [a], description: A key", "readers: [7], description: A key", "variables.KEY.readers.0: expected text, not '7'"),
+        ("type: port, readers: all", "type: enum, values: x, readers: all", "variables.PORT.values: expected a list, not 'x'"),
+        ("type: port, readers: all", "type: enun, values: [x], readers: all", "variables.PORT.type: expected one of"),
+        ("job: j}", "job: [j]}", "database.job: expected text, not a list"),
+        ("database: {", "database: {smoke: x, ", "database.smoke: unknown key"),
+    ],
+)
+def test_a_wrong_entry_is_told_once_and_makes_no_mistakes_elsewhere(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert old in GOOD
+    found = sorted(mistakes(tmp_path, GOOD.replace(old, new, 1)).splitlines())
+    assert len(found) == len(told.split("|")), found
+    assert all(words in line for words, line in zip(told.split("|"), found, strict=True)), found
 
 
 def test_an_empty_or_missing_file_is_an_error_and_no_traceback(tmp_path: Path) -> None:
