@@ -1,6 +1,9 @@
 """`platform.yaml` into a `Catalog`: read, decoded, checked against itself and against the checkout; every mistake at once."""
 
+from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
@@ -13,6 +16,7 @@ from ops.catalog.model import (
     Cluster,
     Database,
     Environment,
+    Image,
     Job,
     Route,
     Service,
@@ -23,6 +27,7 @@ from ops.catalog.model import (
 from ops.errors import UsageError
 
 FILE = "platform.yaml"
+Built = TypeVar("Built", bound=Image)
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -89,7 +94,7 @@ def _catalog(document: Document, root: Path) -> Catalog:
         prefix=document.prefix,
         stacks=stacks,
         services={name: _service(name, entry, stacks[entry.stack]) for name, entry in document.services.items()},
-        jobs={name: _job(name, entry, stacks[entry.stack]) for name, entry in document.jobs.items()},
+        jobs={name: _image(Job, name, entry, stacks[entry.stack]) for name, entry in document.jobs.items()},
         stores={name: Store(name, s.image, s.port, s.local_port, s.namespace, s.data) for name, s in document.stores.items()},
         namespaces=document.namespaces,
         database=Database(**{f: getattr(document.database, f) for f in ("store", "name", "user", "migrations", "job")}),
@@ -99,38 +104,15 @@ def _catalog(document: Document, root: Path) -> Catalog:
     )
 
 
+def _image(kind: Callable[..., Built], name: str, entry: ServiceEntry | JobEntry, stack: Stack) -> Built:
+    """Fields of one name are the same in the entry and in the value; the entry names its stack, and may leave its Dockerfile to it."""
+    same = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    return kind(**{**same, "name": name, "stack": stack, "dockerfile": entry.dockerfile or stack.dockerfile})
+
+
 def _service(name: str, entry: ServiceEntry, stack: Stack) -> Service:
-    return Service(
-        name=name,
-        stack=stack,
-        path=entry.path,
-        dockerfile=entry.dockerfile or stack.dockerfile,
-        namespace=entry.namespace,
-        packages=entry.packages,
-        files=entry.files,
-        needs=entry.needs,
-        port=entry.port,
-        local_port=entry.local_port,
-        health=entry.health,
-        ready=entry.ready,
-        replicas=dict(entry.replicas),
-        routes=tuple(Route(route.prefix, route.public) for route in entry.routes),
-        migrations=entry.migrations,
-        page=entry.page,
-    )
-
-
-def _job(name: str, entry: JobEntry, stack: Stack) -> Job:
-    return Job(
-        name=name,
-        stack=stack,
-        path=entry.path,
-        dockerfile=entry.dockerfile or stack.dockerfile,
-        namespace=entry.namespace,
-        packages=entry.packages,
-        files=entry.files,
-        needs=entry.needs,
-    )
+    routes = tuple(Route(route.prefix, route.public) for route in entry.routes)
+    return replace(_image(Service, name, entry, stack), routes=routes)
 
 
 def _environment(name: str, entry: EnvironmentEntry) -> Environment:
