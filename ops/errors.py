@@ -12,6 +12,7 @@ class Exit(IntEnum):
     REFUSED = 3
     ROLLED_BACK = 4
     CHANGES = 10
+    INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 class Failure(Exception):
@@ -29,6 +30,10 @@ class Failure(Exception):
         self.remedy = remedy
         if code is not None:
             self.code = code
+
+    def document(self) -> dict[str, object]:
+        """What `--json` prints of a failure."""
+        return {"error": {"doing": self.doing, "cause": self.cause, "remedy": self.remedy, "exitCode": int(self.code)}}
 
 
 class UsageError(Failure):

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _json = False
+_answered = False
 _heard = True
 
 
 def use_json(wanted: bool) -> None:
-    """From now on stdout belongs to `emit_json`, and people's text goes to stderr."""
-    global _json  # noqa: PLW0603 (one process speaks one way)
-    _json = wanted
+    """A verb begins: with `--json` stdout belongs to its one document, and people's text goes to stderr."""
+    global _json, _answered
+    _json, _answered = wanted, False
 
 
 def machine_readable() -> bool:
@@ -81,11 +82,18 @@ def heard() -> bool:
 
 
 def error(failure: Failure) -> None:
-    """A failure in its three parts: what was being done, what went wrong, what to do next."""
+    """A failure in its three parts: what was being done, what went wrong, what to do next; for machines as their document too."""
     red, reset = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
     cause = failure.cause.replace("\n", "\n       ")
     remedy = failure.remedy.replace("\n", "\n       ")
     _write(sys.stderr, f"{red}error{reset}: {failure.doing}\n cause: {cause}\n  next: {remedy}")
+    answer_failed(failure)
+
+
+def answer_failed(failure: Failure) -> None:
+    """With `--json`, the failure as the verb's document, unless the verb has printed its document before it failed."""
+    if _json and not _answered:
+        emit_json(failure.document())
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
@@ -112,9 +120,17 @@ def _escaped(text: str) -> str:
 
 
 def emit_json(document: object, version: int = 1) -> None:
-    """The one document of a verb on stdout, or one event of a long one (a line each)."""
+    """The one document of a verb on stdout."""
+    global _answered  # noqa: PLW0603 (one process speaks one way)
     body = {"version": version, **document} if isinstance(document, dict) else {"version": version, "items": document}
-    _write(sys.stdout, json.dumps(body, ensure_ascii=False, default=str))
+    line = json.dumps(body, ensure_ascii=False, default=str)
+    _answered = True
+    _write(sys.stdout, line)
+
+
+def emit_line(event: Mapping[str, object], version: int = 1) -> None:
+    """One line of a verb whose output has no end (`logs`): a document each, and a failure is the last of them."""
+    _write(sys.stdout, json.dumps({"version": version, **event}, ensure_ascii=False))
 
 
 class Progress:

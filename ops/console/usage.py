@@ -9,7 +9,7 @@ from invoke.exceptions import Exit as Leave
 from invoke.exceptions import ParseError
 from invoke.program import Program
 
-from ops.console.output import deafen, error
+from ops.console.output import deafen, error, use_json
 from ops.errors import Exit, UsageError
 
 
@@ -21,18 +21,18 @@ class Speaker(Program):
         try:
             super().parse_tasks()
         except (ParseError, ValueError) as wrong:  # ValueError: a word where a number is expected, which Invoke lets through
-            _leave(wrong)
+            self._leave(wrong)
 
     def parse_cleanup(self) -> None:
         """`--list`, `--help`."""
         try:
             super().parse_cleanup()
         except ParseError as wrong:
-            _leave(wrong)
+            self._leave(wrong)
         except Leave as leave:
             if not leave.message:
                 raise
-            _leave(ParseError(leave.message))  # `--list NO-SUCH-COLLECTION`
+            self._leave(ParseError(leave.message))  # `--list NO-SUCH-COLLECTION`
         except BrokenPipeError:
             deafen(sys.stdout)
             raise Leave(code=Exit.DONE) from None
@@ -40,12 +40,16 @@ class Speaker(Program):
             with suppress(BrokenPipeError):
                 sys.stdout.flush()
 
+    def _leave(self, wrong: Exception) -> None:
+        use_json(not {"--json", "-j"}.isdisjoint(self.argv))  # no verb was parsed that could have said so
+        _tell(wrong)
+        if os.environ.get("NEXTAI_DEBUG"):
+            raise wrong
+        raise Leave(code=Exit.USAGE)
 
-def _leave(wrong: Exception) -> None:
-    if os.environ.get("NEXTAI_DEBUG"):
-        raise wrong
+
+def _tell(wrong: Exception) -> None:
     words = re.sub(r"^Flag <Argument: ([\w-]+)\b.*> needed value and was not given one!$", r"--\1 needs a value", str(wrong))
     if isinstance(wrong, ValueError):
         words = f"expected a whole number, not {words.rpartition(': ')[2]}"
     error(UsageError("reading the command line", words, "`invoke --list` lists the verbs, `invoke --help VERB` tells about one."))
-    raise Leave(code=Exit.USAGE)

@@ -15,11 +15,10 @@ from invoke.context import Context
 from invoke.exceptions import Exit as Leave
 from invoke.tasks import Task, task
 
-from ops.console.output import error, use_json
+from ops.console.output import answer_failed, error, use_json
 from ops.errors import Exit, Failure, UsageError
 
 P = ParamSpec("P")
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def verb(
@@ -76,18 +75,20 @@ def guarded(work: Callable[[], int | None], doing: str = "running this command")
     except Failure as failure:
         error(failure)
         return failure.code
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        words = str(interrupt) or "interrupted"
+        print(f"\n{words}", file=sys.stderr)
+        answer_failed(Failure(doing, words, "Run it again.", code=Exit.INTERRUPTED))
+        return Exit.INTERRUPTED
     except OSError as failure:
         error(Failure(doing, f"{failure.filename or ''} {failure.strerror or failure}".strip(), _remedy(failure)))
         return Exit.FAILED
     except Exception as failure:
-        if os.environ.get("NEXTAI_DEBUG"):
-            raise
         place = traceback.extract_tb(failure.__traceback__)[-1]
         cause = f"{type(failure).__name__}: {failure} ({Path(place.filename).name}:{place.lineno})"
         error(Failure(doing, f"a defect of the build system: {cause}", "Run it with NEXTAI_DEBUG=1, and report what it prints."))
+        if os.environ.get("NEXTAI_DEBUG"):
+            raise
         return Exit.FAILED
 
 

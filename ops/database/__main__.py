@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         indent = "\n       "
         print(f"error: {failure.doing}", file=sys.stderr)
         print(f" cause: {failure.cause.replace(chr(10), indent)}\n  next: {failure.remedy}", file=sys.stderr, flush=True)
+        if options.json:
+            print(json.dumps({"version": VERSION, **failure.document()}))
         return int(failure.code)
     if options.json:
         print(json.dumps({"version": VERSION, **document}))

@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -200,8 +199,7 @@ def _ctrl_c_on_terminate() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        say("interrupted; nothing that this command started was left running")
-        sys.exit(128 + signal.SIGINT)
+        raise KeyboardInterrupt("interrupted; nothing that this command started was left running") from None
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

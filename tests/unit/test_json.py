@@ -1,0 +1,149 @@
+"""With --json a verb prints one document on standard output, whatever becomes of it; people's text goes to standard error."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit as Leave
+
+import tasks
+from ops import console
+from ops.console.verb import guarded, verb
+from ops.database import __main__ as program
+from ops.errors import Failure, Refused, RolledBack, UsageError
+from ops.local.verb import _ctrl_c_on_terminate
+from ops.secret import Secret
+from tests.unit.test_bad_input import invoke
+
+Document = dict[str, object]
+
+
+@pytest.fixture(autouse=True)
+def for_machines() -> Iterator[None]:
+    console.use_json(True)
+    yield
+    console.use_json(False)
+
+
+def documents(text: str) -> list[Document]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "cause"),
+    [
+        (Failure("deploying", "stuck", "Push."), 1, "stuck"),
+        (UsageError("deploying", "stuck", "Push."), 2, "stuck"),
+        (Refused("deploying", "stuck", "Push."), 3, "stuck"),
+        (RolledBack("deploying", "stuck", "Push."), 4, "stuck"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(13, "Permission denied", "/x"), 1, "/x Permission denied"),
+        (ZeroDivisionError("by nought"), 1, "a defect of the build system: ZeroDivisionError: by nought"),
+    ],
+)
+def test_a_failure_of_any_kind_is_one_document(failure: BaseException, code: int, cause: str, capsys: pytest.CaptureFixture[str]) -> None:
+    @verb(json="one document")
+    def move(_: Context, json: bool = False) -> int | None:
+        console.say("on the way")
+        raise failure
+
+    with pytest.raises(Leave) as left:
+        move(Context(), json=True)
+    told = capsys.readouterr()
+    (document,) = documents(told.out)
+    error = document["error"]
+    assert left.value.code == code and document["version"] == 1
+    assert isinstance(error, dict) and set(error) == {"doing", "cause", "remedy", "exitCode"} and all(error.values())
+    assert error["exitCode"] == code and error["cause"].startswith(cause)
+    assert "on the way" in told.err and cause in told.err
+
+
+def test_a_missing_argument_is_one_document_and_no_text_where_machines_read(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Leave):
+        tasks.deploy(Context(), env=None, json=True)
+    (document,) = documents(capsys.readouterr().out)
+    assert "--env is missing" in str(document["error"])
+
+
+def test_a_defect_that_is_looked_into_is_a_document_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("NEXTAI_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        guarded(lambda: 1 // 0)
+    assert len(documents(capsys.readouterr().out)) == 1
+
+
+@pytest.mark.parametrize("failure", [Failure("deploying", "stuck", "Push."), KeyboardInterrupt()])
+def test_a_verb_that_fails_after_its_document_prints_no_second_one(failure: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+    @verb(json="one document")
+    def move(_: Context, json: bool = False) -> int | None:
+        console.emit_json({"started": True})
+        raise failure
+
+    for _ in range(2):  # the next verb of the same command line has a document of its own
+        with pytest.raises(Leave):
+            move(Context(), json=True)
+        assert documents(capsys.readouterr().out) == [{"version": 1, "started": True}]
+
+
+def test_without_json_standard_output_stays_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    @verb(json="one document")
+    def move(_: Context, json: bool = False) -> int | None:
+        raise Failure("deploying", "stuck", "Push.")
+
+    with pytest.raises(Leave):
+        move(Context(), json=False)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_secret_is_in_no_document(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = Secret("hunter2")
+
+    def work() -> int:
+        raise Failure(f"connecting with {secret}", f"{secret!r} was refused", f"Change {[secret]}.")
+
+    guarded(work)
+    console.emit_json({"password": secret})
+    told = capsys.readouterr()
+    assert "hunter2" not in told.out + told.err and told.out.count("***") == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ("deploy --json", "--env is missing"),
+        ("build --no-such-flag -j", "No idea what '--no-such-flag' is!"),
+        ("no-such-verb --json", "No idea what 'no-such-verb' is!"),
+        ("shell web --env staging --json", "No idea what '--json' is!"),
+        ("release --bump huge --json", "huge"),
+    ],
+)
+def test_wrong_usage_is_one_document(words: str, cause: str) -> None:
+    done = invoke(*words.split())
+    (document,) = documents(done.stdout)
+    error = document["error"]
+    assert isinstance(error, dict) and error["exitCode"] == done.returncode == 2
+    assert cause in error["cause"] and f" cause: {error['cause']}" in done.stderr
+
+
+def test_a_start_that_is_terminated_is_told_as_interrupted(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        with _ctrl_c_on_terminate():
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        return 0
+
+    assert guarded(work) == 130
+    told = capsys.readouterr()
+    (document,) = documents(told.out)
+    assert "nothing that this command started was left running" in str(document["error"])
+    assert "nothing that this command started was left running" in told.err
+
+
+def test_the_migration_image_gives_machines_its_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    assert program.main(["status", "--json"]) == 2
+    (document,) = documents(capsys.readouterr().out)
+    assert "DATABASE_URL is required" in str(document["error"])
