@@ -110,8 +110,18 @@ def rollback(
     return cluster.rollback(env, testbed=testbed, to=to, yes=yes, dry_run=dry_run)
 
 
-@verb(positional=("service",), env=ENV, testbed=TESTBED, follow="go on as lines come", tail="lines from the end", since="as 10m or 1h")
-def logs(_: Context, service: str, env: str, testbed: bool = False, follow: bool = False, tail: int = 100, since: str = "") -> int | None:
+@verb(
+    positional=("service",),
+    env=ENV,
+    testbed=TESTBED,
+    follow="go on as lines come",
+    tail="lines from the end",
+    since="as 10m or 1h",
+    json="a document a line",
+)
+def logs(
+    _: Context, service: str, env: str, testbed: bool = False, follow: bool = False, tail: int = 100, since: str = "", json: bool = False
+) -> int | None:
     """Show the logs of all pods of a service."""
     from ops.cluster import verb as cluster
 
@@ -169,8 +179,8 @@ def migrate_check(_: Context, json: bool = False) -> int | None:
     return database.check()
 
 
-@verb(name="generate", positional=("name",))
-def migrate_generate(_: Context, name: str) -> int | None:
+@verb(name="generate", positional=("name",), json=JSON)
+def migrate_generate(_: Context, name: str, json: bool = False) -> int | None:
     """Make a migration from the changes of the Drizzle schema."""
     from ops.database import verb as database
 
@@ -193,8 +203,8 @@ def doctor(_: Context, json: bool = False) -> int | None:
     return examination.verb()
 
 
-@verb(check="only say what is stale; exit 1 if anything is")
-def sync(_: Context, check: bool = False) -> int | None:
+@verb(check="only say what is stale; exit 1 if anything is", json=JSON)
+def sync(_: Context, check: bool = False, json: bool = False) -> int | None:
     """Write the files that are derived from platform.yaml: contracts and the editors' schema."""
     from ops.config import contract
 

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from ops.errors import Failure
 
@@ -47,7 +48,7 @@ def environment(command: Command) -> dict[str, str]:
 def run(command: Command, *, check: bool = True, show: bool = False, timeout: float | None = None) -> Completed:
     """Run a command to its end and return what it wrote.
 
-    `show` lets its output go to this terminal instead. `timeout` is in seconds.
+    `show` lets its output go to this terminal instead, beside people's text. `timeout` is in seconds.
     Raises `Failure` when the program is missing, or takes too long, or (with `check`) exits other than 0.
     """
     try:
@@ -59,7 +60,8 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
             stdin=subprocess.DEVNULL if command.stdin is None else None,
             text=True,
             errors="replace",
-            capture_output=not show,
+            stdout=_terminal() if show else subprocess.PIPE,
+            stderr=None if show else subprocess.PIPE,
             check=False,
             timeout=timeout,
         )
@@ -73,6 +75,12 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
     if check and completed.code:
         raise Failure(command.doing, _last_words(command, completed), command.remedy)
     return completed
+
+
+def _terminal() -> TextIO:
+    from ops.console.output import stream
+
+    return stream()
 
 
 def _last_words(command: Command, completed: Completed, lines: int = 20) -> str:

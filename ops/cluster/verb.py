@@ -15,7 +15,7 @@ from ops.cluster.plan import Plan, from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.render import render
 from ops.cluster.target import Target, resolve_target
-from ops.console import confirm, emit_json, heard, machine_readable, say, table
+from ops.console import confirm, emit_json, emit_line, heard, machine_readable, say, table
 from ops.errors import Exit, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -203,7 +203,10 @@ def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, sinc
     wanted = Wanted(tail, _seconds(since) if since else None, follow)
     with _cluster(env, testbed) as (catalog, client, _):
         for line in read(catalog, client, service, wanted):
-            say(f"{line.pod} | {line.text}")
+            if machine_readable():
+                emit_line(asdict(line))
+            else:
+                say(f"{line.pod} | {line.text}")
             if not heard():
                 break
     return Exit.DONE

@@ -92,10 +92,12 @@ def _text(document: dict[str, object]) -> str:
 def verb(*, check: bool) -> int:
     """`invoke sync`: write the derived files, or with `check` only say which are stale (exit 1)."""
     from ops.catalog import load
-    from ops.console import say
+    from ops.console import emit_json, machine_readable, say
 
     catalog = load()
     paths = stale(catalog) if check else sync(catalog)
+    if machine_readable():
+        emit_json({"stale" if check else "written": [str(path) for path in paths]})
     for path in paths:
         say(f"{'stale' if check else 'wrote'} {path}")
     if check and paths:

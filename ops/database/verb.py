@@ -1,6 +1,6 @@
 """`migrate`, `migrate.status`, `migrate.check`, `migrate.generate`: what a person sees of this room."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ops.catalog import Catalog, load
@@ -46,8 +46,8 @@ def status(env: str, *, testbed: bool = False) -> int:
     return Exit.DONE
 
 
-def check() -> int:
-    """Check the files themselves: journal, order, gates, and squawk's rules about locks."""
+def check(made: Sequence[Migration] | None = None) -> int:
+    """Check the files themselves: journal, order, gates, and squawk's rules about locks. `made`: those that `generate` has just made."""
     from ops.database.lint import lint
 
     catalog = load()
@@ -62,7 +62,9 @@ def check() -> int:
     for finding in refused:
         say(f"refused: {finding}")
     say(f"{len(migrations)} migrations, {len(refused)} refused statements")
-    _document({"migrations": _entries(migrations), "refused": list(map(_finding, refused)), "waived": list(map(_finding, waived))})
+    document: dict[str, object] = {} if made is None else {"made": _entries(made)}
+    lists = {"migrations": _entries(migrations), "refused": list(map(_finding, refused)), "waived": list(map(_finding, waived))}
+    _document(document | lists)
     return Exit.REFUSED if refused else Exit.DONE
 
 
@@ -75,8 +77,9 @@ def generate(name: str) -> int:
         say(f"made {migration.file}")
     if not new:
         say("the schema has not changed: nothing was made")
+        _document({"made": []})
         return Exit.DONE
-    return check()
+    return check(new)
 
 
 def _folder(catalog: Catalog) -> Path:

@@ -4,15 +4,25 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit as Leave
 
 import tasks
-from ops import console
+from ops import catalog, console
+from ops.cluster import logs
+from ops.cluster import verb as cluster
+from ops.cluster.logs import Line
+from ops.command import Command, run
+from ops.config import contract
 from ops.console.verb import guarded, verb
 from ops.database import __main__ as program
+from ops.database import generate, lint
+from ops.database import verb as database
+from ops.database.journal import Migration
 from ops.errors import Failure, Refused, RolledBack, UsageError
 from ops.local.verb import _ctrl_c_on_terminate
 from ops.secret import Secret
@@ -114,10 +124,13 @@ def test_a_secret_is_in_no_document(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "cause"),
     [
         ("deploy --json", "--env is missing"),
+        ("logs --json", "did not receive required positional arguments: 'service'"),
         ("build --no-such-flag -j", "No idea what '--no-such-flag' is!"),
         ("no-such-verb --json", "No idea what 'no-such-verb' is!"),
+        ("logs web --env staging --tail many --json", "expected a whole number, not 'many'"),
         ("shell web --env staging --json", "No idea what '--json' is!"),
         ("release --bump huge --json", "huge"),
+        ("logs web --env nowhere --json", "nowhere"),
     ],
 )
 def test_wrong_usage_is_one_document(words: str, cause: str) -> None:
@@ -140,6 +153,68 @@ def test_a_start_that_is_terminated_is_told_as_interrupted(capsys: pytest.Captur
     (document,) = documents(told.out)
     assert "nothing that this command started was left running" in str(document["error"])
     assert "nothing that this command started was left running" in told.err
+
+
+def test_every_verb_but_the_shell_has_json() -> None:
+    lacking = [
+        name
+        for name in tasks.namespace.task_names
+        if "json" not in {argument.attr_name or argument.name for argument in tasks.namespace[name].get_arguments()}
+    ]
+    assert lacking == ["shell"]
+
+
+def test_sync_says_what_is_stale_and_what_it_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import dataclasses
+
+    loaded = catalog.load()
+    web = dataclasses.replace(loaded, root=tmp_path, services={"web": loaded.services["web"]})
+    (tmp_path / "apps" / "web").mkdir(parents=True)
+    monkeypatch.setattr(catalog, "load", lambda: web)
+    files = ["platform.schema.json", "apps/web/contract.json"]
+    codes = [contract.verb(check=True), contract.verb(check=False), contract.verb(check=True)]
+    assert codes == [1, 0, 0]
+    assert documents(capsys.readouterr().out) == [
+        {"version": 1, "stale": files},
+        {"version": 1, "written": files},
+        {"version": 1, "stale": []},
+    ]
+
+
+def test_a_made_migration_and_its_check_are_one_document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    new = Migration(0, "0001_x", 7, "SELECT 1;")
+    monkeypatch.setattr(generate, "generate", lambda *_: (new,))
+    monkeypatch.setattr(lint, "lint", lambda *_: [])
+    assert database.generate("x") == 0
+    (document,) = documents(capsys.readouterr().out)
+    assert document["made"] == [{"file": new.file, "when": 7, "hash": new.hash, "transactional": new.transactional}]
+    assert document["refused"] == [] and document["migrations"]
+    monkeypatch.setattr(generate, "generate", lambda *_: ())
+    assert database.generate("x") == 0
+    assert documents(capsys.readouterr().out) == [{"version": 1, "made": []}]
+
+
+def test_logs_are_a_document_a_line_and_a_failure_is_the_last(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def lines(*_: object) -> Iterator[Line]:
+        yield Line("web-1", "web", '{"level": "info"}')
+        yield Line("web-2", "web", "listening")
+        raise Failure("reading logs", "the connection broke", "Run it again.")
+
+    monkeypatch.setattr(cluster, "_cluster", lambda *_: nullcontext((None, None, None)))
+    monkeypatch.setattr(logs, "read", lines)
+    assert guarded(lambda: cluster.logs("web", "staging", testbed=False, follow=False, tail=9, since="")) == 1
+    first, second, last = documents(capsys.readouterr().out)
+    assert first == {"version": 1, "pod": "web-1", "container": "web", "text": '{"level": "info"}'}
+    assert second["pod"] == "web-2" and "the connection broke" in str(last["error"])
+
+
+def test_what_a_program_shows_goes_where_peoples_text_goes(capfd: pytest.CaptureFixture[str]) -> None:
+    for as_json, expected in ((True, ("", "hello\n")), (False, ("hello\n", ""))):
+        console.use_json(as_json)
+        run(Command(("echo", "hello"), "greeting"), show=True)
+        assert capfd.readouterr() == expected
 
 
 def test_the_migration_image_gives_machines_its_failure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
