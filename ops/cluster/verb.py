@@ -185,12 +185,12 @@ def status(env: str, *, testbed: bool) -> int:
         emit_json(
             {"environment": env, "workloads": [asdict(row) for row in found.rows], "last": asdict(found.last) if found.last else None}
         )
-        return Exit.DONE
-    say(f"{target}: {show.last_line(found.last, found.unfinished)}")
-    table(("kind", "name", "ready", "restarts", "age", "image", "why not"), show.status_rows(found.rows))
-    for row in found.rows:
-        for line in row.log:
-            say(f"{row.name} | {line}")
+    else:
+        say(f"{target}: {show.last_line(found.last, found.unfinished)}")
+        table(("kind", "name", "ready", "restarts", "age", "image", "why not"), show.status_rows(found.rows))
+        for row in found.rows:
+            for line in row.log:
+                say(f"{row.name} | {line}")
     return Exit.FAILED if any(row.why for row in found.rows) else Exit.DONE
 
 

@@ -16,6 +16,7 @@ from ops import catalog, console
 from ops.cluster import logs
 from ops.cluster import verb as cluster
 from ops.cluster.logs import Line
+from ops.cluster.status import Row, Status
 from ops.command import Command, run
 from ops.config import contract
 from ops.console.verb import guarded, verb
@@ -208,6 +209,17 @@ def test_logs_are_a_document_a_line_and_a_failure_is_the_last(monkeypatch: pytes
     first, second, last = documents(capsys.readouterr().out)
     assert first == {"version": 1, "pod": "web-1", "container": "web", "text": '{"level": "info"}'}
     assert second["pod"] == "web-2" and "the connection broke" in str(last["error"])
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_workload_that_is_not_ready_is_exit_code_1_for_machines_too(as_json: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ops.cluster import status
+
+    console.use_json(as_json)
+    row = Row("Deployment", "nextai-system", "web", 0, 1, (), 0, 9, "image not found")
+    monkeypatch.setattr(cluster, "_cluster", lambda *_: nullcontext((None, None, "staging")))
+    monkeypatch.setattr(status, "status", lambda *_: Status((row,), None, None))
+    assert cluster.status("staging", testbed=False) == 1
 
 
 def test_what_a_program_shows_goes_where_peoples_text_goes(capfd: pytest.CaptureFixture[str]) -> None:
