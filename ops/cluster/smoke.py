@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import ModuleType
 
 from ops.catalog.model import Catalog
 from ops.cluster.client import Client
@@ -30,21 +29,30 @@ class Reach:
     notes: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What the catalogue's file has: the service to reach, the checks in their order, and what removes what they made."""
+
+    service: str
+    functions: tuple[Callable[[Reach], None], ...]
+    clean_up: Callable[[Reach], None]
+
+
 def verify(catalog: Catalog, client: Client, say: Callable[[str], None]) -> None:
     """Run every check of the catalogue's file. Raises `Failure` that names all that failed."""
-    module = _module(catalog)
-    checks = _checks(module)
-    with _reach(catalog, client, module.SERVICE) as reach:
+    checks = checks_of(catalog)
+    with _reach(catalog, client, checks.service) as reach:
         try:
-            failed = [line for check in checks if (line := _one(check, reach, say))]
+            failed = [line for check in checks.functions if (line := one(check, reach, say))]
         finally:
-            _clean_up(module, reach, say)
+            _clean_up(checks, reach, say)
     if failed:
         raise Failure("checking the platform after the deploy", "\n".join(failed), "Read `invoke logs` of the services that are named.")
-    say(f"{len(checks)} checks passed")
+    say(f"{len(checks.functions)} checks passed")
 
 
-def _module(catalog: Catalog) -> ModuleType:
+def checks_of(catalog: Catalog) -> Checks:
+    """The checks of the file that the catalogue names. Raises `UsageError` where there are none."""
     path = catalog.root / str(catalog.smoke)
     if not path.is_file():
         raise UsageError("looking for the checks after a deploy", f"there is no {path}", "Correct `smoke` in platform.yaml.")
@@ -53,17 +61,13 @@ def _module(catalog: Catalog) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
-
-
-def _checks(module: ModuleType) -> list[Callable[[Reach], None]]:
     found = [thing for name, thing in inspect.getmembers(module, inspect.isfunction) if name.startswith("check_")]
     if not found:
-        raise UsageError("looking for the checks after a deploy", f"{module.__file__} has none", "Write functions named check_….")
-    return sorted(found, key=lambda check: check.__code__.co_firstlineno)
+        raise UsageError("looking for the checks after a deploy", f"{path} has none", "Write functions named check_….")
+    return Checks(module.SERVICE, tuple(sorted(found, key=lambda check: check.__code__.co_firstlineno)), module.clean_up)
 
 
-def _one(check: Callable[[Reach], None], reach: Reach, say: Callable[[str], None]) -> str:
+def one(check: Callable[[Reach], None], reach: Reach, say: Callable[[str], None]) -> str:
     """Run a check; returns what went wrong, or nothing. A check that raises anything has failed, whatever it raised."""
     name = (check.__doc__ or check.__name__).strip().splitlines()[0].rstrip(".")
     try:
@@ -81,9 +85,9 @@ def _one(check: Callable[[Reach], None], reach: Reach, say: Callable[[str], None
     return f"{name}: {wrong}"
 
 
-def _clean_up(module: ModuleType, reach: Reach, say: Callable[[str], None]) -> None:
+def _clean_up(checks: Checks, reach: Reach, say: Callable[[str], None]) -> None:
     try:
-        module.clean_up(reach)
+        checks.clean_up(reach)
     except Exception as error:
         say(f"  the checks could not remove what they made: {error}")
 

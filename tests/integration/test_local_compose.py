@@ -1,15 +1,18 @@
-"""The compose engine on a real Docker Engine: the catalogue's PostgreSQL and Redis, closed as the document says."""
+"""The compose engine on a real Docker Engine: the whole platform, and the catalogue's PostgreSQL and Redis by themselves."""
 
 import socket
+import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from docker import DockerClient
 
 from ops import catalog as catalogue
 from ops.catalog import Catalog
+from ops.cluster import smoke
 from ops.config import local as config
 from ops.errors import Failure
 from ops.local import compose, state
@@ -18,10 +21,16 @@ from ops.testbed import Testbed
 
 
 @pytest.fixture
-def stores_alone(testbed: Testbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Catalog, state.State]]:
-    """The catalogue's PostgreSQL and Redis under a project name and ports of this test's own; no image is built."""
+def engine(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> DockerClient:
+    """The testbed's Docker Engine, as the one of this machine."""
     monkeypatch.setenv("DOCKER_HOST", testbed.docker_host)
     monkeypatch.setenv("DOCKER_CONFIG", str(testbed.docker_config))
+    return DockerClient(base_url=testbed.docker_host)
+
+
+@pytest.fixture
+def stores_alone(engine: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Catalog, state.State]]:
+    """The catalogue's PostgreSQL and Redis under a project name and ports of this test's own; no image is built."""
     whole = catalogue.load()
     kept = {name: replace(store, local_port=free_port()) for name, store in whole.stores.items() if name in ("postgres", "redis")}
     catalog = replace(whole, platform=f"test-{uuid.uuid4().hex[:8]}", stores=kept, services={}, jobs={})
@@ -29,6 +38,34 @@ def stores_alone(testbed: Testbed, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(compose, "_images", lambda _: {})
     yield catalog, home
     compose.stop(catalog, home, volumes=True)
+    assert not compose.leaves(catalog)
+
+
+def test_the_whole_platform_comes_up_and_passes_the_checks_that_follow_a_deploy(engine: DockerClient, tmp_path: Path) -> None:
+    whole = catalogue.load()
+    catalog = replace(
+        whole,
+        platform=f"test-{uuid.uuid4().hex[:8]}",
+        services={name: replace(service, local_port=free_port()) for name, service in whole.services.items()},
+        stores={name: replace(store, local_port=free_port()) for name, store in whole.stores.items()},
+    )
+    home = state.opened(state.State(tmp_path / "of it"))
+    said: list[str] = []
+
+    def run(where: str, argv: Sequence[str], stdin: str = "") -> str:
+        """Run a program in a container, as the checks do it in a pod."""
+        command = ("docker", "exec", "--interactive", f"{catalog.platform}-{where}-1", *argv)
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    try:
+        compose.start(catalog, home)
+        assert {what for _, what, _ in compose.rows(catalog)} == {"ready", "done"}
+        checks = smoke.checks_of(catalog)
+        reach = smoke.Reach(f"http://127.0.0.1:{catalog.services[checks.service].local_port}", run)
+        assert [wrong for check in checks.functions if (wrong := smoke.one(check, reach, said.append))] == []
+        assert len(said) == len(checks.functions) > 9
+    finally:
+        compose.stop(catalog, home, volumes=True)
     assert not compose.leaves(catalog)
 
 
