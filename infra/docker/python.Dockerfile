@@ -18,7 +18,10 @@ RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
 COPY . /src
 ARG SERVICE_NAME
 RUN --mount=type=cache,id=uv,target=/root/.cache/uv \
-    uv sync --locked --no-editable
+    uv sync --locked --no-editable \
+ # When uv saw a local package's sources, which is another moment in each build, is of no use to the image.
+ && find /app/.venv -path '*.dist-info/uv_cache.json' -delete \
+ && find /app/.venv -path '*.dist-info/RECORD' -exec sed -i '/\.dist-info\/uv_cache\.json,/d' {} +
 RUN module="$(python3 -c 'import sys; print(sys.argv[1].replace("-", "_"))' "${SERVICE_NAME}")" \
  && cp -R "${module}" contract.json /app \
  && printf 'import runpy\n\nrunpy.run_module("%s", run_name="__main__", alter_sys=True)\n' "${module}" > /app/__main__.py \
