@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 AUTHORITIES = ("ca", "front-proxy-ca", "etcd-ca")
+FORM = "2"  # another one, when what is made below changes: those of the last time do not serve then
 SERVER, CLIENT = "server", "client"
 USERS = {  # name -> (organisation, common name), as the API server's RBAC knows them
     "admin": ("system:masters", "testbed-admin"),
@@ -30,13 +31,18 @@ USERS = {  # name -> (organisation, common name), as the API server's RBAC knows
 
 def prepare(layout: Layout) -> None:
     """Make what is not there. Other addresses mean new certificates; else those of the last time serve on."""
-    marker = layout.pki / "network"
-    if not marker.exists() or marker.read_text() != str(layout.network):
+    marker = layout.pki / "made"
+    if not marker.exists() or marker.read_text() != made_from(layout):
         _make(layout)
-        write(marker, str(layout.network))
+        write(marker, made_from(layout))
     for user in USERS:
         path = layout.kubeconfig if user == "admin" else layout.conf / f"{user}.kubeconfig"
         write(path, kubeconfig(layout, user), 0o600)
+
+
+def made_from(layout: Layout) -> str:
+    """What the certificates depend on."""
+    return f"{FORM} {layout.network}"
 
 
 def kubeconfig(layout: Layout, user: str) -> str:
@@ -92,9 +98,11 @@ def _issue(
     key = ec.generate_private_key(ec.SECP256R1())
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation)] if organisation else []
     subject = x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    issuer, signing_key = subject, key
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    issuer, signing_key, signers = subject, key, own
     if signer:
-        issuer = x509.load_pem_x509_certificate((folder / f"{signer}.crt").read_bytes()).subject
+        authority = x509.load_pem_x509_certificate((folder / f"{signer}.crt").read_bytes())
+        issuer, signers = authority.subject, authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         loaded = serialization.load_pem_private_key((folder / f"{signer}.key").read_bytes(), None)
         assert isinstance(loaded, ec.EllipticCurvePrivateKey)  # written below
         signing_key = loaded
@@ -109,6 +117,9 @@ def _issue(
         .not_valid_after(now + datetime.timedelta(days=3650))
         .add_extension(x509.BasicConstraints(ca=not signer, path_length=None), critical=True)
         .add_extension(_key_usage(authority=not signer), critical=True)
+        # Python from 3.13 on takes no certificate without these.
+        .add_extension(own, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(signers), critical=False)
     )
     if usages:
         oids = {SERVER: ExtendedKeyUsageOID.SERVER_AUTH, CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}

@@ -153,7 +153,8 @@ def _fingerprint(layout: Layout) -> str:
     everything = _daemons(layout, frozenset({"engine", "cluster"}))
     files = {**engine.configuration(layout, mtu), **cluster.configuration(layout, mtu)}
     texts = [word for daemon in everything for word in daemon.argv]
-    return key_of(build.folder(layout).name, objects.documents(layout), *texts, *(text for pair in sorted(files.items()) for text in pair))
+    made = (build.folder(layout).name, certificates.made_from(layout), objects.documents(layout))
+    return key_of(*made, *texts, *(text for pair in sorted(files.items()) for text in pair))
 
 
 def _record(layout: Layout) -> dict[str, object]:
