@@ -50,6 +50,7 @@ def _unpack(work: Path, suite: str, wanted: list[str]) -> None:
     apt = work / ".apt"
     for name in ("lists/partial", "archives/partial"):
         (apt / name).mkdir(parents=True)
+    write(apt / "status", "")
     write(apt / "sources.list", f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
     _apt(work, apt, "update")
     _apt(work, apt, "download", *wanted)
@@ -66,6 +67,8 @@ def _apt(work: Path, apt: Path, *words: str) -> None:
         "Dir::Etc::sourcelist": f"{apt}/sources.list",
         "Dir::Etc::sourceparts": "/dev/null",
         "Dir::State::Lists": f"{apt}/lists",
+        # As if nothing were installed: apt would rather look for the machine's version of a package than for the suite's.
+        "Dir::State::status": f"{apt}/status",
         "Dir::Cache": str(apt),
         "APT::Sandbox::User": "root",
         "Acquire::Check-Valid-Until": "false",
