@@ -3,7 +3,8 @@
 import os
 import shlex
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -81,6 +82,38 @@ def _terminal() -> TextIO:
     from ops.console.output import stream
 
     return stream()
+
+
+def lines(command: Command) -> Generator[str]:
+    """Run a command, and yield the lines of its standard output as they come; leaving early ends it.
+
+    Raises `Failure` when the program is missing, or exits other than 0 after its last line.
+    """
+    with tempfile.TemporaryFile("w+", errors="replace") as words:
+        try:
+            process = subprocess.Popen(
+                command.argv,
+                env=environment(command),
+                cwd=command.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=words,
+                text=True,
+                errors="replace",
+            )
+        except FileNotFoundError as error:
+            raise Failure(command.doing, f"{error.filename}: not found", "Run `invoke doctor` to see which tools are missing.") from error
+        with process:
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    yield line.rstrip("\n")
+                code = process.wait()
+            finally:
+                process.kill()
+        if code:
+            words.seek(0)
+            raise Failure(command.doing, _last_words(command, Completed(code, "", words.read())), command.remedy)
 
 
 def _last_words(command: Command, completed: Completed, lines: int = 20) -> str:
