@@ -211,12 +211,16 @@ def sync(_: Context, check: bool = False, json: bool = False) -> int | None:
     return contract.verb(check=check)
 
 
-@verb(name="up", json=JSON)
-def testbed_up(_: Context, json: bool = False) -> int | None:
+@verb(
+    name="up",
+    provider="native (Linux, root) or container (any machine with a Docker engine); by default native where it can run",
+    json=JSON,
+)
+def testbed_up(_: Context, provider: str = "", json: bool = False) -> int | None:
     """Start a throw-away Docker Engine, registry and Kubernetes on this machine."""
     from ops.testbed import verb as testbed
 
-    return testbed.up()
+    return testbed.up(provider)
 
 
 @verb(name="down", wipe="also remove images and volumes", json=JSON)

@@ -115,11 +115,15 @@ def _engine() -> tuple[Finding, ...]:
 def _testbed() -> tuple[Finding, ...]:
     from ops import testbed
 
-    reason = testbed.unavailable()
-    if reason:
-        return (Finding("testbed", "later", f"cannot run here: {reason}", "Use a Linux machine as root, or name a cluster of yours."),)
     running = testbed.running()
-    return (Finding("testbed", "ok", f"runs, registry {running.registry}" if running else "can run here (`invoke testbed.up`)"),)
+    if running:
+        return (Finding("testbed", "ok", f"runs (provider {running.provider}), registry {running.registry}"),)
+    provider = testbed.provider()
+    if provider is None:
+        remedy = "Use a Linux machine as root, or start Docker, or name a cluster of yours."
+        return (Finding("testbed", "later", f"cannot run here: {testbed.refusals(testbed.reason)}", remedy),)
+    aside = f"; not native: {testbed.reason('native')}" if provider == "container" else ""
+    return (Finding("testbed", "ok", f"can run here (`invoke testbed.up`, provider {provider}{aside})"),)
 
 
 def _clusters(catalog: Catalog) -> Iterator[Finding]:

@@ -77,7 +77,10 @@ def connect(engine: Engine) -> "APIClient":
     from requests import RequestException
 
     address = _address(engine)
-    options = kwargs_from_env() if not engine.docker_host and os.environ.get("DOCKER_HOST") else {"base_url": address}
+    if engine.certificates:
+        options = kwargs_from_env(engine.environment)
+    else:
+        options = kwargs_from_env() if not engine.docker_host and os.environ.get("DOCKER_HOST") else {"base_url": address}
     try:
         return APIClient(**options, version="auto", timeout=5, use_ssh_client=address.startswith("ssh://"))
     except (DockerException, RequestException) as error:

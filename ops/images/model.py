@@ -17,18 +17,21 @@ class Engine:
 
     `docker_host`: None is what the `docker` client would use. `docker_config`: the folder of the client's config.json,
     None is the client's own. `registry`: HOST[:PORT] that images are pushed to. `platform`: None is the engine's own.
+    `certificates`: the folder of the client's key and certificates, for an engine that is reached by TLS.
     """
 
     docker_host: str | None = None
     docker_config: Path | None = None
     registry: str = "registry.nextai-agent.com"
     platform: str | None = None
+    certificates: Path | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         """What the docker client needs to reach this engine."""
         env = {"DOCKER_HOST": self.docker_host} if self.docker_host else {}
-        return env | ({"DOCKER_CONFIG": str(self.docker_config)} if self.docker_config else {})
+        env |= {"DOCKER_CONFIG": str(self.docker_config)} if self.docker_config else {}
+        return env | ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.certificates)} if self.certificates else {})
 
 
 @dataclass(frozen=True, slots=True)

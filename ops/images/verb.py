@@ -17,7 +17,7 @@ def engine_of(catalog: Catalog, *, testbed: bool) -> Engine:
     found = verb.wanted(testbed)
     if found is None:
         return Engine(registry=catalog.registry)
-    return Engine(found.docker_host, found.docker_config, found.registry)
+    return Engine(found.docker_host, found.docker_config, found.registry, certificates=found.docker_certificates)
 
 
 def build(names: Sequence[str], *, push: bool, explain: bool, testbed: bool, dry_run: bool) -> int:

@@ -1,47 +1,72 @@
 """A throw-away Docker Engine, registry and Kubernetes on this machine.
 
-Two providers behind one value: `native` brings everything itself (Linux and root); `existing` is a cluster, a registry and an
-engine that the environment names (NEXTAI_TESTBED_KUBECONFIG, NEXTAI_TESTBED_CONTEXT, NEXTAI_TESTBED_REGISTRY).
+Three providers behind one value: `native` brings everything itself (Linux and root); `container` is the same inside one container of a
+Docker engine (any machine); `existing` is a cluster, a registry and an engine that the environment names (NEXTAI_TESTBED_KUBECONFIG,
+NEXTAI_TESTBED_CONTEXT, NEXTAI_TESTBED_REGISTRY).
 """
 
 import os
 import sys
 from collections.abc import Iterable, Mapping
 
-from ops.errors import Failure
-from ops.testbed.model import PARTS, USUAL, Part, Say, Testbed
+from ops.testbed.choice import refusals
+from ops.testbed.model import PARTS, USUAL, Part, Provider, Say, Testbed
 
-__all__ = ["PARTS", "USUAL", "Part", "Say", "Testbed", "down", "environment", "running", "unavailable", "up"]
+__all__ = [
+    "PARTS",
+    "USUAL",
+    "Part",
+    "Provider",
+    "Say",
+    "Testbed",
+    "down",
+    "environment",
+    "provider",
+    "reason",
+    "refusals",
+    "running",
+    "up",
+]
 
 
-def unavailable() -> str | None:
-    """Why no testbed can run here, or None."""
-    from ops.testbed import existing, native
+def reason(provider: Provider) -> str | None:
+    """Why a provider of a testbed of our own cannot run here; None where it can."""
+    from ops.testbed import container, native
 
-    return None if existing.named(os.environ) else native.unavailable()
+    return native.unavailable() if provider == "native" else container.unavailable(container.here())
 
 
-def up(parts: Iterable[Part] = USUAL, *, say: Say | None = None) -> Testbed:
+def provider() -> Provider | None:
+    """The provider that `up` would take where nothing runs; None where none can run."""
+    from ops.testbed import choice, existing
+
+    return "existing" if existing.named(os.environ) else choice.usable(reason)
+
+
+def up(parts: Iterable[Part] = USUAL, *, provider: Provider | None = None, say: Say | None = None) -> Testbed:
     """Start what is missing of `parts` and wait until it is ready; again does no harm, after a crash neither.
 
     Raises `Failure` where it cannot run, or where something does not start.
     """
-    from ops.testbed import existing, layout, native
+    from ops.testbed import choice, container, existing, layout, native
 
     if existing.named(os.environ):
         return existing.up()
-    reason = native.unavailable()
-    if reason:
-        remedy = "Run it as root on Linux, or name a cluster: NEXTAI_TESTBED_KUBECONFIG and NEXTAI_TESTBED_REGISTRY."
-        raise Failure("starting the testbed", reason, remedy)
-    return native.up(layout.here(), parts, say or _to_stderr)
+    runs = running()
+    if choice.chosen(provider, runs.provider if runs else None, reason) == "native":
+        return native.up(layout.here(), parts, say or _to_stderr)
+    return container.up(container.here(), parts, say or _to_stderr)
 
 
 def running() -> Testbed | None:
     """The testbed that runs, or None."""
-    from ops.testbed import existing, layout, native
+    from ops.testbed import container, existing, layout, native
 
-    return existing.running() if existing.named(os.environ) else native.running(layout.here())
+    if existing.named(os.environ):
+        return existing.running()
+    # What root runs here is of no use to others: they may not read its files.
+    own = native.running(layout.here()) if native.unavailable() is None else None
+    return own or container.running(container.here())
 
 
 def down(*, wipe: bool = False, say: Say | None = None) -> None:
@@ -49,10 +74,13 @@ def down(*, wipe: bool = False, say: Say | None = None) -> None:
 
     `wipe` removes the images and the registry's content too. A testbed that the environment names is left alone.
     """
-    from ops.testbed import existing, layout, native
+    from ops.testbed import container, existing, layout, native
 
-    if not existing.named(os.environ):
+    if existing.named(os.environ):
+        return
+    if native.unavailable() is None:
         native.down(layout.here(), say or _to_stderr, wipe=wipe)
+    container.down(container.here(), say or _to_stderr, wipe=wipe)
 
 
 def environment(testbed: Testbed) -> Mapping[str, str]:
@@ -60,9 +88,11 @@ def environment(testbed: Testbed) -> Mapping[str, str]:
     folders = dict.fromkeys(
         [str(testbed.docker.parent), str(testbed.kubectl.parent), *os.environ.get("PATH", os.defpath).split(os.pathsep)]
     )
+    certificates = testbed.docker_certificates
     return {
         "DOCKER_HOST": testbed.docker_host,
         "DOCKER_CONFIG": str(testbed.docker_config),
+        **({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(certificates)} if certificates else {}),
         "KUBECONFIG": str(testbed.kubeconfig),
         "NEXTAI_REGISTRY": testbed.registry,
         "PATH": os.pathsep.join(folders),

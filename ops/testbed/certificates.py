@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.testbed.keep import write
-from ops.testbed.layout import LOOPBACK, NODE, Layout
+from ops.testbed.layout import API_PORT, LOOPBACK, NODE, Layout
 from ops.testbed.model import CONTEXT
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-AUTHORITIES = ("ca", "front-proxy-ca", "etcd-ca")
+AUTHORITIES = ("ca", "front-proxy-ca", "etcd-ca", "docker-ca")
 FORM = "2"  # another one, when what is made below changes: those of the last time do not serve then
 SERVER, CLIENT = "server", "client"
 USERS = {  # name -> (organisation, common name), as the API server's RBAC knows them
@@ -45,13 +45,13 @@ def made_from(layout: Layout) -> str:
     return f"{FORM} {layout.network}"
 
 
-def kubeconfig(layout: Layout, user: str) -> str:
-    """A kubeconfig that is whole in itself: it can be copied elsewhere."""
+def kubeconfig(layout: Layout, user: str, server: str = "") -> str:
+    """A kubeconfig that is whole in itself: it can be copied elsewhere, with the address that the API server has there."""
 
     def data(name: str) -> str:
         return base64.b64encode((layout.pki / name).read_bytes()).decode()
 
-    cluster = {"server": f"https://{layout.node_address}:6443", "certificate-authority-data": data("ca.crt")}
+    cluster = {"server": server or f"https://{layout.node_address}:{API_PORT}", "certificate-authority-data": data("ca.crt")}
     credentials = {"client-certificate-data": data(f"{user}.crt"), "client-key-data": data(f"{user}.key")}
     document = {
         "apiVersion": "v1",
@@ -76,6 +76,8 @@ def _make(layout: Layout) -> None:
     _issue(layout.pki, "front-proxy", signer="front-proxy-ca", common_name="front-proxy-client", usages=(CLIENT,))
     for user, (organisation, common_name) in USERS.items():
         _issue(layout.pki, user, signer="ca", organisation=organisation, common_name=common_name, usages=(CLIENT,))
+    _issue(layout.pki, "docker", signer="docker-ca", common_name="docker", usages=(SERVER,), names=("127.0.0.1", "localhost"))
+    _issue(layout.pki, "docker-client", signer="docker-ca", common_name="docker-client", usages=(CLIENT,))
     _service_account_keys(layout.pki)
 
 

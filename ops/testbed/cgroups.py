@@ -33,6 +33,20 @@ def prepare() -> None:
                     (folder / name).write_text((folder.parent / name).read_text())
 
 
+def leave_root(root: Path = Path("/sys/fs/cgroup")) -> None:
+    """In a container with control groups v2, move every process out of the root of its namespace into a group below it.
+
+    A group that has processes hands no controllers down (Linux, admin-guide/cgroup-v2, "no internal process constraint").
+    """
+    if not (root / "cgroup.controllers").exists():
+        return
+    leaf = root / "init"
+    leaf.mkdir(exist_ok=True)
+    for pid in (root / "cgroup.procs").read_text().split():
+        with contextlib.suppress(OSError):  # it may have ended
+            (leaf / "cgroup.procs").write_text(pid)
+
+
 def members() -> set[int]:
     """The processes in the group and in those below it."""
     found: set[int] = set()

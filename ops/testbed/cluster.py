@@ -5,11 +5,10 @@ import ssl
 import urllib.request
 from pathlib import Path
 
-from ops import catalog
 from ops.command import Command, run
 from ops.testbed import fetch
 from ops.testbed.keep import write
-from ops.testbed.layout import CGROUP, LOOPBACK, NODE, POD_BRIDGE, Layout
+from ops.testbed.layout import API_PORT, CGROUP, EVERYWHERE, LOOPBACK, NODE, POD_BRIDGE, Layout
 from ops.testbed.probes import answers_http, unverified
 from ops.testbed.processes import Daemon, environment
 
@@ -29,12 +28,18 @@ def configuration(layout: Layout, mtu: int) -> dict[str, str]:
     return {
         "containerd.toml": _containerd(layout),
         # The product's registry is the loopback's one and nothing else: a missing image must not be looked for in the world.
-        f"certs.d/{catalog.load().registry}/hosts.toml": hosts_toml(loopback, loopback),
+        f"certs.d/{layout.product or _catalogued()}/hosts.toml": hosts_toml(loopback, loopback),
         "certs.d/docker.io/hosts.toml": hosts_toml("https://registry-1.docker.io", loopback),
         "cni/10-testbed.conflist": json.dumps(_pod_network(layout, mtu), indent=2),
         "kubelet.json": json.dumps(_kubelet(layout), indent=2),
         "audit.json": json.dumps(AUDIT, indent=2),
     }
+
+
+def _catalogued() -> str:
+    from ops import catalog
+
+    return catalog.load().registry
 
 
 def configure(layout: Layout, mtu: int) -> None:
@@ -79,9 +84,9 @@ def api_server(layout: Layout) -> Daemon:
     pki = layout.pki
     argv = (
         f"{layout.bin}/kube-apiserver",
-        f"--bind-address={layout.node_address}",
+        f"--bind-address={EVERYWHERE if layout.published else layout.node_address}",
         f"--advertise-address={layout.node_address}",
-        "--secure-port=6443",
+        f"--secure-port={API_PORT}",
         f"--etcd-servers=https://{ETCD}",
         f"--etcd-cafile={pki}/etcd-ca.crt",
         f"--etcd-certfile={pki}/etcd.crt",
@@ -114,7 +119,7 @@ def api_server(layout: Layout) -> Daemon:
         "--audit-log-maxsize=50",
         "--audit-log-maxbackup=1",
     )
-    return Daemon("kube-apiserver", argv, lambda: answers_http(f"https://{layout.node_address}:6443/readyz", administrator(layout)))
+    return Daemon("kube-apiserver", argv, lambda: answers_http(f"https://{layout.node_address}:{API_PORT}/readyz", administrator(layout)))
 
 
 def controllers(layout: Layout) -> list[Daemon]:
@@ -200,7 +205,7 @@ def _services(layout: Layout) -> Daemon:
 
 def _node_is_ready(layout: Layout) -> bool:
     handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=administrator(layout)))
-    url = f"https://{layout.node_address}:6443/api/v1/nodes/{NODE}"
+    url = f"https://{layout.node_address}:{API_PORT}/api/v1/nodes/{NODE}"
     with urllib.request.build_opener(*handlers).open(url, timeout=5) as answer:
         conditions = json.load(answer)["status"].get("conditions", [])
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)

@@ -4,7 +4,7 @@ import json
 import os
 
 from ops.testbed.keep import write
-from ops.testbed.layout import CGROUP, DOCKER_BRIDGE, Layout
+from ops.testbed.layout import CGROUP, DOCKER_BRIDGE, ENGINE_PORT, EVERYWHERE, Layout
 from ops.testbed.probes import answers_http, answers_socket
 from ops.testbed.processes import Daemon
 
@@ -16,14 +16,15 @@ def configuration(layout: Layout, mtu: int) -> dict[str, str]:
     registry = {
         "version": "0.1",
         "log": {"level": "warn"},
-        "http": {"addr": layout.registry},
+        "http": {"addr": _everywhere(layout.registry) if layout.published else layout.registry},
         "storage": {"filesystem": {"rootdirectory": f"{layout.state}/registry"}, "delete": {"enabled": True}},
     }
     docker = {
         "data-root": f"{layout.state}/docker/data",
         "exec-root": f"{layout.state}/docker/exec",
         "pidfile": f"{layout.state}/docker/docker.pid",
-        "hosts": [f"unix://{layout.docker_socket}"],
+        "hosts": [f"unix://{layout.docker_socket}", *([f"tcp://{EVERYWHERE}:{ENGINE_PORT}"] if layout.published else ())],
+        **(_tls(layout) if layout.published else {}),
         "bridge": DOCKER_BRIDGE,
         "mtu": mtu,
         "default-address-pools": [{"base": layout.docker_pool, "size": 24}],
@@ -40,12 +41,17 @@ def configuration(layout: Layout, mtu: int) -> dict[str, str]:
         "registry-mirrors": [f"http://{layout.registry}"],  # what the official names stand for is found there first
         "log-opts": {"max-size": "10m", "max-file": "2"},
     }
-    client = {"proxies": {"default": proxies}} if (proxies := _proxies()) else {}
     return {
         "registry.json": json.dumps(registry, indent=2),
         "daemon.json": json.dumps(docker, indent=2),
-        "docker/config.json": json.dumps(client, indent=2),
+        "docker/config.json": json.dumps(client(), indent=2),
     }
+
+
+def client() -> dict[str, object]:
+    """The settings of a docker client: this machine's proxies, for what runs inside builds and containers."""
+    proxies = _proxies()
+    return {"proxies": {"default": proxies}} if proxies else {}
 
 
 def configure(layout: Layout, mtu: int) -> None:
@@ -68,8 +74,21 @@ def dockerd(layout: Layout) -> Daemon:
     return Daemon("dockerd", argv, lambda: answers_socket(layout.docker_socket, "/_ping"))
 
 
+def _everywhere(address: str) -> str:
+    return f":{address.rpartition(':')[2]}"
+
+
+def _tls(layout: Layout) -> dict[str, object]:
+    """Who reaches the engine by TCP must show a certificate of ours."""
+    return {
+        "tlsverify": True,
+        "tlscacert": f"{layout.pki}/docker-ca.crt",
+        "tlscert": f"{layout.pki}/docker.crt",
+        "tlskey": f"{layout.pki}/docker.key",
+    }
+
+
 def _proxies() -> dict[str, str]:
-    """The machine's proxies, for what runs inside builds and containers."""
     found = {}
     for key, name in PROXIES.items():
         value = os.environ.get(name) or os.environ.get(name.lower())

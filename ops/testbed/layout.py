@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ CGROUP = "nextai-testbed"  # every pod and every container runs below this contr
 LOOPBACK = "127.0.23.1"  # not 127.0.0.1: another Kubernetes or etcd on this machine has the usual ports there
 NETWORK = "10.230.0.0/16"
 REGISTRY_PORT = 5055
+API_PORT, ENGINE_PORT = 6443, 2376
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container; what is published of it is for this machine alone
 SOURCES = Path(__file__).resolve().parents[2] / "infra" / "testbed"
 STATE = Path("/var/lib/nextai-testbed")  # short, as paths of Unix sockets must be (107 bytes), and not emptied at a reboot
 
@@ -26,6 +29,8 @@ class Layout:
     cache: Path
     network: ipaddress.IPv4Network
     registry: str
+    published: bool = False  # in a container whose ports are published: the servers listen on every address that it has
+    product: str = ""  # the registry that the manifests name; "" is the catalogue's, which a container does not have
 
     @property
     def bin(self) -> Path:
@@ -112,8 +117,8 @@ def here() -> Layout:
     return Layout(
         state=_state(os.environ.get("NEXTAI_TESTBED_STATE") or str(STATE)),
         cache=cache() / "testbed",
-        network=_network(os.environ.get("NEXTAI_TESTBED_NETWORK") or NETWORK),
-        registry=f"127.0.0.1:{_port(os.environ.get('NEXTAI_TESTBED_PORT') or str(REGISTRY_PORT))}",
+        network=network(os.environ),
+        registry=f"127.0.0.1:{port(os.environ)}",
     )
 
 
@@ -127,17 +132,21 @@ def _state(text: str) -> Path:
     return path
 
 
-def _network(text: str) -> ipaddress.IPv4Network:
+def network(environ: Mapping[str, str]) -> ipaddress.IPv4Network:
+    """The private /16 that everything lies in."""
+    text = environ.get("NEXTAI_TESTBED_NETWORK") or NETWORK
     try:
-        network = ipaddress.IPv4Network(text)
+        found = ipaddress.IPv4Network(text)
     except ValueError:
-        network = None
-    if network is None or network.prefixlen != 16 or not network.is_private:
+        found = None
+    if found is None or found.prefixlen != 16 or not found.is_private:
         raise UsageError("reading NEXTAI_TESTBED_NETWORK", f"{text!r} is not a private /16 network", f"Write it like {NETWORK}.")
-    return network
+    return found
 
 
-def _port(text: str) -> int:
+def port(environ: Mapping[str, str]) -> int:
+    """The registry's port."""
+    text = environ.get("NEXTAI_TESTBED_PORT") or str(REGISTRY_PORT)
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise UsageError("reading NEXTAI_TESTBED_PORT", f"{text!r} is not a port", f"Write a number like {REGISTRY_PORT}.")
     return int(text)

@@ -88,6 +88,8 @@ def _clear(layout: Layout, say: Say) -> None:
 def _start_engine(layout: Layout, _: Say) -> None:
     _prepare(layout, with_cluster=False)
     mtu = network.uplink_mtu()
+    if layout.published:
+        certificates.prepare(layout)
     engine.configure(layout, mtu)
     processes.start(layout, [engine.registry(layout), engine.dockerd(layout)])
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from ops import testbed
 from ops.console import emit_json, machine_readable, say
 from ops.errors import Failure
+from ops.testbed.choice import named
 from ops.testbed.model import Testbed
 
 
@@ -19,10 +20,10 @@ def wanted(flag: bool) -> Testbed | None:
     return found
 
 
-def up() -> int:
-    """Start it, and say how to use it."""
-    found = testbed.up(say=say)
-    say(f"The testbed runs: registry {found.registry}, context {found.context}.", style="bold green")
+def up(provider: str) -> int:
+    """Start it, and say how to use it. `provider` is empty, or the one that must be taken."""
+    found = testbed.up(provider=named(provider), say=say)
+    say(f"The testbed runs: provider {found.provider}, registry {found.registry}, context {found.context}.", style="bold green")
     say('Next: `invoke deploy --env staging --testbed`; or `eval "$(invoke testbed.env)"` for docker and kubectl.')
     if machine_readable():
         emit_json({"testbed": asdict(found)})

@@ -1,0 +1,99 @@
+"""What the user's engine is, and what of the testbed is there."""
+
+import json
+import shutil
+from dataclasses import dataclass
+
+from ops.command import run
+from ops.errors import Failure
+from ops.testbed.container import commands
+from ops.testbed.container.place import LABEL, Place
+
+PATIENCE = 10  # seconds for an engine to answer
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The user's engine, which answers."""
+
+    machine: str  # x86_64, aarch64
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container of our name. `key` is what it was made with, None where it is not ours."""
+
+    key: str | None
+    image: str
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is there under our names; `foreign` are volumes that others made."""
+
+    container: Container | None
+    volumes: tuple[str, ...]
+    foreign: tuple[str, ...]
+    images: tuple[str, ...]
+
+
+def engine(place: Place) -> Engine | str:
+    """The engine; or in words, why there is none that would do."""
+    if shutil.which("docker") is None:
+        return "there is no docker client on the PATH"
+    try:
+        answer = run(commands.info(place), check=False, timeout=PATIENCE)
+    except Failure as failure:
+        return f"no Docker engine answers: {failure.cause}"
+    return judged(answer.stdout, answer.stderr)
+
+
+def judged(document: str, words: str) -> Engine | str:
+    """The same, from what `docker info` said."""
+    try:
+        found = json.loads(document)
+    except ValueError:
+        found = {}
+    errors = found.get("ServerErrors") or ([] if found.get("OSType") else words.strip().splitlines()[-1:] or ["it said nothing"])
+    if errors:
+        return f"no Docker engine answers: {errors[0]}"
+    if found["OSType"] != "linux":
+        return f"the Docker engine runs {found['OSType']} containers, and it needs Linux ones"
+    if any("rootless" in option for option in found.get("SecurityOptions") or ()):
+        return "the Docker engine is rootless: it can give no container the privileges that Kubernetes needs"
+    return Engine(str(found.get("Architecture", "")))
+
+
+def look(place: Place) -> Facts:
+    """Ask the engine for everything under our names."""
+    containers = _inspected(place, "container", place.name)
+    volumes = {str(row["Name"]): row for row in _inspected(place, "volume", *place.volumes)}
+    ours = {name for name, row in volumes.items() if _labels(row.get("Labels")).get(LABEL) == place.name}
+    images = run(commands.images(place)).stdout.split()
+    container = _container(containers[0]) if containers else None
+    return Facts(container, tuple(sorted(ours)), tuple(sorted(set(volumes) - ours)), tuple(dict.fromkeys(images)))
+
+
+def has_image(place: Place, tag: str) -> bool:
+    """Whether the engine has this image."""
+    return bool(_inspected(place, "image", tag))
+
+
+def _container(row: dict[str, object]) -> Container:
+    config, state = row["Config"], row["State"]
+    assert isinstance(config, dict) and isinstance(state, dict)
+    return Container(_labels(config.get("Labels")).get(LABEL), str(config["Image"]), bool(state["Running"]))
+
+
+def _inspected(place: Place, kind: str, *names: str) -> list[dict[str, object]]:
+    answer = run(commands.inspect(place, kind, *names), check=False)
+    found = json.loads(answer.stdout or "[]")
+    missing = answer.stderr.lower()
+    if answer.code and not found and "no such" not in missing and "not found" not in missing:
+        raise Failure("asking the Docker engine", answer.stderr.strip() or "it did not answer", "Start Docker, then run it again.")
+    return list(found)
+
+
+def _labels(found: object) -> dict[str, str]:
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}

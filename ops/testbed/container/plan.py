@@ -1,0 +1,48 @@
+"""What is to be done, given what is there. Pure functions."""
+
+from typing import Literal
+
+from ops.errors import Refused
+from ops.testbed.container.facts import Facts
+from ops.testbed.container.place import LABEL
+
+Step = Literal["build", "stop", "remove", "create", "copy", "start", "remove volumes", "remove images"]
+
+
+def steps(found: Facts, tag: str, key: str) -> tuple[Step, ...]:
+    """From what is there to a container that runs with the sources of now. Raises `Refused` where another's things have our names."""
+    _refuse_others(found)
+    container = found.container
+    if container is not None and (container.key, container.image) == (key, tag):
+        return ("copy",) if container.running else ("copy", "start")
+    afresh: tuple[Step, ...] = ("build", "create", "copy", "start")
+    return (*_gone(found), *afresh)
+
+
+def removal(found: Facts, *, wipe: bool) -> tuple[Step, ...]:
+    """From what is there to nothing that runs; with `wipe` to nothing at all. What is another's is refused, and left."""
+    if not wipe:
+        if found.container is not None:
+            _refuse_others(found)
+        return _gone(found)
+    _refuse_others(found)
+    volumes: tuple[Step, ...] = ("remove volumes",) if found.volumes else ()
+    images: tuple[Step, ...] = ("remove images",) if found.images else ()
+    return (*_gone(found), *volumes, *images)
+
+
+def _gone(found: Facts) -> tuple[Step, ...]:
+    if found.container is None:
+        return ()
+    return ("stop", "remove") if found.container.running else ("remove",)
+
+
+def _refuse_others(found: Facts) -> None:
+    if found.container is not None and found.container.key is None:
+        others = "a container of the testbed's name"
+    elif found.foreign:
+        others = f"the volume {found.foreign[0]}"
+    else:
+        return
+    remedy = "Remove or rename it, or take another port, which makes another name: NEXTAI_TESTBED_PORT."
+    raise Refused("looking for the testbed's container", f"{others} is there without the label {LABEL}: it is somebody else's", remedy)
