@@ -34,3 +34,26 @@ def test_every_port_of_the_platform_that_is_taken_is_named() -> None:
             pass  # somebody else holds it, which is the same to the doctor
         details = " ".join(finding.detail for finding in doctor._ports(catalog))
     assert str(port) in details
+
+
+@pytest.mark.parametrize(
+    ("reasons", "state", "said"),
+    [
+        ({"native": None, "container": None}, "ok", "provider native)"),
+        ({"native": "it needs root", "container": None}, "ok", "provider container; not native: it needs root"),
+        (
+            {"native": "it needs root", "container": "no Docker engine answers"},
+            "later",
+            "it needs root; container: no Docker engine answers",
+        ),
+    ],
+)
+def test_the_testbeds_provider_is_said_and_why_not_another(
+    monkeypatch: pytest.MonkeyPatch, reasons: dict[str, str | None], state: doctor.State, said: str
+) -> None:
+    monkeypatch.setattr("ops.testbed.running", lambda: None)
+    monkeypatch.setattr("ops.testbed.reason", reasons.__getitem__)
+    monkeypatch.delenv("NEXTAI_TESTBED_KUBECONFIG", raising=False)
+    (finding,) = doctor._testbed()
+    assert finding.state == state
+    assert said in finding.detail
