@@ -32,10 +32,10 @@ def chosen(asked: Provider | None, runs: Provider | None, reason: Reason) -> Pro
         cause = f"a testbed runs already, by the provider {runs}"
         raise Failure("starting the testbed", cause, "Use that one, or end it first: `invoke testbed.down`.")
     if asked and (refusal := reason(asked)):
-        raise Failure(f"starting the testbed by the provider {asked}", refusal, f"{REMEDIES[asked]} {NAMED}")
+        raise Failure(f"starting the testbed by the provider {asked}", refusal, f"{REMEDIES[asked]}, or {NAMED}")
     if provider := asked or runs or usable(reason):
         return provider
-    raise Failure("starting the testbed", refusals(reason), f"{REMEDIES['native']} {REMEDIES['container']} {NAMED}")
+    raise Failure("starting the testbed", refusals(reason), f"{REMEDIES['native']}, or start Docker, or {NAMED}")
 
 
 def usable(reason: Reason) -> Provider | None:
@@ -49,7 +49,7 @@ def refusals(reason: Reason) -> str:
 
 
 REMEDIES: Mapping[Provider, str] = {
-    "native": "Run it as root on Linux.",
-    "container": "Start Docker.",
+    "native": "Run it as root on Linux",
+    "container": "Start Docker",
 }
-NAMED = "Or name a cluster: NEXTAI_TESTBED_KUBECONFIG and NEXTAI_TESTBED_REGISTRY."
+NAMED = "name a cluster: NEXTAI_TESTBED_KUBECONFIG and NEXTAI_TESTBED_REGISTRY."
