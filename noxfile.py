@@ -87,7 +87,7 @@ def lint(session: nox.Session) -> None:
     for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):
         run("go", "vet", "./...", cwd=ROOT / folder)
         run("staticcheck", "./...", cwd=ROOT / folder)
-    run("hadolint", *tracked(ROOT, "infra/docker/*.Dockerfile"))
+    run("hadolint", *tracked(ROOT, "*.Dockerfile", "*/Dockerfile", ":!tests"))
     run("yamllint", "--strict", *tracked(ROOT, "*.yml", "*.yaml", ":!pnpm-lock.yaml"))
     run("shellcheck", *tracked(ROOT, "*.sh", ".ci/run"))
     run("actionlint", *tracked(ROOT, ".github/workflows/*.yml"))
