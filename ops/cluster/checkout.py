@@ -25,15 +25,17 @@ class Checkout:
 @contextmanager
 def asked(catalog: Catalog, target: Target) -> Iterator[Checkout]:
     """Begin to ask. Nothing is built or written; an error is raised where its answer is taken."""
-    from ops.images import verb as images
-
     pool = ThreadPoolExecutor(3, thread_name_prefix="checkout")
     try:
-        yield Checkout(
-            pool.submit(build, catalog.root / str(target.environment.overlay)),
-            pool.submit(_commit, catalog),
-            pool.submit(partial(images.planned, catalog, list(catalog.images), testbed=target.rehearsal)),
-        )
+        overlay = pool.submit(build, catalog.root / str(target.environment.overlay))
+        commit = pool.submit(_commit, catalog)
+        # Here, and not in the thread: the client of the cluster imports requests too, and two threads that import modules
+        # which import each other can see half of one.
+        import docker  # noqa: F401
+
+        from ops.images import verb as images
+
+        yield Checkout(overlay, commit, pool.submit(partial(images.planned, catalog, list(catalog.images), testbed=target.rehearsal)))
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -88,4 +89,4 @@ def _both(first: object, second: object) -> None:
 def _environment() -> dict[str, str]:
     bed = wanted(True)
     assert bed is not None
-    return dict(environment(bed))
+    return {**os.environ, **environment(bed)}
