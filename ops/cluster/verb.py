@@ -99,19 +99,22 @@ def history(env: str, *, testbed: bool) -> int:
 def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
     from ops.images import verb as images
 
-    if client.target.rehearsal:
-        _seed(catalog, client)
     digests = images.publish(*checkout.images.result())
     rendered = render(catalog, client.target.environment, digests, checkout.overlay.result())
-    return plan_deploy(catalog, client, rendered, commit=checkout.commit.result())
+    decided = plan_deploy(catalog, client, rendered, commit=checkout.commit.result())
+    if client.target.rehearsal and decided.problems and _seeded(catalog, client):
+        decided = plan_deploy(catalog, client, rendered, commit=checkout.commit.result())
+    return decided
 
 
-def _seed(catalog: Catalog, client: Client) -> None:
-    """A rehearsal has nobody who seals secrets: it makes its own, once, before the plan that needs them."""
+def _seeded(catalog: Catalog, client: Client) -> bool:
+    """A rehearsal has nobody who seals secrets: it makes its own, once, where a plan misses them. Whether any was made."""
     from ops.cluster.seed import seed
 
-    for line in seed(catalog, client):
+    made = list(seed(catalog, client))
+    for line in made:
         say(line)
+    return bool(made)
 
 
 def _smoke(catalog: Catalog, client: Client) -> Callable[[], None] | None:
