@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.catalog import Catalog, load
 from ops.cluster import record, show
-from ops.cluster.checkout import Checkout, asked
+from ops.cluster.checkout import Checkout, ask
 from ops.cluster.client import Client, connect
 from ops.cluster.plan import Plan, from_document, to_document
 from ops.cluster.prepare import plan_deploy
@@ -41,7 +41,8 @@ def _target(env: str, testbed: bool) -> tuple[Catalog, Target]:
 def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
     """Build what is missing, and show what a deploy would change. Nothing in the cluster is changed."""
     catalog, target = _target(env, testbed)
-    with asked(catalog, target) as checkout, connect(target) as client:
+    checkout = ask(catalog, target)
+    with connect(target) as client:
         decided = _planned(catalog, client, checkout)
         _show(decided, target)
     if out:
@@ -56,7 +57,8 @@ def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool)
     """Show the plan, ask, apply exactly that, watch it, and check the platform afterwards."""
     catalog, target = _target(env, testbed)
     given = _read(plan_file) if plan_file else None
-    with nullcontext() if given else asked(catalog, target) as checkout, connect(target) as client:
+    checkout = None if given else ask(catalog, target)
+    with connect(target) as client:
         decided = _planned(catalog, client, checkout) if checkout else given
         assert decided is not None
         _show(decided, target)
