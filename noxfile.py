@@ -30,8 +30,8 @@ except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
 REPORT = Report(ROOT / ".nox" / "report")
 # What may run side by side, and what needs the machine for itself: the testbed has enough to do. The order is that of their
-# beginning: long ones first, and e2e, which builds the web server, after typecheck, which writes types into the same folder.
-PARALLEL = ["typecheck", "lint", *(f"services({name})" for name in CATALOG.services), "local", "tests", "scan", "manifests", "e2e"]
+# beginning: scan, which may have to build Trivy, first, and e2e, which builds the web server, after typecheck, which writes types there.
+PARALLEL = ["scan", "typecheck", "lint", *(f"services({name})" for name in CATALOG.services), "local", "tests", "manifests", "e2e"]
 ALONE = ["integration"]
 WITHOUT_TESTBED = ["tests/integration/test_local_embedded.py", "tests/integration/test_database.py"]
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
