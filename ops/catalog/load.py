@@ -52,9 +52,15 @@ def load(root: Path | None = None) -> Catalog:
 
 def _document(file: Path, entries: Entries) -> Document | None:
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"reading {FILE}", f"{file}: {error}", "Run the command in a checkout of the platform.") from error
+        raw = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"reading {FILE}", f"{file}: {error.strerror}", "Run the command in a checkout of the platform.") from error
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        entries.problems.append(Problem(line, "", f"not UTF-8: {error.reason}, 0x{raw[error.start]:02x}"))
+        return None
     try:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:

@@ -195,6 +195,14 @@ def test_an_empty_or_missing_file_is_an_error_and_no_traceback(tmp_path: Path) -
         catalog.load(tmp_path)
 
 
+def test_a_file_in_another_encoding_is_told_with_its_line(tmp_path: Path) -> None:
+    checkout(tmp_path, GOOD)
+    (tmp_path / "platform.yaml").write_bytes(b"# one\n# zw\xf6lf\n")
+    with pytest.raises(UsageError, match=r"platform\.yaml:2: not UTF-8: .*0xf6") as told:
+        catalog.load(tmp_path)
+    assert told.value.remedy.startswith("Correct platform.yaml")
+
+
 def test_a_service_is_added_by_folder_manifest_and_entry_alone(tmp_path: Path) -> None:
     text = GOOD.replace("  b: {", "  c: {stack: go, path: c, port: 8003, localPort: 18003, namespace: n, routes: [{prefix: /c}]}\n  b: {")
     (tmp_path / "c").mkdir()
@@ -217,6 +225,8 @@ def test_sync_writes_what_is_stale_and_then_nothing(tmp_path: Path) -> None:
     assert contract.sync(loaded) == []
     (tmp_path / "a" / "contract.json").write_text("{}")
     assert contract.stale(loaded) == [Path("a/contract.json")]
+    (tmp_path / "a" / "contract.json").write_bytes(b"\xff")
+    assert contract.sync(loaded) == [Path("a/contract.json")]
 
 
 def test_the_schema_accepts_the_real_catalogue_and_refuses_an_unknown_key() -> None:
