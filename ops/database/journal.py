@@ -109,7 +109,7 @@ def _entries(folder: Path, doing: str) -> list[tuple[int, str, int]]:
         return [(int(entry["idx"]), str(entry["tag"]), int(entry["when"])) for entry in document["entries"]]
     except FileNotFoundError as error:
         raise UsageError(doing, f"{path} does not exist", "Name the folder that drizzle-kit writes.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UsageError(doing, f"{path} is not a journal of drizzle-kit ({error!r})", REMEDY) from error
 
 

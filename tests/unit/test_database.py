@@ -83,7 +83,12 @@ def test_a_folder_that_is_not_whole_is_refused_by_the_files_name(tmp_path: Path)
     broken(tmp_path / "c", lambda p: (p / "0001_two.sql").write_bytes(b"\xff"), UsageError, r"0001_two\.sql is not UTF-8")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"dialect": "postgresql"}', '{"dialect": "postgresql", "entries": [{"idx": "x"}]}'])
+INFINITE = '{"dialect": "postgresql", "entries": [{"idx": 0, "tag": "0000_one", "when": 1e999}]}'
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"dialect": "postgresql"}', '{"dialect": "postgresql", "entries": [{"idx": "x"}]}', INFINITE]
+)
 def test_a_journal_that_is_none_is_a_wrong_file(tmp_path: Path, text: str) -> None:
     broken(tmp_path / "m", lambda p: (p / "meta/_journal.json").write_text(text), UsageError, "is not a journal of drizzle-kit")
 
