@@ -59,13 +59,13 @@ class State:
 
 def of(root: Path) -> State:
     """The state of a checkout: $NEXTAI_STATE, else a folder named by the checkout's path under $XDG_STATE_HOME/nextai-agent."""
-    if named := os.environ.get("NEXTAI_STATE"):
-        return State(Path(named).expanduser().absolute())
     try:
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        if named := os.environ.get("NEXTAI_STATE"):
+            return State(Path(named).expanduser().absolute())
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").expanduser().absolute()
     except RuntimeError as error:
         raise Failure("opening the state folder", "there is no home folder", "Set NEXTAI_STATE to a folder that you can write.") from error
-    return State(base.expanduser().absolute() / "nextai-agent" / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12])
+    return State(base / "nextai-agent" / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12])
 
 
 def state_folder() -> Path:

@@ -60,6 +60,14 @@ def test_a_required_variable_without_a_value_is_named(catalog: Catalog) -> None:
         config.environment(catalog, "user-service", bare)
 
 
+@pytest.mark.parametrize("variable", ["NEXTAI_STATE", "XDG_STATE_HOME"])
+def test_a_state_folder_of_an_unknown_user_is_told(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NEXTAI_STATE", raising=False)
+    monkeypatch.setenv(variable, "~nobody-of-this-name/state")
+    with pytest.raises(Failure, match="no home folder"):
+        state.of(Path("/checkout"))
+
+
 def test_secrets_are_made_once_and_closed(catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "secrets.json"
     first = config.kept_secrets(catalog, file)
