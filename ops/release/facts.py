@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.errors import UsageError
+from ops.errors import Failure, UsageError
 
 if TYPE_CHECKING:
     from git import Repo
@@ -32,7 +32,10 @@ class Facts:
 
 def repository(root: Path) -> "Repo":
     """The Git repository of a checkout. Raises `UsageError` where there is none."""
-    from git import InvalidGitRepositoryError, NoSuchPathError, Repo
+    try:
+        from git import InvalidGitRepositoryError, NoSuchPathError, Repo
+    except ImportError as error:  # it looks for the program when it is imported
+        raise Failure("reading the repository", "git: not found", "Install git, or put it on PATH.") from error
 
     try:
         return Repo(root)

@@ -1,6 +1,7 @@
 """A release against a real bare repository on disk: one atomic push, or nothing."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,12 @@ def test_a_remote_that_does_not_answer_is_named(clone: Path) -> None:
     git(clone, "remote", "set-url", "origin", str(clone.parent / "gone.git"))
     with pytest.raises(Refused, match="origin does not answer"):
         plan(observe(clone), "minor")
+
+
+def test_a_machine_without_git_is_told(monkeypatch: pytest.MonkeyPatch, clone: Path) -> None:
+    monkeypatch.setitem(sys.modules, "git", None)  # as its import fails where there is no git
+    with pytest.raises(Failure, match="git: not found"):
+        observe(clone)
 
 
 def test_a_release_with_nothing_new_is_refused(clone: Path) -> None:
