@@ -81,5 +81,7 @@ def _show(catalog: Catalog, since: str, path: str) -> str:
 def _git(catalog: Catalog, *arguments: str, usage: str = "") -> str:
     done = run(Command(("git", "-c", "core.quotePath=true", *arguments), DOING, cwd=catalog.root, env={"LC_ALL": "C"}), check=not usage)
     if done.code and usage:
-        raise UsageError(DOING, usage, "Name a branch, a tag or a commit; in CI, fetch enough history (fetch-depth: 0).")
+        cause = done.stderr.strip().removeprefix("fatal: ") or usage  # git has words for no clone, and for one it does not trust
+        remedy = "In a clone of the platform, name a branch, a tag or a commit; in CI, fetch enough history (fetch-depth: 0)."
+        raise UsageError(DOING, cause, remedy)
     return done.stdout

@@ -1,5 +1,6 @@
 """Which images a change reaches, in a checkout of two Node services and a job."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -119,6 +120,12 @@ def test_a_change_reaches_the_images_that_it_can_change(catalog: Catalog, path: 
 def test_a_file_that_is_gone_reaches_its_image(catalog: Catalog) -> None:
     (catalog.root / "c/main").unlink()
     assert affected(catalog, "HEAD") == ["c"]
+
+
+def test_a_folder_that_is_no_clone_is_not_called_a_wrong_revision(catalog: Catalog) -> None:
+    shutil.rmtree(catalog.root / ".git")
+    with pytest.raises(UsageError, match="not a git repository"):
+        affected(catalog, "HEAD")
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--help", ""])
