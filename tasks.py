@@ -5,6 +5,7 @@ from invoke.context import Context
 from invoke.main import program
 
 from ops import bytecode
+from ops.console.output import open_streams
 from ops.console.positional import spread
 from ops.console.usage import Speaker
 from ops.console.verb import verb
@@ -245,6 +246,7 @@ namespace.add_collection(Collection("testbed", testbed_up, testbed_down, testbed
 
 # Invoke made its program before it read this file.
 if getattr(program, "core", None) is not None:
+    open_streams()
     program.__class__ = Speaker
     # `invoke build web user-service`: see ops/console/positional.py.
     program.core.unparsed = spread(program.core.unparsed, {"build": "--service"}, set(namespace.task_names))

@@ -1,10 +1,12 @@
 """Lines, tables and progress for people; documents for machines."""
 
+import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
@@ -18,12 +20,23 @@ if TYPE_CHECKING:
 _json = False
 _answered = False
 _heard = True
+_lost: OSError | None = None
 
 
 def use_json(wanted: bool) -> None:
     """A verb begins: with `--json` stdout belongs to its one document, and people's text goes to stderr."""
-    global _json, _answered
-    _json, _answered = wanted, False
+    global _json, _answered, _lost
+    _json, _answered, _lost = wanted, False, None
+
+
+def open_streams() -> None:
+    """Streams that take any text: a closed one (`>&-`) leads nowhere, and a letter that an encoding has not is written as its escape."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        there: object = getattr(sys, name)
+        if there is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 (open until the process ends)
+        elif mode == "w" and isinstance(there, io.TextIOWrapper):
+            there.reconfigure(errors="backslashreplace")
 
 
 def machine_readable() -> bool:
@@ -59,12 +72,16 @@ def say(text: str, style: str = "") -> None:
 
 
 def _write(out: TextIO, text: str) -> None:
-    """One line, in one piece: threads speak at the same time. A reader that left (`| head`) does not cut the work."""
+    """One line, in one piece: threads speak at the same time. A reader that left (`| head`) does not cut the work, nor does a full disk."""
+    global _lost  # noqa: PLW0603 (one process speaks one way)
     try:
         out.write(f"{text}\n")
         out.flush()
     except BrokenPipeError:
         deafen(out)
+    except OSError as failure:
+        deafen(out)
+        _lost = failure if out is sys.stdout else _lost
 
 
 def deafen(out: TextIO) -> None:
@@ -81,13 +98,33 @@ def heard() -> bool:
     return _heard
 
 
+def unwritten() -> Failure | None:
+    """What to say at the end where standard output could not be written."""
+    return None if _lost is None else not_written(_lost)
+
+
+def not_written(error: OSError) -> Failure:
+    """The failure of an output that is a full disk, or the like."""
+    return Failure("writing the output", str(error.strerror), "Send standard output to where there is space, then run it again.")
+
+
+def warn(text: str) -> None:
+    """One line on standard error, whether or not anybody reads it."""
+    _write(sys.stderr, text)
+
+
 def error(failure: Failure) -> None:
     """A failure in its three parts: what was being done, what went wrong, what to do next; for machines as their document too."""
-    red, reset = ("\x1b[1;31m", "\x1b[0m") if sys.stderr.isatty() else ("", "")
+    red, reset = ("\x1b[1;31m", "\x1b[0m") if _coloured() else ("", "")
     cause = failure.cause.replace("\n", "\n       ")
     remedy = failure.remedy.replace("\n", "\n       ")
-    _write(sys.stderr, f"{red}error{reset}: {failure.doing}\n cause: {cause}\n  next: {remedy}")
+    warn(f"{red}error{reset}: {failure.doing}\n cause: {cause}\n  next: {remedy}")
     answer_failed(failure)
+
+
+def _coloured() -> bool:
+    """Whether standard error may be coloured (no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def answer_failed(failure: Failure) -> None:
@@ -123,14 +160,23 @@ def emit_json(document: object, version: int = 1) -> None:
     """The one document of a verb on stdout."""
     global _answered  # noqa: PLW0603 (one process speaks one way)
     body = {"version": version, **document} if isinstance(document, dict) else {"version": version, "items": document}
-    line = json.dumps(body, ensure_ascii=False, default=str)
     _answered = True
-    _write(sys.stdout, line)
+    _write(sys.stdout, _json_line(body))
 
 
 def emit_line(event: Mapping[str, object], version: int = 1) -> None:
     """One line of a verb whose output has no end (`logs`): a document each, and a failure is the last of them."""
-    _write(sys.stdout, json.dumps({"version": version, **event}, ensure_ascii=False))
+    _write(sys.stdout, _json_line({"version": version, **event}))
+
+
+def _json_line(document: Mapping[str, object]) -> str:
+    """A document on one line, in ASCII where standard output cannot carry it as it is."""
+    line = json.dumps(document, ensure_ascii=False, default=str)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(document, default=str)
+    return line
 
 
 class Progress:

@@ -3,13 +3,12 @@
 import os
 import re
 import sys
-from contextlib import suppress
 
 from invoke.exceptions import Exit as Leave
 from invoke.exceptions import ParseError
 from invoke.program import Program
 
-from ops.console.output import deafen, error, use_json
+from ops.console.output import deafen, error, not_written, use_json
 from ops.errors import Exit, UsageError
 
 
@@ -20,13 +19,25 @@ class Speaker(Program):
         """Read the verbs and their arguments."""
         try:
             super().parse_tasks()
+            self._check()
         except (ParseError, ValueError) as wrong:  # ValueError: a word where a number is expected, which Invoke lets through
             self._leave(wrong)
+
+    def _check(self) -> None:
+        """What Invoke lets through, and would be done as if it had not been said."""
+        if self.core.remainder:
+            raise ParseError(f"no verb reads what stands behind `--`: {self.core.remainder}")
+        for argument in (argument for verb in self.tasks for argument in verb.args.values()):
+            if argument.raw_value == "":
+                raise ParseError(f"--{argument.name.replace('_', '-')} needs a value")
 
     def parse_cleanup(self) -> None:
         """`--list`, `--help`."""
         try:
-            super().parse_cleanup()
+            try:
+                super().parse_cleanup()
+            finally:  # here and not at the interpreter's end, which would complain of the pipe
+                sys.stdout.flush()
         except ParseError as wrong:
             self._leave(wrong)
         except Leave as leave:
@@ -36,9 +47,10 @@ class Speaker(Program):
         except BrokenPipeError:
             deafen(sys.stdout)
             raise Leave(code=Exit.DONE) from None
-        finally:  # here and not at the interpreter's end, which would complain of the pipe
-            with suppress(BrokenPipeError):
-                sys.stdout.flush()
+        except OSError as failure:
+            deafen(sys.stdout)
+            error(not_written(failure))
+            raise Leave(code=Exit.FAILED) from None
 
     def _leave(self, wrong: Exception) -> None:
         use_json(not {"--json", "-j"}.isdisjoint(self.argv))  # no verb was parsed that could have said so

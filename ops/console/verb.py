@@ -4,7 +4,6 @@ import functools
 import inspect
 import os
 import re
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -15,7 +14,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit as Leave
 from invoke.tasks import Task, task
 
-from ops.console.output import answer_failed, error, use_json
+from ops.console.output import answer_failed, error, unwritten, use_json, warn
 from ops.errors import Exit, Failure, UsageError
 
 P = ParamSpec("P")
@@ -71,13 +70,16 @@ def _checked(function: Callable[..., object], options: Mapping[str, object], hel
 def guarded(work: Callable[[], int | None], doing: str = "running this command") -> int:
     """Do the work and return the exit code of the process; errors are told, not raised."""
     try:
-        return work() or Exit.DONE
+        code = work() or Exit.DONE
+        if code == Exit.DONE and (lost := unwritten()):
+            raise lost
+        return code
     except Failure as failure:
         error(failure)
         return failure.code
     except KeyboardInterrupt as interrupt:
         words = str(interrupt) or "interrupted"
-        print(f"\n{words}", file=sys.stderr)
+        warn(f"\n{words}")
         answer_failed(Failure(doing, words, "Run it again.", code=Exit.INTERRUPTED))
         return Exit.INTERRUPTED
     except OSError as failure:

@@ -15,6 +15,7 @@ from ops.cluster.objects import Object
 from ops.cluster.rollback import goal_of
 from ops.cluster.target import Target
 from ops.command import Command, environment
+from ops.console import output as console_output
 from ops.console.positional import spread
 from ops.console.verb import guarded, verb
 from ops.errors import Failure, UsageError
@@ -48,6 +49,10 @@ def invoke(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ("release --bump huge", "huge"),
         ("plan --env nowhere", "nowhere"),
         ("up --engine podman", "podman"),
+        ("deploy --env staging --plan= --yes", "--plan needs a value"),
+        ("build --service", "--service needs a value"),
+        ("build -s --dry-run", "--service needs a value"),
+        ("build -- web", "no verb reads what stands behind `--`: web"),
     ],
 )
 def test_wrong_usage_is_told_in_three_parts_with_exit_code_2(words: str, cause: str) -> None:
@@ -84,6 +89,59 @@ def test_work_goes_on_when_its_reader_leaves() -> None:
     done = subprocess.run((sys.executable, "-c", program), check=False, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (4, "all done False\n")
+
+
+def output(command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A shell's redirections, of which `invoke` is "$@"."""
+    argv = ("sh", "-c", f'"$0" -m invoke {command}', sys.executable)
+    return subprocess.run(argv, check=False, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("words", ["--list", "--help plan", "sync --check", "migrate.check --json"])
+def test_an_output_that_is_full_is_told_and_no_success(words: str) -> None:
+    done = output(f"{words} >/dev/full")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "error: writing the output\n cause: No space left on device\n  next: Send standard output" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--list >&-", 0),
+        ("sync --check >&-", 0),
+        ("sync --check <&- >&- 2>&-", 0),
+        ("plan --env nowhere 2>&-", 2),
+        ("plan --env nowhere 2>/dev/full", 2),
+        ("plan --env nowhere --json >/dev/full", 2),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_does_not_change_the_exit_code(words: str, code: int) -> None:
+    done = output(words)
+    assert done.returncode == code and "Traceback" not in done.stderr
+
+
+def test_a_letter_that_the_terminal_has_not_is_no_defect() -> None:
+    done = output("--list", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "") and r"[SERVICE \u2026]" in done.stdout
+
+
+@pytest.mark.parametrize(("env", "variables"), [("ü", {"PYTHONIOENCODING": "ascii"}), (os.fsdecode(b"\xff"), {"LC_ALL": "C.UTF-8"})])
+def test_a_document_is_json_whatever_it_holds(env: str, variables: dict[str, str]) -> None:
+    done = output(f"plan --env {env} --json", **variables)
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["cause"] == f"there is no environment {env}"
+
+
+def test_who_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert console_output._coloured()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not console_output._coloured()
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not console_output._coloured()
 
 
 def test_a_pipe_that_breaks_elsewhere_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
