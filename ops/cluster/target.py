@@ -129,5 +129,8 @@ def _address(server: str) -> tuple[str, str, int]:
     """Scheme, host and port, so that `https://HOST` and `https://host:443/` are the same address."""
     from urllib.parse import urlsplit
 
-    parts = urlsplit(server)
-    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or (443 if parts.scheme.lower() == "https" else 80)
+    try:
+        parts = urlsplit(server)
+        return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or (443 if parts.scheme.lower() == "https" else 80)
+    except ValueError:  # no address: no other one is the same
+        return server, "", 0

@@ -67,6 +67,15 @@ def test_a_context_that_leads_elsewhere_is_refused(platform: Platform, monkeypat
         resolved(platform)
 
 
+@pytest.mark.parametrize("server", ["https://k8s.staging.test:x", "https://k8s.staging.test:99999", "https://[::1"])
+def test_an_address_that_is_none_is_no_environments(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "c", {"nextai-staging": server})))
+    with pytest.raises(Refused, match="belongs to"):
+        resolved(platform)
+
+
 def test_a_kubeconfig_without_the_context_names_the_context_and_what_it_has(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
