@@ -13,16 +13,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
+from ops.background import begin
 from ops.cluster import lean
 from ops.cluster.objects import MANAGER, Json, Key, Object, group_of, rows, text
 from ops.cluster.target import Target
 from ops.errors import Failure
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
+    from kubernetes.client import ApiClient, Configuration
     from urllib3 import BaseHTTPResponse
 
 THREADS = 8
@@ -32,6 +34,7 @@ REQUEST_SECONDS = 30.0
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 # Aggregated discovery (GA in Kubernetes 1.30): all kinds of a cluster in two answers.
+NO_API_SERVER: Final = "Check that a Kubernetes API server answers at this address."
 DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 T = TypeVar("T")
@@ -142,22 +145,20 @@ class Client:
         seconds: float = REQUEST_SECONDS,
     ) -> Object:
         """Send one request and return its JSON. Raises `ApiError` when the server refuses, `Failure` when it does not answer."""
-        raw = self._send(
+        response = self._send(
             method,
             path,
             query=query,
             body=body,
             headers={"Content-Type": content_type, "Accept": accept},
             timeout=(CONNECT_SECONDS, seconds),
-        ).data
-        answer: Json = json.loads(raw) if raw else {}
-        return answer if isinstance(answer, dict) else {}
+        )
+        return self._json(f"{method} {path}", self._whole(response))
 
     def read_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """An answer that is text, such as a log."""
-        return self._send("GET", path, query=query, headers={"Accept": "*/*"}, timeout=(CONNECT_SECONDS, REQUEST_SECONDS)).data.decode(
-            errors="replace"
-        )
+        response = self._send("GET", path, query=query, headers={"Accept": "*/*"}, timeout=(CONNECT_SECONDS, REQUEST_SECONDS))
+        return self._whole(response).decode(errors="replace")
 
     def stream(self, path: str, query: Mapping[str, str] | None = None, *, seconds: float | None = None) -> Stream:
         """An answer that is read line by line while it comes. `seconds`: the longest silence."""
@@ -200,6 +201,22 @@ class Client:
         except (HTTPError, OSError) as error:
             raise unreachable(self.target, _plain(error)) from error
         return response
+
+    def _whole(self, response: "BaseHTTPResponse") -> bytes:
+        """The rest of an answer. Raises `Failure` when it breaks off."""
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return response.data
+        except (HTTPError, OSError) as error:
+            raise unreachable(self.target, _plain(error)) from error
+
+    def _json(self, doing: str, raw: bytes) -> Object:
+        try:
+            answer: Json = json.loads(raw or b"{}")
+        except ValueError as error:
+            raise Failure(doing, f"{self.target.server} answers with something that is no JSON", NO_API_SERVER) from error
+        return answer if isinstance(answer, dict) else {}
 
     def each(self, work: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """Do the same for each thing, eight at once; results in order. The first error is raised when all have ended."""
@@ -298,8 +315,9 @@ def connect(target: Target) -> Iterator[Client]:
 
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cluster")
     try:
-        # In a thread: a name server that is silent cannot be given a timeout otherwise.
-        opening = pool.submit(_open, target, pool)
+        # In a thread: a name server that is silent cannot be given a timeout otherwise. Not in one of the pool, for which the
+        # process would wait at its end: as long as the name server, or a credential plugin, likes.
+        opening = begin(partial(_open, target, pool))
         try:
             client = opening.result(timeout=ANSWER_SECONDS)
         except TimeoutError as error:
@@ -322,6 +340,10 @@ def _open(target: Target, pool: ThreadPoolExecutor) -> Client:
             config.load_kube_config(config_file=file, context=target.context, client_configuration=settings, persist_config=False)
     except (config.ConfigException, OSError, ValueError) as error:
         raise Failure(f"reading context {target.context}", str(error), "Repair the kubeconfig.") from error
+    except (AttributeError, KeyError, TypeError) as error:  # what the client makes of an entry that is not of its shape
+        cause = "its cluster or its user is not as a kubeconfig has them, or names an auth-provider that is no longer supported"
+        raise Failure(f"reading context {target.context}", cause, "Repair the kubeconfig.") from error
+    _clean_token(target, settings)
     if errors:
         remedy = "Install or repair the program that the context's user names under `exec`, and log in to the cluster."
         raise Failure(f"asking for the credentials of context {target.context}", "\n".join(errors), remedy)
@@ -337,13 +359,30 @@ def _open(target: Target, pool: ThreadPoolExecutor) -> Client:
         answer = client._send("GET", "/version", headers={"Accept": "application/json"}, timeout=(2.5, 2.0))
     except ApiError as error:
         credentials = error.status in (401, 403)
-        remedy = (
-            "Renew your credentials for this cluster." if credentials else "Check that a Kubernetes API server answers at this address."
-        )
+        remedy = "Renew your credentials for this cluster." if credentials else NO_API_SERVER
         raise Failure(f"connecting to context {target.context}", f"{target.server} refused: {error.message}", remedy) from error
+    doing = f"connecting to context {target.context}"
+    if not text(client._json(doing, client._whole(answer)), "gitVersion"):  # a proxy's page, another program
+        raise Failure(doing, f"{target.server} answers, and not as a Kubernetes API server", NO_API_SERVER)
     client.clock_offset = _offset(answer.headers.get("Date"))
-    answer.drain_conn()
     return client
+
+
+def _clean_token(target: Target, settings: "Configuration") -> None:
+    """Have each token as a header carries it: without the line end of its file. What is no token the client would show in its error."""
+    renew = settings.refresh_api_key_hook
+
+    def renewed(now: "Configuration") -> None:
+        if renew:
+            renew(now)
+        for scheme, token in now.api_key.items():
+            words = str(token).strip()
+            if not (words.isascii() and words.isprintable()):
+                cause = "its token has a line end in it, or a letter outside ASCII"
+                raise Failure(f"reading context {target.context}", cause, "Log in to the cluster again, or repair the kubeconfig.")
+            now.api_key[scheme] = words
+
+    settings.refresh_api_key_hook = renewed
 
 
 @contextmanager

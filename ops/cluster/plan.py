@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from ops.cluster import needs
 from ops.cluster.diff import Difference, differences, masked, quiet
@@ -213,6 +213,14 @@ def from_document(document: Object) -> Plan:
     """A plan that `to_document` made. Raises `UsageError` for another version, and for one whose Secrets must change."""
     if document.get("version") != VERSION or document.get("kind") != "plan":
         raise UsageError("reading a plan", "it is not a plan of this version", "Make it again with `invoke plan`.")
+    try:
+        return _from(document)
+    except (KeyError, TypeError, ValueError) as error:
+        cause = f"somebody has edited it: {error!r}"
+        raise UsageError("reading a plan", cause, "Make it again with `invoke plan`.") from error
+
+
+def _from(document: Object) -> Plan:
     steps = tuple(_read_step(row) for row in rows(document, "steps"))
     hidden = [s.key for s in steps if s.key.kind == "Secret" and s.action in ("create", "change")]
     if hidden:
@@ -242,6 +250,8 @@ def from_document(document: Object) -> Plan:
 
 def _read_step(row: Object) -> Step:
     before, manifest = at(row, "before"), at(row, "manifest")
+    if text(row, "action") not in get_args(Action):
+        raise ValueError(f"there is no action {row.get('action')!r}")
     return Step(
         _read_key(table(row, "key")),
         text(row, "action"),  # type: ignore[arg-type]

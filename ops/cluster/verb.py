@@ -102,7 +102,7 @@ def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
     from ops.images import verb as images
 
     digests = images.publish(*checkout.images.result())
-    rendered = render(catalog, client.target.environment, digests, checkout.overlay.result())
+    rendered = render(catalog, client.target.environment, digests, checkout.overlay.result() if checkout.overlay else None)
     decided = plan_deploy(catalog, client, rendered, commit=checkout.commit.result())
     if client.target.rehearsal and decided.problems and _seeded(catalog, client):
         decided = plan_deploy(catalog, client, rendered, commit=checkout.commit.result())
@@ -131,7 +131,7 @@ def _smoke(catalog: Catalog, client: Client) -> Callable[[], None] | None:
 def _read(file: str) -> Plan:
     try:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"reading the plan {file}", str(error), "Make one: `invoke plan --env … --out FILE`.") from error
     if not isinstance(document, dict):
         raise UsageError(f"reading the plan {file}", "it is not a plan", "Make one: `invoke plan --env … --out FILE`.")

@@ -4,12 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from ops.catalog import load
-from ops.cluster import client
+from ops.cluster import checkout, client
 from ops.cluster import verb as cluster
 from ops.cluster.objects import Object
 from ops.cluster.rollback import goal_of
@@ -205,6 +208,24 @@ def test_a_plan_file_that_is_no_plan_is_wrong_usage(tmp_path: Path) -> None:
             cluster._read(str(tmp_path / "plan"))
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"origin": {}},
+        {"origin": {"kind": "deploy", "environment": "staging", "made_at": "x", "surprise": 1}},
+        {"steps": [{"phase": "never", "action": "create"}]},
+        {"steps": [{"phase": "prune", "action": "explode"}]},
+    ],
+)
+def test_a_plan_file_that_somebody_edited_is_wrong_usage(edit: dict[str, object], tmp_path: Path) -> None:
+    whole = {"version": 1, "kind": "plan", "origin": {"kind": "deploy", "environment": "staging", "made_at": "x"}}
+    (tmp_path / "plan").write_text(json.dumps(whole))
+    assert cluster._read(str(tmp_path / "plan")).origin.environment == "staging"
+    (tmp_path / "plan").write_text(json.dumps({**whole, **edit}))
+    with pytest.raises(UsageError, match="edited"):
+        cluster._read(str(tmp_path / "plan"))
+
+
 def test_a_silent_cluster_is_told_in_plain_words() -> None:
     class Nested(Exception):
         reason: str
@@ -256,16 +277,16 @@ def test_down_gives_machines_one_document(tmp_path: Path) -> None:
     assert json.loads(done.stdout) == {"version": 1, "stopped": None, "volumesRemoved": False}
 
 
-def _target(tmp_path: Path, cluster: str, user: str) -> Target:
+def _target(tmp_path: Path, cluster: str, user: str, server: str = "https://127.0.0.1:1") -> Target:
     kubeconfig = tmp_path / "config"
     kubeconfig.write_text(
         "apiVersion: v1\nkind: Config\n"
-        f"clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'{cluster}}}}}]\n"
+        f"clusters: [{{name: c, cluster: {{server: '{server}'{cluster}}}}}]\n"
         f"users: [{{name: u, user: {user}}}]\n"
         "contexts: [{name: nextai-testbed, context: {cluster: c, user: u}}]\n"
     )
     staging = load().environments["staging"]
-    return Target(staging, kubeconfig, "nextai-testbed", "https://127.0.0.1:1", rehearsal=True)
+    return Target(staging, kubeconfig, "nextai-testbed", server, rehearsal=True)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +296,10 @@ def _target(tmp_path: Path, cluster: str, user: str) -> Target:
         ("", "{exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-plugin}}", "'no-such-plugin'", "exec"),
         ("", "{exec: {apiVersion: client.authentication.k8s.io/v1, command: 'false'}}", "exec: process returned 1", "exec"),
         (", certificate-authority: /nope.pem", "{token: hunter2}", "/nope.pem", "kubeconfig"),
+        ("", '{token: "hunter2\\nhunter2"}', "its token has a line end in it", "Log in"),
+        ("", '{token: "hunter2☃"}', "a letter outside ASCII", "Log in"),
+        ("", "text", "not as a kubeconfig has them", "kubeconfig"),
+        ("", "{auth-provider: {name: gcp}}", "not as a kubeconfig has them", "kubeconfig"),
     ],
 )
 def test_a_cluster_that_cannot_be_reached_is_told_with_its_context(
@@ -285,6 +310,88 @@ def test_a_cluster_that_cannot_be_reached_is_told_with_its_context(
     assert "context nextai-testbed" in told.value.doing
     assert cause in told.value.cause and remedy in told.value.remedy
     assert "hunter2" not in str(told.value) and capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def answering() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """A server that answers each GET with what lies at its path, or with `*`; and what lies there."""
+    answers: dict[str, bytes] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = answers.get(self.path, answers.get("*", b""))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body) + self.path.startswith("/short")))
+            self.end_headers()
+            self.wfile.write(body)
+            answers["token"] = self.headers.get("Authorization", "").encode()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", answers
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [(b"<html>", "no JSON"), (b"[1]", "not as a Kubernetes"), (b"", "not as a Kubernetes"), (b"{}", "not as a Kubernetes")],
+)
+def test_what_is_no_api_server_is_not_taken_for_an_empty_cluster(
+    answering: tuple[str, dict[str, bytes]], answer: bytes, cause: str, tmp_path: Path
+) -> None:
+    server, answers = answering
+    answers["*"] = answer
+    with pytest.raises(Failure, match=cause), client.connect(_target(tmp_path, "", "{}", server)):
+        pass
+
+
+def test_an_answer_that_is_cut_or_no_json_is_told_and_no_defect(answering: tuple[str, dict[str, bytes]], tmp_path: Path) -> None:
+    server, answers = answering
+    answers |= {"/version": b'{"gitVersion": "v1.33.0"}', "*": b"<html>"}
+    with client.connect(_target(tmp_path, "", "{}", server)) as connected:
+        with pytest.raises(Failure, match="no JSON"):
+            connected.request("GET", "/api")
+        with pytest.raises(Failure, match="does not answer"):
+            connected.request("GET", "/short")
+
+
+def test_a_token_from_a_file_is_sent_without_its_line_end(answering: tuple[str, dict[str, bytes]], tmp_path: Path) -> None:
+    server, answers = answering
+    answers["*"] = b'{"gitVersion": "v1.33.0"}'
+    (tmp_path / "token").write_text("hunter2\n")
+    with client.connect(_target(tmp_path, "", f"{{tokenFile: {tmp_path}/token}}", server)):
+        assert answers["token"] == b"Bearer hunter2"
+
+
+def test_a_credential_plugin_that_waits_does_not_keep_the_process() -> None:
+    program = (
+        "import sys, time\n"
+        "from ops.cluster import client\n"
+        "from ops.errors import Failure\n"
+        "client._open = lambda *_: time.sleep(60)\n"
+        "client.ANSWER_SECONDS = 0.1\n"
+        "from ops.cluster.target import Target\n"
+        "from ops.catalog import load\n"
+        "target = Target(load().environments['staging'], None, 'c', 'https://c')\n"
+        "try:\n"
+        "    with client.connect(target): pass\n"
+        "except Failure as failure: print(failure.cause)\n"
+    )
+    argv = (sys.executable, "-c", program)
+    done = subprocess.run(argv, check=False, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.stdout == "https://c does not answer: no answer within 0.1 s\n"
+
+
+def test_a_cluster_need_not_wait_for_a_kustomize_that_must_first_be_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys.modules["ops.tools.find"], "here", lambda _: None)
+    monkeypatch.setattr("ops.cluster.checkout.build", lambda _: pytest.fail("kustomize was asked for"))
+    monkeypatch.setattr("ops.images.verb.planned", lambda *_, **__: None)
+    asked = checkout.ask(load(), _target(tmp_path, "", "{}"))
+    assert asked.overlay is None
+    assert asked.commit.result()
 
 
 def test_going_back_to_no_record_is_wrong_usage() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.cluster.checkout import _begin
+from ops.background import begin
 from ops.errors import Failure
 
 ROOT = Path(__file__).parents[2]
@@ -17,13 +17,13 @@ def test_an_answer_is_given_and_an_error_is_raised_where_it_is_taken() -> None:
     def fail() -> str:
         raise Failure("asking", "no", "ask again")
 
-    assert _begin(lambda: threading.current_thread().daemon).result(10) is True
+    assert begin(lambda: threading.current_thread().daemon).result(10) is True
     with pytest.raises(Failure, match="no"):
-        _begin(fail).result(10)
+        begin(fail).result(10)
 
 
 def test_what_nobody_takes_keeps_no_process_from_ending() -> None:
-    program = "import threading\nfrom ops.cluster.checkout import _begin\n_begin(threading.Event().wait)\n"
+    program = "import threading\nfrom ops.background import begin\nbegin(threading.Event().wait)\n"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
 
 
