@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.errors import Failure
 from ops.testbed import layout
 from ops.tools import cache
 
@@ -97,9 +98,13 @@ def remembered(place: Place) -> dict[str, str] | None:
 
 def _base(environ: Mapping[str, str]) -> Path:
     if named := environ.get("NEXTAI_STATE"):
-        return Path(named).expanduser().absolute()
+        try:
+            return Path(named).expanduser().absolute()
+        except RuntimeError as error:
+            cause = f"{named}: there is no such home folder"
+            raise Failure("opening the state folder", cause, "Set NEXTAI_STATE to a folder that you can write.") from error
     try:
-        base = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        base = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").expanduser().absolute()
     except RuntimeError:  # no home folder: then NEXTAI_CACHE is set, or the cache says what is amiss
         base = cache() / "state"
-    return base.expanduser().absolute() / "nextai-agent"
+    return base / "nextai-agent"
