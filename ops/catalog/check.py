@@ -3,9 +3,12 @@
 An entry that is wrong in itself was told as that. No rule sees it, and nothing is called unknown or missing that it may have meant.
 """
 
+import re
 from pathlib import Path
 
 from ops.catalog.entries import Entries
+
+DURATION = re.compile(r"([0-9]{1,9}(ms|s|m|h|d|w))+")  # as the kits read one
 
 # What names something else: the sections that it may be in, and what it is called.
 REFERENCES = {
@@ -157,3 +160,5 @@ def _variable(name: str, entries: Entries) -> None:
             entries.problem((*path, key), f"expected one of {', '.join(options)}, not {value!r}")
         if value and kind in ("int", "port") and not value.isdecimal():
             entries.problem((*path, key), f"expected a whole number in quotes, not {value!r}")
+        if value and kind == "duration" and not DURATION.fullmatch(value):
+            entries.problem((*path, key), f"expected a duration such as 15m, 12h or 7d, not {value!r}")

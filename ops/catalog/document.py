@@ -114,7 +114,7 @@ class Document:
     """The catalogue: services, stacks, environments and variables of the platform."""
 
     platform: str = field(metadata=about("Name of the platform", pattern=NAME))
-    registry: str = field(metadata=about("Host of the image registry"))
+    registry: str = field(metadata=about("Host of the image registry", pattern=r"^[a-z0-9.-]+(:[0-9]+)?$"))
     prefix: str = field(metadata=about("Path of the images in the registry", pattern=r"^[a-z0-9._/-]+$"))
     stacks: Mapping[str, StackEntry] = field(metadata=about("How services of one language are built and tested", names=NAME))
     services: Mapping[str, ServiceEntry] = field(metadata=about("What serves", names=NAME))

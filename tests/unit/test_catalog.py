@@ -92,6 +92,12 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
         ("services:\n", "services: [\n", "not YAML"),
         ('image: "postgres:17"', "image: postgres", "does not match"),
         ("job: j}", "job: k}", "unknown job 'k'"),
+        ("registry: registry.example", "registry: HTTPS://registry.example", "does not match"),
+        (
+            "{type: port, readers: all",
+            "{type: duration, default: 7 days, readers: all",
+            "expected a duration such as 15m, 12h or 7d, not '7 days'",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_was_expected(tmp_path: Path, old: str, new: str, expected: str) -> None:
