@@ -5,7 +5,7 @@ ARG PYTHON_IMAGE
 FROM ${PYTHON_IMAGE} AS build
 ARG UV_VERSION=0.13.9
 RUN --mount=type=cache,id=pip,target=/root/.cache/pip \
-    pip install --root-user-action=ignore --disable-pip-version-check "uv==${UV_VERSION}"
+    pip install --root-user-action=ignore --disable-pip-version-check --resume-retries=5 "uv==${UV_VERSION}"
 # Byte code is checked by nothing at run time: the files are dated back afterwards, and the root file system is read-only.
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 PYC_INVALIDATION_MODE=UNCHECKED_HASH UV_NO_DEV=1 \
     UV_PYTHON=/usr/local/bin/python3 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/app/.venv
