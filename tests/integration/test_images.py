@@ -1,6 +1,5 @@
 """Images for real: built, pushed, found again, and rebuilt only where something changed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from ops.errors import Failure
 from ops.images import Engine, build, plan
 from ops.images.registry import digests, reference
 from ops.testbed import Testbed
+from tests.uncached import build_without_cache
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """\
@@ -123,17 +123,7 @@ def test_without_push_images_are_in_the_engine_and_the_registry_is_not_asked(cat
 def test_two_checkouts_of_one_commit_give_the_same_digest_without_the_builders_cache(
     catalog: Catalog, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ops.images import bake
-
-    whole = bake.bakefile
-
-    def uncached(*arguments: object, **options: object) -> dict[str, object]:
-        document = json.loads(json.dumps(whole(*arguments, **options)))  # type: ignore[arg-type]
-        for target in document["target"].values():
-            target["no-cache"] = True
-        return document
-
-    monkeypatch.setattr(bake, "bakefile", uncached)
+    build_without_cache(monkeypatch)
     other = tmp_path / "other"
     git(tmp_path, "clone", "-q", str(catalog.root), str(other))
     _, first = made(catalog, engine)

@@ -1,6 +1,5 @@
 """Two builds of one commit are one image: every image of the catalogue, in another folder and without the builder's cache."""
 
-import json
 import subprocess
 import uuid
 from dataclasses import replace
@@ -10,8 +9,9 @@ import pytest
 
 from ops import catalog as catalogue
 from ops import testbed as rooms
-from ops.images import bake, build, plan
+from ops.images import build, plan
 from ops.images.verb import engine_of
+from tests.uncached import build_without_cache
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,15 +21,7 @@ def test_every_image_has_the_same_digest_when_it_is_built_again(tmp_path: Path, 
     catalog = catalogue.load(ROOT)
     engine = engine_of(catalog, testbed=True)
     first = build(plan(catalog, [], engine, push=True), engine, True)
-    whole = bake.bakefile
-
-    def uncached(*arguments: object, **options: object) -> dict[str, object]:
-        document = json.loads(json.dumps(whole(*arguments, **options)))  # type: ignore[arg-type]
-        for target in document["target"].values():
-            target["no-cache"] = True
-        return document
-
-    monkeypatch.setattr(bake, "bakefile", uncached)
+    build_without_cache(monkeypatch)
     other = tmp_path / "another folder"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(other)], check=True)
     again = replace(catalogue.load(other), prefix=f"again-{uuid.uuid4().hex[:8]}")
