@@ -4,7 +4,8 @@ import os
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -53,23 +54,20 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
     Raises `Failure` when the program is missing, or takes too long, or (with `check`) exits other than 0.
     """
     try:
-        done = subprocess.run(
-            command.argv,
-            env=environment(command),
-            cwd=command.cwd,
-            input=command.stdin,
-            stdin=subprocess.DEVNULL if command.stdin is None else None,
-            text=True,
-            errors="replace",
-            stdout=_terminal() if show else subprocess.PIPE,
-            stderr=None if show else subprocess.PIPE,
-            check=False,
-            timeout=timeout,
-        )
-    except FileNotFoundError as error:
-        raise Failure(command.doing, f"{error.filename}: not found", "Run `invoke doctor` to see which tools are missing.") from error
-    except PermissionError as error:
-        raise Failure(command.doing, f"{error.filename}: {error.strerror}", "Check the file's permissions.") from error
+        with _starting(command):
+            done = subprocess.run(
+                command.argv,
+                env=environment(command),
+                cwd=command.cwd,
+                input=command.stdin,
+                stdin=subprocess.DEVNULL if command.stdin is None else None,
+                text=True,
+                errors="replace",
+                stdout=_terminal() if show else subprocess.PIPE,
+                stderr=None if show else subprocess.PIPE,
+                check=False,
+                timeout=timeout,
+            )
     except subprocess.TimeoutExpired as error:
         raise Failure(command.doing, f"`{command.argv[0]}` gave no answer within {timeout:g} s", command.remedy) from error
     completed = Completed(done.returncode, done.stdout or "", done.stderr or "")
@@ -90,7 +88,7 @@ def lines(command: Command) -> Generator[str]:
     Raises `Failure` when the program is missing, or exits other than 0 after its last line.
     """
     with tempfile.TemporaryFile("w+", errors="replace") as words:
-        try:
+        with _starting(command):
             process = subprocess.Popen(
                 command.argv,
                 env=environment(command),
@@ -101,8 +99,6 @@ def lines(command: Command) -> Generator[str]:
                 text=True,
                 errors="replace",
             )
-        except FileNotFoundError as error:
-            raise Failure(command.doing, f"{error.filename}: not found", "Run `invoke doctor` to see which tools are missing.") from error
         with process:
             try:
                 assert process.stdout is not None
@@ -114,6 +110,17 @@ def lines(command: Command) -> Generator[str]:
         if code:
             words.seek(0)
             raise Failure(command.doing, _last_words(command, Completed(code, "", words.read())), command.remedy)
+
+
+@contextmanager
+def _starting(command: Command) -> Iterator[None]:
+    """A program that cannot be started, in the words of a `Failure`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Failure(command.doing, f"{error.filename}: not found", "Run `invoke doctor` to see which tools are missing.") from error
+    except PermissionError as error:
+        raise Failure(command.doing, f"{error.filename}: {error.strerror}", "Check the file's permissions.") from error
 
 
 def _last_words(command: Command, completed: Completed, lines: int = 20) -> str:
