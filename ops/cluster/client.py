@@ -33,8 +33,8 @@ ANSWER_SECONDS = 5.0  # a cluster that does not answer is said within this time
 REQUEST_SECONDS = 30.0
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
-# Aggregated discovery (GA in Kubernetes 1.30): all kinds of a cluster in two answers.
 NO_API_SERVER: Final = "Check that a Kubernetes API server answers at this address."
+# Aggregated discovery (GA in Kubernetes 1.30): all kinds of a cluster in two answers.
 DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 T = TypeVar("T")

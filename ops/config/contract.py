@@ -67,15 +67,19 @@ def derived(catalog: Catalog) -> dict[Path, str]:
 
 def stale(catalog: Catalog) -> list[Path]:
     """The derived files that are missing, or whose text is not what the catalogue says."""
-    return [path for path, text in derived(catalog).items() if _read(catalog.root / path) != text]
+    return list(_changes(catalog))
 
 
 def sync(catalog: Catalog) -> list[Path]:
     """Write the derived files that are stale, and return them."""
-    changed, texts = stale(catalog), derived(catalog)
-    for path in changed:
-        (catalog.root / path).write_text(texts[path], encoding="utf-8")
-    return changed
+    changes = _changes(catalog)
+    for path, text in changes.items():
+        (catalog.root / path).write_text(text, encoding="utf-8")
+    return list(changes)
+
+
+def _changes(catalog: Catalog) -> dict[Path, str]:
+    return {path: text for path, text in derived(catalog).items() if _read(catalog.root / path) != text}
 
 
 def _read(path: Path) -> str | None:
