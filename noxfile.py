@@ -29,10 +29,13 @@ try:
 except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
 REPORT = Report(ROOT / ".nox" / "report")
-# What may run side by side, and what needs the machine for itself: the testbed has enough to do. The order is that of their
-# beginning: scan, which may have to build Trivy, first, and e2e, which builds the web server, after typecheck, which writes types there.
-PARALLEL = ["scan", "typecheck", "lint", *(f"services({name})" for name in CATALOG.services), "local", "tests", "manifests", "e2e"]
-ALONE = ["integration"]
+# In the order of their beginning: scan, which may have to build Trivy, first, and e2e, which builds the web server, after typecheck,
+# which writes types there. A session that may not run beside others (the testbed has enough to do) comes last.
+CHECKS = [
+    *("scan", "typecheck", "lint"),
+    *(f"services({name})" for name in CATALOG.services),
+    *("local", "tests", "manifests", "e2e", "integration"),
+]
 WITHOUT_TESTBED = ["tests/integration/test_local_embedded.py", "tests/integration/test_database.py"]
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 
@@ -183,7 +186,7 @@ def reproducible(session: nox.Session) -> None:
     session.run(sys.executable, "-m", "pytest", "tests/reproducible", *session.posargs)
 
 
-@nox.session(requires=[*PARALLEL, *ALONE])
+@nox.session(requires=CHECKS)
 def ci(session: nox.Session) -> None:
     """All of the above, and the table."""
-    show([outcome for outcome in REPORT.outcomes() if outcome.session in {*PARALLEL, *ALONE}])
+    show([outcome for outcome in REPORT.outcomes() if outcome.session in CHECKS])
