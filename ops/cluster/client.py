@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from ops.background import begin
-from ops.cluster import lean
+from ops.cluster import imports
 from ops.cluster.objects import MANAGER, Json, Key, Object, group_of, rows, text
 from ops.cluster.target import Target
 from ops.errors import Failure
@@ -310,7 +310,7 @@ class Client:
 @contextmanager
 def connect(target: Target) -> Iterator[Client]:
     """Open a connection to the target and make sure that it answers, within five seconds, or say that it does not."""
-    lean.prepare()
+    imports.prepare()
     import kubernetes.config  # noqa: F401  (its import is slow, and is not the cluster's silence)
 
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cluster")

@@ -30,8 +30,8 @@ def test_what_nobody_takes_keeps_no_process_from_ending() -> None:
 def test_the_client_of_the_cluster_comes_without_its_models_and_they_are_there_for_who_asks() -> None:
     program = """
 import sys
-from ops.cluster import lean
-lean.prepare()
+from ops.cluster import imports
+imports.prepare()
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
@@ -41,7 +41,7 @@ import kubernetes.client
 assert kubernetes.client.V1Pod.openapi_types["spec"] == "V1PodSpec"
 assert kubernetes.client.CoreV1Api(api)
 assert kubernetes.client.ApiClient is ApiClient
-lean.prepare()
+imports.prepare()
 """
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
 
