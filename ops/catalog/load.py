@@ -1,5 +1,6 @@
 """`platform.yaml` into a `Catalog`: read, decoded, checked against itself and against the checkout; every mistake at once."""
 
+import errno
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -52,6 +53,8 @@ def load(root: Path | None = None) -> Catalog:
 
 def _document(file: Path, entries: Entries) -> Document | None:
     try:
+        if file.is_fifo():  # whoever reads one waits for ever
+            raise OSError(errno.EINVAL, "a pipe, not a file")
         raw = file.read_bytes()
     except OSError as error:
         raise UsageError(f"reading {FILE}", f"{file}: {error.strerror}", "Run the command in a checkout of the platform.") from error

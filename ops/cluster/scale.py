@@ -18,10 +18,7 @@ def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most:
     Without `most`, an autoscaler keeps its upper bound, unless that is below `least`.
     Raises `Refused` when nothing was deployed yet, `UsageError` for a workload that the last good record does not have.
     """
-    if least < 1 or (most is not None and most < least):
-        raise UsageError(
-            f"scaling {name}", f"{least} to {most or least} is no range of replicas", "Give 1 or more, the smaller number first."
-        )
+    check_range(name, least, most)
     home = catalog.namespaces[0]
     header = record.last_good(record.history(client, home))
     if header is None:
@@ -39,6 +36,14 @@ def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most:
         migrations=goal.migrations,
     )
     return prepare(catalog, client, origin, objects)
+
+
+def check_range(name: str, least: int, most: int | None = None) -> None:
+    """Raises `UsageError` for replicas that there cannot be."""
+    if least < 1 or (most is not None and most < least):
+        raise UsageError(
+            f"scaling {name}", f"{least} to {most or least} is no range of replicas", "Give 1 or more, the smaller number first."
+        )
 
 
 def _scale(objects: tuple[Object, ...], name: str, least: int, most: int | None) -> None:

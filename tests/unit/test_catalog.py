@@ -1,6 +1,7 @@
 """The catalogue tells every mistake at once, with its line and what was expected."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -198,6 +199,12 @@ def test_an_empty_or_missing_file_is_an_error_and_no_traceback(tmp_path: Path) -
     assert "empty" in mistakes(tmp_path, "")
     (tmp_path / "platform.yaml").unlink()
     with pytest.raises(UsageError, match="reading"):
+        catalog.load(tmp_path)
+
+
+def test_a_pipe_is_no_file_to_wait_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "platform.yaml")
+    with pytest.raises(UsageError, match="a pipe, not a file"):
         catalog.load(tmp_path)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ops.catalog import load
 from ops.images import Engine
+from ops.testbed.images import ALL, SOURCES
 
 CATALOG = load()
 
@@ -27,3 +28,14 @@ def test_ci_runs_what_the_readme_says() -> None:
     script = Path(CATALOG.root / ".ci/run").read_text().replace("--quiet ", "")
     assert command in readme
     assert command in script
+
+
+def test_the_testbed_stands_in_for_the_base_images_and_stores_of_the_catalogue() -> None:
+    bases = {base for stack in CATALOG.stacks.values() for base in stack.bases.values()}
+    stand_ins = {image.name: image for image in ALL}
+    assert stand_ins.keys() >= bases | {store.image for store in CATALOG.stores.values()}
+    for image in ALL:
+        if image.folder:
+            stages = re.findall(r"^FROM (\S+)", (SOURCES / "images" / image.folder / "Dockerfile").read_text(), re.M)
+            assert image.base in stages and set(stages) <= stand_ins.keys(), image.folder
+    assert re.findall(r"^FROM (\S+)", (SOURCES / "container/Dockerfile").read_text(), re.M)[0] in bases
