@@ -8,11 +8,13 @@ makes the package execute its own `__init__`, as if it had been imported in the 
 import importlib
 import importlib.util
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Final
 
 # What kubernetes/config imports from `kubernetes.client`, and where it lies.
 _CLIENT: Final = {"ApiClient": "api_client", "Configuration": "configuration"}
+_WHOLE = threading.RLock()  # held while a package executes its own __init__, which imports others of these
 
 
 def prepare() -> None:
@@ -29,6 +31,7 @@ def _hold_back(name: str, known: Mapping[str, str]) -> None:
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError(name=name)
     loader, module = spec.loader, importlib.util.module_from_spec(spec)
+    whole = False
 
     def find(attribute: str) -> object:
         if attribute.startswith("__"):
@@ -37,9 +40,14 @@ def _hold_back(name: str, known: Mapping[str, str]) -> None:
             return getattr(importlib.import_module(f"{name}.{known[attribute]}"), attribute)
         if importlib.util.find_spec(f"{name}.{attribute}"):
             return importlib.import_module(f"{name}.{attribute}")
-        del module.__getattr__
-        loader.exec_module(module)
-        return getattr(module, attribute)
+        nonlocal whole
+        with _WHOLE:  # whoever asks from another thread waits for all of it
+            if not whole:
+                whole = True
+                loader.exec_module(module)
+        if attribute not in vars(module):
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+        return vars(module)[attribute]
 
     module.__getattr__ = find  # type: ignore[method-assign]
     sys.modules[name] = module

@@ -46,6 +46,22 @@ imports.prepare()
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
 
 
+def test_threads_that_ask_at_once_for_what_is_not_loaded_get_the_same() -> None:
+    program = """
+import threading
+from ops.cluster import imports
+imports.prepare()
+import kubernetes.client
+got = []
+threads = [threading.Thread(target=lambda: got.append(kubernetes.client.V1Pod)) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert len(got) == 8 and len(set(got)) == 1, got
+assert not hasattr(kubernetes.client, "nothing")
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
+
+
 def test_modules_are_kept_in_the_cache_folder_where_python_was_told_to_keep_none(tmp_path: Path) -> None:
     program = "from ops import bytecode\nbytecode.keep()\nimport ops.cluster.objects, sys\nprint(sys.pycache_prefix)\n"
     env = {"PATH": "/usr/bin:/bin", "NEXTAI_CACHE": str(tmp_path)}
