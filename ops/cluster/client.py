@@ -9,27 +9,23 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
-from ops.background import begin
-from ops.cluster import imports
-from ops.cluster.objects import MANAGER, Json, Key, Object, group_of, rows, text
+from ops.cluster.objects import Json, Key, Object, group_of, rows, text
 from ops.cluster.target import Target
 from ops.errors import Failure
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.client import ApiClient
     from urllib3 import BaseHTTPResponse
 
 THREADS = 8
 CONNECT_SECONDS = 3.0
-ANSWER_SECONDS = 5.0  # a cluster that does not answer is said within this time
 REQUEST_SECONDS = 30.0
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
@@ -218,6 +214,18 @@ class Client:
             raise Failure(doing, f"{self.target.server} answers with something that is no JSON", NO_API_SERVER) from error
         return answer if isinstance(answer, dict) else {}
 
+    def greet(self) -> None:
+        """Make sure that a Kubernetes API server answers at once, and set our clock by it. Raises `Failure` for anything else."""
+        doing = f"connecting to context {self.target.context}"
+        try:
+            answer = self._send("GET", "/version", headers={"Accept": "application/json"}, timeout=(2.5, 2.0))
+        except ApiError as error:
+            remedy = "Renew your credentials for this cluster." if error.status in (401, 403) else NO_API_SERVER
+            raise Failure(doing, f"{self.target.server} refused: {error.message}", remedy) from error
+        if not text(self._json(doing, self._whole(answer)), "gitVersion"):  # a proxy's page, another program
+            raise Failure(doing, f"{self.target.server} answers, and not as a Kubernetes API server", NO_API_SERVER)
+        self.clock_offset = _offset(answer.headers.get("Date"))
+
     def each(self, work: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """Do the same for each thing, eight at once; results in order. The first error is raised when all have ended."""
         running = [self._pool.submit(work, thing) for thing in things]
@@ -305,102 +313,6 @@ class Client:
     def now(self) -> datetime:
         """The time by the cluster's clock, so that two machines with different clocks agree on what has lapsed."""
         return datetime.now(UTC) + self.clock_offset
-
-
-@contextmanager
-def connect(target: Target) -> Iterator[Client]:
-    """Open a connection to the target and make sure that it answers, within five seconds, or say that it does not."""
-    imports.prepare()
-    import kubernetes.config  # noqa: F401  (its import is slow, and is not the cluster's silence)
-
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cluster")
-    try:
-        # In a thread: a name server that is silent cannot be given a timeout otherwise. Not in one of the pool, for which the
-        # process would wait at its end: as long as the name server, or a credential plugin, likes.
-        opening = begin(partial(_open, target, pool))
-        try:
-            client = opening.result(timeout=ANSWER_SECONDS)
-        except TimeoutError as error:
-            raise unreachable(target, f"no answer within {ANSWER_SECONDS:g} s") from error
-        yield client
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _open(target: Target, pool: ThreadPoolExecutor) -> Client:
-    from kubernetes import config
-    from kubernetes.client import ApiClient, Configuration
-
-    settings = Configuration()
-    settings.retries = False  # this room decides what is tried again
-    settings.connection_pool_maxsize = 4 * THREADS  # watches hold connections of their own
-    file = None if target.kubeconfig is None else str(target.kubeconfig)
-    try:
-        with _logged_errors() as errors:
-            config.load_kube_config(config_file=file, context=target.context, client_configuration=settings, persist_config=False)
-    except (config.ConfigException, OSError, ValueError) as error:
-        raise Failure(f"reading context {target.context}", str(error), "Repair the kubeconfig.") from error
-    except (AttributeError, KeyError, TypeError) as error:  # what the client makes of an entry that is not of its shape
-        cause = "its cluster or its user is not as a kubeconfig has them, or names an auth-provider that is no longer supported"
-        raise Failure(f"reading context {target.context}", cause, "Repair the kubeconfig.") from error
-    _clean_token(target, settings)
-    if errors:
-        remedy = "Install or repair the program that the context's user names under `exec`, and log in to the cluster."
-        raise Failure(f"asking for the credentials of context {target.context}", "\n".join(errors), remedy)
-    if not settings.verify_ssl:  # the kubeconfig says so; urllib3 would say it again with each request
-        from urllib3 import disable_warnings
-        from urllib3.exceptions import InsecureRequestWarning
-
-        disable_warnings(InsecureRequestWarning)
-    api = ApiClient(settings)
-    api.user_agent = MANAGER  # by which the API server's audit log tells our requests
-    client = Client(target, api, pool)
-    try:
-        answer = client._send("GET", "/version", headers={"Accept": "application/json"}, timeout=(2.5, 2.0))
-    except ApiError as error:
-        credentials = error.status in (401, 403)
-        remedy = "Renew your credentials for this cluster." if credentials else NO_API_SERVER
-        raise Failure(f"connecting to context {target.context}", f"{target.server} refused: {error.message}", remedy) from error
-    doing = f"connecting to context {target.context}"
-    if not text(client._json(doing, client._whole(answer)), "gitVersion"):  # a proxy's page, another program
-        raise Failure(doing, f"{target.server} answers, and not as a Kubernetes API server", NO_API_SERVER)
-    client.clock_offset = _offset(answer.headers.get("Date"))
-    return client
-
-
-def _clean_token(target: Target, settings: "Configuration") -> None:
-    """Have each token as a header carries it: without the line end of its file. What is no token the client would show in its error."""
-    renew = settings.refresh_api_key_hook
-
-    def renewed(now: "Configuration") -> None:
-        if renew:
-            renew(now)
-        for scheme, token in now.api_key.items():
-            words = str(token).strip()
-            if not (words.isascii() and words.isprintable()):
-                cause = "its token has a line end in it, or a letter outside ASCII"
-                raise Failure(f"reading context {target.context}", cause, "Log in to the cluster again, or repair the kubeconfig.")
-            now.api_key[scheme] = words
-
-    settings.refresh_api_key_hook = renewed
-
-
-@contextmanager
-def _logged_errors() -> Iterator[list[str]]:
-    """What the client only logs, to go on without credentials: a credential plugin that is missing or fails."""
-    import logging
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            errors.append(record.getMessage())
-
-    errors: list[str] = []
-    keep = Keep(logging.ERROR)
-    logging.getLogger().addHandler(keep)
-    try:
-        yield errors
-    finally:
-        logging.getLogger().removeHandler(keep)
 
 
 def _offset(date: str | None) -> timedelta:

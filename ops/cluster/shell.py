@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ops.catalog.model import Catalog
 from ops.cluster.client import Client
-from ops.cluster.connect import kubectl
+from ops.cluster.kubectl import kubectl
 from ops.cluster.logs import selector_of
 from ops.cluster.objects import Json, Object, rows, table, text
 from ops.errors import Failure, UsageError

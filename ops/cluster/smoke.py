@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ops.catalog.model import Catalog
 from ops.cluster.client import Client
-from ops.cluster.connect import execute, forward
+from ops.cluster.kubectl import execute, forward
 from ops.cluster.logs import selector_of
 from ops.cluster.objects import Object, rows, text
 from ops.cluster.readiness.state import condition

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ops.catalog import Catalog, load
 from ops.cluster import record, show
 from ops.cluster.checkout import Checkout, ask
-from ops.cluster.client import Client, connect
+from ops.cluster.client import Client
+from ops.cluster.connect import connect
 from ops.cluster.plan import Plan, from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.render import render
@@ -69,6 +70,8 @@ def rollback(env: str, *, testbed: bool, to: int, yes: bool, dry_run: bool) -> i
     """Go back to a record: its digests, its configuration, its objects."""
     from ops.cluster.rollback import plan_rollback
 
+    if to < 0:
+        raise UsageError("reading --to", f"{to} is no record", f"`invoke history --env {env}` lists them.")
     with _cluster(env, testbed) as (catalog, client, target):
         decided = plan_rollback(catalog, client, to=to)
         _show(decided, target)
@@ -77,8 +80,9 @@ def rollback(env: str, *, testbed: bool, to: int, yes: bool, dry_run: bool) -> i
 
 def scale(service: str, replicas: int, env: str, *, testbed: bool, yes: bool, dry_run: bool) -> int:
     """Move the bounds of a service's autoscaler, or its replicas where it has none."""
-    from ops.cluster.scale import plan_scale
+    from ops.cluster.scale import check_range, plan_scale
 
+    check_range(service, replicas)
     with _cluster(env, testbed) as (catalog, client, target):
         decided = plan_scale(catalog, client, service, least=replicas)
         _show(decided, target)

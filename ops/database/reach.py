@@ -61,7 +61,7 @@ def _target(catalog: Catalog, env: str, *, testbed: bool) -> "Target":
 
 
 def _secret(catalog: Catalog, target: "Target") -> Secret:
-    from ops.cluster.client import connect
+    from ops.cluster.connect import connect
 
     job = catalog.jobs[catalog.database.job]
     name = f"{job.name}-secrets"

@@ -9,7 +9,8 @@ import pytest
 
 from ops import testbed as rooms
 from ops import tools
-from ops.cluster.client import Client, connect
+from ops.cluster.client import Client
+from ops.cluster.connect import connect
 from ops.cluster.objects import Json
 from ops.cluster.target import resolve_target
 from ops.testbed import Testbed

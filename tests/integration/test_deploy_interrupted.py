@@ -34,7 +34,7 @@ import json, sys
 from pathlib import Path
 sys.path[:0] = json.loads(sys.argv[1])
 from tests.integration.small_platform import Platform
-from ops.cluster.client import connect
+from ops.cluster.connect import connect
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.release import execute
 from ops.cluster.render import render

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from ops.cluster import logs, smoke
-from ops.cluster.connect import forward
+from ops.cluster.kubectl import forward
 from ops.cluster.shell import open_shell
 from ops.cluster.status import status
 from ops.errors import Failure, UsageError

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ops.catalog.model import Cluster
-from ops.cluster.client import connect
+from ops.cluster.connect import connect
 from ops.cluster.lock import lapsed
 from ops.cluster.render import render
 from ops.cluster.target import Target, resolve_target
