@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 
 from ops.cluster.objects import Json, Object, table, text
@@ -36,17 +35,12 @@ class Difference:
 
 def quiet(live: Object) -> Object:
     """An object without status and without what only the API server and controllers write."""
-    copy = deepcopy({k: v for k, v in live.items() if k != "status"})
-    metadata = table(copy, "metadata")
-    for name in _METADATA:
-        metadata.pop(name, None)
-    annotations = table(metadata, "annotations")
-    for name in _ANNOTATIONS:
-        annotations.pop(name, None)
+    metadata = {k: v for k, v in table(live, "metadata").items() if k not in _METADATA}
+    metadata["annotations"] = {k: v for k, v in table(metadata, "annotations").items() if k not in _ANNOTATIONS}
     for name in ("annotations", "labels"):
         if not metadata.get(name):
             metadata.pop(name, None)
-    return copy
+    return {k: v for k, v in live.items() if k != "status"} | {"metadata": metadata}
 
 
 def masked(before: Object | None, after: Object | None) -> tuple[Object | None, Object | None]:

@@ -12,6 +12,7 @@ from ops.cluster import needs, record
 from ops.cluster.client import APPLY, ApiError, Client, Resource
 from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, key_of, number, rows, table, text
 from ops.cluster.record import Header, Record
+from ops.cluster.unchanged import unchanged
 
 TRIAL_NAMESPACE = "default"  # where an object is validated whose namespace is not there yet
 
@@ -169,13 +170,9 @@ def _look(client: Client, wanted: Object, live: Object | None, namespaces: froze
     if resource.namespaced and key.namespace not in namespaces:
         refusal = _trial(client, resource, wanted) if key.namespace else "it names no namespace"
         return Sight(wanted, None, None, refusal=refusal)
-    return _compare(client, resource, wanted, live or client.get(resource, key.namespace, key.name))
-
-
-def _compare(client: Client, resource: Resource, wanted: Object, live: Object | None) -> Sight | _Contested:
-    key = key_of(wanted)
-    if key.kind == "Job" and live is not None:
-        return Sight(wanted, live, live)  # the same content is the same Job
+    live = live or client.get(resource, key.namespace, key.name)
+    if live is not None and (key.kind == "Job" or unchanged(wanted, live)):  # a Job of the same content is the same Job
+        return Sight(wanted, live, live)
     try:
         return Sight(wanted, live, apply(client, resource, wanted, trial=True))
     except ApiError as error:

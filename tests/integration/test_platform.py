@@ -6,13 +6,20 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ops import catalog as catalogue
 from ops.checks.files import tracked
+from ops.cluster.connect import connect
+from ops.cluster.diff import differences, quiet
+from ops.cluster.facts import apply
+from ops.cluster.objects import Json, key_of
+from ops.cluster.target import resolve_target
+from ops.cluster.unchanged import unchanged
 from ops.testbed import Testbed
 from tests.integration import audit
 
@@ -80,6 +87,43 @@ def test_a_second_deploy_writes_nothing(invoke: Callable[..., Document], testbed
     before = audit.writes(testbed, *CATALOG.namespaces)
     assert invoke("deploy", "--yes")["state"] == "nothing"
     assert audit.writes(testbed, *CATALOG.namespaces) == before > 0
+
+
+def test_what_counts_as_unchanged_without_asking_is_unchanged_to_the_api_server(invoke: Callable[..., Document], testbed: Testbed) -> None:
+    plan = invoke("plan")["plan"]
+    assert isinstance(plan, dict)
+    manifests = [step["manifest"] for step in plan["steps"] if step["manifest"] and step["key"]["kind"] not in ("Job", "Secret")]
+    certain, asked = [], 0
+    with connect(resolve_target(CATALOG, "staging", testbed)) as client:
+        for manifest in manifests:
+            key, resource = key_of(manifest), client.resource_of(manifest)
+            live = client.get(resource, key.namespace, key.name)
+            assert live is not None
+            certain.append(unchanged(manifest, live))
+            for variant in [manifest, *variants(manifest)]:
+                if unchanged(variant, live):
+                    asked += 1
+                    after = apply(client, resource, variant, trial=True)
+                    assert differences(quiet(live), quiet(after)) == (), variant
+    assert asked >= certain.count(True) > 0.8 * len(manifests)
+
+
+def variants(value: Json) -> Iterator[Any]:
+    """Copies of a manifest, each changed in one place: a value, a field or an item less or more, an order."""
+    if isinstance(value, dict):
+        for name, child in value.items():
+            if name not in ("apiVersion", "kind", "name", "namespace"):
+                yield {k: v for k, v in value.items() if k != name}
+                yield from ({**value, name: other} for other in variants(child))
+        yield {**value, "more": "x"}
+    elif isinstance(value, list):
+        yield value[::-1]
+        yield [*value, *value[:1]]
+        for place, child in enumerate(value):
+            yield [*value[:place], *value[place + 1 :]]
+            yield from ([*value[:place], other, *value[place + 1 :]] for other in variants(child))
+    else:
+        yield not value if isinstance(value, bool) else value + 1 if isinstance(value, int) else f"{value}x"
 
 
 def test_a_changed_line_rebuilds_one_image_and_restarts_one_deployment_and_rollback_brings_both_back(
