@@ -1,4 +1,5 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
+import pLimit from "p-limit";
 
 interface Parameters {
   /** Binary logarithm of the cost N. */
@@ -8,8 +9,11 @@ interface Parameters {
 }
 
 // One of the equal choices of https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#scrypt:
-// 32 MiB for a hash, so that the four that may run at once (libuv's threads) fit into a small container.
+// 32 MiB for a hash, so that those that run at once fit into a small container.
 const current: Parameters = { ln: 15, r: 8, p: 3 };
+// One of libuv's four threads stays free: it also looks up the names of PostgreSQL and Redis, which many who sign in at
+// once would else keep from being reached.
+const turn = pLimit(3);
 const saltBytes = 16;
 const hashBytes = 32;
 
@@ -50,9 +54,12 @@ function derive(password: string, salt: Buffer, length: number, { ln, r, p }: Pa
   const options: ScryptOptions = { N: 2 ** ln, r, p, maxmem: 256 * 2 ** ln * r };
   // The same text can be typed in several Unicode forms, by the keyboard's choice and not by the person's.
   const text = password.normalize("NFKC");
-  return new Promise((resolve, reject) => {
-    scrypt(text, salt, length, options, (error, key) => (error ? reject(error) : resolve(key)));
-  });
+  return turn(
+    () =>
+      new Promise((resolve, reject) => {
+        scrypt(text, salt, length, options, (error, key) => (error ? reject(error) : resolve(key)));
+      }),
+  );
 }
 
 function encode(bytes: Buffer): string {
