@@ -69,13 +69,20 @@ def affected(_: Context, since: str = "origin/main", json: bool = False) -> int 
 
 @verb(env=ENV, testbed=TESTBED, out="write the plan to this file", detailed_exitcode="exit 10 when there are changes", json=JSON)
 def plan(_: Context, env: str, testbed: bool = False, out: str = "", detailed_exitcode: bool = False, json: bool = False) -> int | None:
-    """Show what a deploy would change, object by object, and change nothing."""
+    """Build what is missing, and show what a deploy would change, object by object; the cluster stays as it is."""
     from ops.cluster import verb as cluster
 
     return cluster.plan(env, testbed=testbed, out=out, detailed_exitcode=detailed_exitcode)
 
 
-@verb(env=ENV, testbed=TESTBED, plan="a file that `plan --out` wrote: apply exactly that", yes=YES, dry_run=DRY, json=JSON)
+@verb(
+    env=ENV,
+    testbed=TESTBED,
+    plan="a file that `plan --out` wrote: apply exactly that",
+    yes=YES,
+    dry_run="build what is missing, show the plan, and leave the cluster as it is",
+    json=JSON,
+)
 def deploy(
     _: Context, env: str, testbed: bool = False, plan: str = "", yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:

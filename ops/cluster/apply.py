@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ops.cluster import facts
 from ops.cluster.client import ApiError, Client
-from ops.cluster.objects import Key, Object, text
+from ops.cluster.objects import Key, Object, number, text
 from ops.cluster.order import Phase
 from ops.cluster.plan import Plan, Step, moved
 from ops.cluster.watch import Notice, Tell, wait
@@ -29,10 +29,17 @@ def apply_plan(client: Client, plan: Plan, pace: Pace) -> None:
         steps = [step for step in plan.steps if step.phase is phase]
         since = client.now()
         client.each(lambda step: _apply(client, step, pace), [step for step in steps if step.action != "unchanged"])
-        awaited = [step.key for step in steps if step.action != "delete" and (step.action != "unchanged" or _resumed(plan, step))]
-        wait(client, awaited, seconds=pace.seconds, tell=pace.tell, check=pace.check, since=since)
+        awaited = [step for step in steps if step.action != "delete" and (step.action != "unchanged" or step.runs or _resumed(plan, step))]
+        seconds = max([pace.seconds, *map(_deadline, awaited)])
+        wait(client, [step.key for step in awaited], seconds=seconds, tell=pace.tell, check=pace.check, since=since)
         if phase is Phase.NAMESPACES and any(step.key.kind == "CustomResourceDefinition" for step in steps):
             client.forget_kinds()
+
+
+def _deadline(step: Step) -> float:
+    """How long a Job may run by its own words, and a little: it then says itself that it failed. Seconds."""
+    seconds = number(step.manifest, "spec", "activeDeadlineSeconds") if step.key.kind == "Job" else 0
+    return seconds + 10.0 if seconds else 0.0
 
 
 def _resumed(plan: Plan, step: Step) -> bool:

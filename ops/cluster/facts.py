@@ -54,8 +54,11 @@ class Facts:
     replica_sets: tuple[Object, ...] = ()  # that still have pods
 
 
-def gather(catalog: Catalog, client: Client, objects: Sequence[Object]) -> Facts:
-    """Look at the cluster. Everything that can be asked at once is asked at once."""
+def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up: Sequence[Object] = ()) -> Facts:
+    """Look at the cluster. Everything that can be asked at once is asked at once.
+
+    Of the Secrets `made_up`, those are wanted that pods need and the cluster does not have.
+    """
     home = catalog.namespaces[0]
     objects = [deepcopy(o) for o in objects]
     known, unknown = _sort_out(client, objects)
@@ -67,6 +70,8 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object]) -> Facts
         client.start(partial(client.find, _kind(client, "apps/v1", "ReplicaSet"), n))
         for n in sorted({text(o, "metadata", "namespace") for o in objects if text(o, "kind") == "Deployment"})
     ]
+    made = [s for s in made_up if (answer := secrets.get((key_of(s).namespace, key_of(s).name))) and answer.result() is None]
+    objects, known = [*objects, *made], [*known, *made]
     cluster = text(namespaces.result().get("kube-system"), "metadata", "uid")
     found = _secrets(objects, secrets, cluster)
     for manifest in known:

@@ -24,7 +24,8 @@ _GENERATED = re.compile(r"-[a-z0-9]{10}$")  # how kustomize ends the name of a g
 class Step:
     """What happens to one object. `before` is what lay there when the plan was made, `manifest` what is applied.
 
-    `force` takes back fields of ours that another manager has set; `note` says so, or why an object stays.
+    `force` takes back fields of ours that another manager has set; `note` says so, or why an object stays. `runs`: a Job that
+    is there already and has not ended.
     """
 
     key: Key
@@ -36,6 +37,7 @@ class Step:
     differences: tuple[Difference, ...] = ()
     force: bool = False
     note: str = ""
+    runs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not self.changes and not self.unsettled
+        return not self.changes and not self.unsettled and not any(step.runs for step in self.steps)
 
     @property
     def manifests(self) -> tuple[Object, ...]:
@@ -150,9 +152,11 @@ def _job(step: Step, live: Object | None, ran: Collection[Key], kind: Kind) -> S
             return replace(step, action="unchanged", note="ran in an earlier deploy")
         return replace(step, differences=differences(None, step.manifest))
     version = text(live, "metadata", "resourceVersion")
-    failed = any(text(c, "type") == "Failed" and text(c, "status") == "True" for c in rows(live, "status", "conditions"))
-    action: Action = "replace" if failed else "unchanged"
-    return replace(step, action=action, before=quiet(live), resource_version=version, note="failed before: runs again" if failed else "")
+    ended = {text(c, "type") for c in rows(live, "status", "conditions") if text(c, "status") == "True"} & {"Failed", "Complete"}
+    found = replace(step, before=quiet(live), resource_version=version)
+    if "Failed" in ended:
+        return replace(found, action="replace", note="failed before: runs again")
+    return replace(found, action="unchanged", runs=not ended, note="" if ended else "still runs: it is waited for")
 
 
 def _goes(live: Object, kind: Kind) -> bool:
@@ -262,6 +266,7 @@ def _read_step(row: Object) -> Step:
         tuple(Difference(text(d, "path"), d.get("before"), d.get("after")) for d in rows(row, "differences")),
         row.get("force") is True,
         text(row, "note"),
+        row.get("runs") is True,
     )
 
 

@@ -1,17 +1,22 @@
 """Facts, then a plan: for the deploy of an overlay, and for whatever else wants certain objects in the cluster."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from ops.catalog.model import Catalog
 from ops.cluster import record
 from ops.cluster.client import Client
 from ops.cluster.facts import gather
 from ops.cluster.objects import Object
 from ops.cluster.plan import Origin, Plan, make_plan
-from ops.cluster.render import Rendered
-from ops.cluster.schema import migrations_of
+from ops.cluster.render import Rendered, mark
+from ops.cluster.schema import migrations_of, together
 
 
-def plan_deploy(catalog: Catalog, client: Client, rendered: Rendered, *, commit: str = "", version: str = "") -> Plan:
-    """What deploying the rendered overlay would change."""
+def plan_deploy(
+    catalog: Catalog, client: Client, rendered: Rendered, *, commit: str = "", version: str = "", made_up: Sequence[Object] = ()
+) -> Plan:
+    """What deploying the rendered overlay would change. `made_up` are Secrets that are made where the cluster has none."""
     origin = Origin(
         "deploy",
         client.target.environment.name,
@@ -21,14 +26,18 @@ def plan_deploy(catalog: Catalog, client: Client, rendered: Rendered, *, commit:
         digests=rendered.digests,
         migrations=migrations_of(catalog),
     )
-    return prepare(catalog, client, origin, rendered.objects)
+    for manifest in made_up:
+        mark(manifest, origin.environment)
+    return prepare(catalog, client, origin, rendered.objects, made_up)
 
 
-def prepare(catalog: Catalog, client: Client, origin: Origin, objects: tuple[Object, ...]) -> Plan:
+def prepare(catalog: Catalog, client: Client, origin: Origin, objects: Sequence[Object], made_up: Sequence[Object] = ()) -> Plan:
     """What would have to change for these objects to be there. Nothing is written.
 
     A record holds no Secret's values, so a Secret that a record names is left as it is.
     """
     wanted = [o for o in objects if not (o.get("kind") == "Secret" and "keys" in o)]
     stores = frozenset(store.image for store in catalog.stores.values())
-    return make_plan(origin, gather(catalog, client, wanted), stores, rehearsal=client.target.rehearsal)
+    facts = gather(catalog, client, wanted, made_up)
+    met = together(*(r.migrations for r in (facts.last, *facts.trail) if r), origin.migrations)
+    return make_plan(replace(origin, migrations=met), facts, stores, rehearsal=client.target.rehearsal)

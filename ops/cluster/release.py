@@ -1,6 +1,6 @@
 """A change of an environment, from beginning to end: plan → lock → apply → watch → verify → record, and back when it fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,9 +12,9 @@ from ops.cluster.facts import cluster_id
 from ops.cluster.lock import hold, whoami
 from ops.cluster.objects import Key
 from ops.cluster.order import Phase
-from ops.cluster.plan import Plan, generated_config_maps
+from ops.cluster.plan import Plan, Step, generated_config_maps
 from ops.cluster.prepare import prepare
-from ops.cluster.record import Header, Record
+from ops.cluster.record import Header, Migration, Record
 from ops.cluster.rollback import origin_of
 from ops.cluster.schema import schema_hash, unsafe_behind
 from ops.cluster.watch import Notice, Tell
@@ -100,6 +100,8 @@ def _check_base(client: Client, plan: Plan, home: str) -> None:
             f"record {newest.number} ({newest.kind} by {newest.who}, {newest.started}) was made since",
             "Make a new plan.",
         )
+    if newest is not None and plan.unfinished == newest.number and newest.outcome != "running":
+        raise Refused("applying the plan", f"record {newest.number} by {newest.who} has ended since: {newest.outcome}", "Make a new plan.")
 
 
 def _open(client: Client, plan: Plan, home: str, who: str) -> Header:
@@ -147,12 +149,13 @@ def _go_back(change: _Change, header: Header, failure: Failure) -> Failure:
     """After a failure: the last good record again, if there is one. Returns what is to be raised."""
     client, plan, home = change.client, change.plan, change.home
     record.close(client, home, header, "failed", cause=failure.cause)
-    goal_header = record.last_good(record.history(client, home))
+    headers = record.history(client, home)
+    goal_header = record.last_good(headers)
     if goal_header is None:
         remedy = f"{failure.remedy} There is no earlier good record to go back to: what was applied is still there."
         return Failure(failure.doing, failure.cause, remedy)
     goal = record.load(client, home, goal_header)
-    unsafe = unsafe_behind(plan.origin.migrations, goal.migrations) if _migrated(plan) else []
+    unsafe = unsafe_behind(_met(change, headers), goal.migrations)
     if unsafe:
         cause = "\n".join([failure.cause, "Not rolled back: the former code cannot run on the new schema:", *unsafe])
         return Failure(failure.doing, cause, failure.remedy)
@@ -166,8 +169,18 @@ def _go_back(change: _Change, header: Header, failure: Failure) -> Failure:
     return RolledBack(failure.doing, cause, failure.remedy, code=Exit.ROLLED_BACK)
 
 
-def _migrated(plan: Plan) -> bool:
-    return any(step.phase is Phase.MIGRATION and step.action != "unchanged" for step in plan.steps)
+def _met(change: _Change, headers: Sequence[Header]) -> Sequence[Migration]:
+    """The migrations that the database may have met: those of the plan, unless none of its Jobs came to be; and all before it."""
+    client, plan = change.client, change.plan
+
+    def there(step: Step) -> bool:
+        resource = client.by_key(step.key)
+        return step.action == "unchanged" or bool(resource and client.get(resource, step.key.namespace, step.key.name))
+
+    if any(there(step) for step in plan.steps if step.phase is Phase.MIGRATION):
+        return plan.origin.migrations
+    before = next((header for header in headers if header.number == plan.base), None)
+    return record.load(client, change.home, before).migrations if before else ()
 
 
 def _restore(change: _Change, goal: Record, failed: Header) -> int:

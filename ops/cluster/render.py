@@ -52,7 +52,7 @@ def render(catalog: Catalog, environment: Environment, digests: Mapping[str, str
         raise UsageError(f"rendering {folder}", "\n".join(mistakes), "Correct the manifests, or build the missing images.")
     for manifest in objects:
         _name_job(manifest)
-        _mark(manifest, environment.name)
+        mark(manifest, environment.name)
     return Rendered(tuple(objects), used)
 
 
@@ -112,7 +112,8 @@ def _name_job(manifest: Object) -> None:
         metadata["name"] = f"{text(manifest, 'metadata', 'name')}-{fingerprint(at(manifest, 'spec'))[:10]}"
 
 
-def _mark(manifest: Object, environment: str) -> None:
+def mark(manifest: Object, environment: str) -> None:
+    """Label an object as one that a deploy to this environment makes."""
     metadata = table(manifest, "metadata")
     metadata["labels"] = {**table(metadata, "labels"), OWNED: environment}
 

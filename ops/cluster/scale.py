@@ -9,6 +9,7 @@ from ops.cluster.client import Client
 from ops.cluster.objects import Object, key_of, number, table, text
 from ops.cluster.plan import Origin, Plan
 from ops.cluster.prepare import prepare
+from ops.cluster.schema import unsafe_behind
 from ops.errors import Refused, UsageError
 
 
@@ -20,10 +21,15 @@ def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most:
     """
     check_range(name, least, most)
     home = catalog.namespaces[0]
-    header = record.last_good(record.history(client, home))
+    headers = record.history(client, home)
+    header = record.last_good(headers)
     if header is None:
         raise Refused(f"scaling {name}", "nothing has been deployed here", "Run `invoke deploy` first.")
-    goal = record.load(client, home, header)
+    goal, newest = record.load(client, home, header), record.load(client, home, headers[-1])
+    unsafe = unsafe_behind(newest.migrations, goal.migrations)
+    if unsafe:
+        cause = f"record {newest.header.number} did not end well, and the code of record {header.number} cannot run on its schema:"
+        raise Refused(f"scaling {name}", "\n".join([cause, *unsafe]), "Go forward with a deploy first.")
     objects = tuple(deepcopy(o) for o in goal.objects)
     _scale(objects, name, least, most)
     origin = Origin(
@@ -33,7 +39,7 @@ def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most:
         header.commit,
         header.version,
         digests=goal.digests,
-        migrations=goal.migrations,
+        migrations=newest.migrations,
     )
     return prepare(catalog, client, origin, objects)
 

@@ -12,6 +12,7 @@ from ops.cluster import record, show
 from ops.cluster.checkout import Checkout, ask
 from ops.cluster.client import Client
 from ops.cluster.connect import connect
+from ops.cluster.objects import Object
 from ops.cluster.plan import Plan, from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.render import render
@@ -108,19 +109,19 @@ def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
     digests = images.publish(*checkout.images.result())
     rendered = render(catalog, client.target.environment, digests, checkout.overlay.result() if checkout.overlay else None)
     decided = plan_deploy(catalog, client, rendered, commit=checkout.commit.result())
-    if client.target.rehearsal and decided.problems and _seeded(catalog, client):
-        decided = plan_deploy(catalog, client, rendered, commit=checkout.commit.result())
+    if client.target.rehearsal and decided.problems:
+        decided = plan_deploy(catalog, client, rendered, commit=checkout.commit.result(), made_up=_made_up(catalog, client.target))
     return decided
 
 
-def _seeded(catalog: Catalog, client: Client) -> bool:
-    """A rehearsal has nobody who seals secrets: it makes its own, once, where a plan misses them. Whether any was made."""
-    from ops.cluster.seed import seed
+def _made_up(catalog: Catalog, target: Target) -> list[Object]:
+    """A rehearsal has nobody who seals secrets: where a plan misses some, it makes them up, the same every time on this machine."""
+    from ops.config import rehearsal
+    from ops.tools import cache
 
-    made = list(seed(catalog, client))
-    for line in made:
-        say(line)
-    return bool(made)
+    file = cache() / "rehearsal" / f"{target.environment.name}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return rehearsal.secrets(catalog, file)
 
 
 def _smoke(catalog: Catalog, client: Client) -> Callable[[], None] | None:

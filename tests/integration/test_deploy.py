@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops.cluster import record
-from ops.cluster.objects import Key
+from ops.cluster.objects import Key, Object
 from ops.cluster.plan import from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.render import render
@@ -44,6 +44,26 @@ def test_a_first_deploy_to_an_empty_cluster_is_planned_without_making_anything(c
     with pytest.raises(Refused, match="web-secrets is missing"):
         cluster.execute(plan)
     assert cluster.get("Namespace", cluster.platform.home) is None
+
+
+def test_a_secret_that_nobody_sealed_is_made_up_by_the_plan_and_stays_as_it_is(cluster: Cluster) -> None:
+    home, catalog = cluster.platform.home, cluster.platform.catalog()
+    cluster.client.delete_path(f"/api/v1/namespaces/{home}/secrets/web-secrets")
+    cluster.platform.write()
+    rendered = render(catalog, cluster.target.environment, cluster.platform.digests)
+
+    def made_up(value: str) -> list[Object]:
+        metadata: Object = {"name": "web-secrets", "namespace": home}
+        return [{"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"TOKEN": value}}]
+
+    assert plan_deploy(catalog, cluster.client, rendered).problems
+    plan = plan_deploy(catalog, cluster.client, rendered, made_up=made_up("YWJj"))
+    assert (plan.problems, cluster.get("Secret", "web-secrets")) == ((), None)
+    cluster.execute(plan)
+    again = plan_deploy(catalog, cluster.client, rendered, made_up=made_up("eHl6"))
+    assert again.empty, again.changes
+    secret = cluster.get("Secret", "web-secrets")
+    assert secret is not None and secret["data"] == {"TOKEN": "YWJj"}
 
 
 def test_a_mistake_in_a_manifest_is_found_by_the_plan_even_where_the_namespace_is_missing(cluster: Cluster) -> None:

@@ -29,6 +29,17 @@ def test_two_deploys_at_once_one_is_refused_and_told_who_holds_the_lock(cluster:
     assert [h.outcome for h in cluster.history()] == ["good", "good"]
 
 
+def test_a_plan_that_saw_a_deploy_under_way_does_not_call_it_cut_off_when_it_has_ended(cluster: Cluster, digests: dict[str, str]) -> None:
+    cluster.deploy()
+    cluster.platform.digests = {**cluster.platform.digests, "ct-web": digests["two"]}
+    seen: list[Plan] = []
+    cluster.execute(cluster.plan(), lambda: seen.append(cluster.plan()))
+    assert seen[0].unfinished == 2
+    with pytest.raises(Refused, match=r"record 2 by .* has ended since: good"):
+        cluster.execute(seen[0])
+    assert [h.outcome for h in cluster.history()] == ["good", "good"]
+
+
 KILLED = """
 import json, sys
 from pathlib import Path

@@ -15,7 +15,7 @@ from ops.cluster.objects import Key, key_of
 from ops.cluster.order import Phase
 from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
 from ops.cluster.record import Header, Migration, Record
-from ops.cluster.schema import unsafe_behind
+from ops.cluster.schema import together, unsafe_behind
 from ops.errors import UsageError
 
 ORIGIN = Origin("deploy", "staging", "2026-01-01T00:00:00Z", "c0ffee")
@@ -139,6 +139,15 @@ def test_a_job_runs_once_and_again_only_when_it_failed() -> None:
     assert actions(make_plan(ORIGIN, facts(seen(job), last=good(1, job)), STORES)) == {"migrate-1": "unchanged"}
 
 
+def test_a_job_that_still_runs_is_something_to_wait_for() -> None:
+    job = workload("Job", "migrate-1", "m")
+    done = {**live(job), "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+    assert make_plan(ORIGIN, facts(Sight(job, done, done)), STORES).empty
+    plan = make_plan(ORIGIN, facts(Sight(job, live(job), live(job))), STORES)
+    assert not plan.empty and plan.changes == () and plan.steps[0].runs
+    assert from_document(json.loads(json.dumps(to_document(plan)))) == plan
+
+
 def test_a_rollback_runs_and_removes_no_job() -> None:
     job = workload("Job", "migrate-1", "m")
     other = live(workload("Job", "migrate-2", "m"))
@@ -224,6 +233,8 @@ def test_no_rollback_crosses_a_migration_that_takes_something_away() -> None:
     assert unsafe_behind((first, second), (first,)) == []
     assert unsafe_behind((first, second, third), (first,)) == ["0002_c drops a column"]
     assert unsafe_behind((first, second, third), (first, second, third)) == []
+    met = together((first, third), (first, second))  # an older branch was deployed after the migration
+    assert unsafe_behind(met, (first,)) == ["0002_c drops a column"]
 
 
 FIELDS: dict[str, bool] = {
