@@ -16,8 +16,11 @@ def confirm(question: str, *, yes: bool, expect: str = "") -> None:
     if not (sys.stdin.isatty() and stream().isatty()):
         raise Refused("asking before a change", f"there is no terminal to ask on: {question}", "Look at what is planned, then add --yes.")
     wanted = expect or "y"
+    # Not by `input` itself: it writes to standard output, which with --json belongs to the one document.
+    stream().write(f"{question} [{'type ' + expect if expect else 'y/N'}] ")
+    stream().flush()
     try:
-        answer = input(f"{question} [{'type ' + expect if expect else 'y/N'}] ").strip()
+        answer = input().strip()
     except EOFError:
         answer = ""
     if (answer if expect else answer.lower()) not in ({wanted} if expect else {"y", "yes"}):

@@ -1,8 +1,10 @@
 """Errors in three parts, secrets never shown, documents for machines."""
 
+import io
 import json
 import os
 import pickle
+import sys
 
 import pytest
 
@@ -60,6 +62,26 @@ def test_a_question_without_a_terminal_is_refused(capsys: pytest.CaptureFixture[
     with pytest.raises(Refused, match="no terminal"):
         console.confirm("Go on?", yes=False)
     console.confirm("Go on?", yes=True)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_question_stands_where_peoples_text_goes(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
+    monkeypatch.setattr(sys.stderr if as_json else sys.stdout, "isatty", lambda: True)
+    console.use_json(as_json)
+    try:
+        console.confirm("Go on?", yes=False)
+    finally:
+        console.use_json(False)
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == (("", "Go on? [y/N] ") if as_json else ("Go on? [y/N] ", ""))
 
 
 def test_a_missing_program_and_a_failed_one_are_told_with_what_was_being_done() -> None:
