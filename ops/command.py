@@ -3,6 +3,7 @@
 import os
 import shlex
 import subprocess
+import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def environment(command: Command) -> dict[str, str]:
 def run(command: Command, *, check: bool = True, show: bool = False, timeout: float | None = None) -> Completed:
     """Run a command to its end and return what it wrote.
 
-    `show` lets its output go to this terminal instead, beside people's text. `timeout` is in seconds.
+    `show` lets its output go to this terminal instead, beside people's text, and it can ask there. `timeout` is in seconds.
     Raises `Failure` when the program is missing, or takes too long, or (with `check`) exits other than 0.
     """
     try:
@@ -60,7 +61,7 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
                 env=environment(command),
                 cwd=command.cwd,
                 input=command.stdin,
-                stdin=subprocess.DEVNULL if command.stdin is None else None,
+                stdin=None if command.stdin is not None or (show and sys.stdin.isatty()) else subprocess.DEVNULL,
                 text=True,
                 errors="replace",
                 stdout=_terminal() if show else subprocess.PIPE,

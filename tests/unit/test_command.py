@@ -1,8 +1,10 @@
 """A command that tells as it goes: its lines come at once, its end is told, and leaving early ends it."""
 
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +42,24 @@ def test_a_failure_is_told_after_the_last_line_with_what_was_said() -> None:
 def test_a_program_that_is_missing_is_named() -> None:
     with pytest.raises(Failure, match="no-such-program"):
         list(lines(Command(("no-such-program",), "trying")))
+
+
+ASK = """
+from ops.command import Command, run
+script = "read answer || answer=nothing; echo it read $answer"
+print(run(Command(("sh", "-c", script), "asking"), show=SHOW).stdout, end="")
+"""
+
+
+@pytest.mark.parametrize(("show", "terminal", "answer"), [(True, True, "yes"), (True, False, "nothing"), (False, True, "nothing")])
+def test_a_command_that_is_shown_on_a_terminal_can_ask_there(show: bool, terminal: bool, answer: str) -> None:
+    ours, theirs = os.openpty() if terminal else os.pipe()
+    os.write(ours if terminal else theirs, b"yes\n")
+    argv = (sys.executable, "-c", ASK.replace("SHOW", str(show)))
+    root = Path(__file__).resolve().parents[2]
+    try:
+        done = subprocess.run(argv, stdin=theirs if terminal else ours, capture_output=True, text=True, cwd=root, timeout=60, check=True)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.stdout == f"it read {answer}\n"
