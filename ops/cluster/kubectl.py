@@ -1,8 +1,12 @@
 """kubectl where a person's terminal or a local port is to be joined to a pod: both are streams that it does well."""
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
+import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +15,8 @@ from ops.cluster.target import Target
 from ops.command import Command, Completed, run
 from ops.errors import Failure
 
-_FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+SECONDS = 20.0  # in which a port must be forwarded: kubectl itself waits for a cluster without an end
+_FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)\s")
 
 
 def kubectl(target: Target) -> tuple[str, ...]:
@@ -39,18 +44,27 @@ def execute(target: Target, namespace: str, pod: str, argv: Sequence[str], *, st
 def forward(target: Target, namespace: str, resource: str, port: int) -> Iterator[int]:
     """A free port of this machine that leads to `resource` (such as `service/NAME`) while the block runs."""
     argv = (*kubectl(target), "port-forward", f"--namespace={namespace}", "--address=127.0.0.1", resource, f":{port}")
-    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
-    assert child.stdout is not None
-    try:
-        said: list[str] = []
-        for line in child.stdout:
-            said.append(line.strip())
-            found = _FORWARDING.search(line)
-            if found:
-                yield int(found.group(1))
-                return
-        raise Failure(f"reaching {resource} in {namespace}", "\n".join(said) or "kubectl ended", "See `invoke status`.")
-    finally:
-        child.terminate()
-        child.wait()
-        child.stdout.close()
+    # Into a file and not a pipe: a program that kubectl asks for credentials may hold a pipe open, and nobody reads it later.
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen(argv, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+        try:
+            yield _port(child, said.fileno(), f"reaching {resource} in {namespace}", shlex.join(argv))
+        finally:
+            child.terminate()
+            child.wait()
+
+
+def _port(child: "subprocess.Popen[bytes]", said: int, doing: str, command: str) -> int:
+    """The port that kubectl says it forwards. Raises `Failure` when it ends, or has not said so in time."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        ended, late = child.poll() is not None, time.monotonic() > deadline  # before its words are read, so that none is missed
+        words = os.pread(said, 65536, 0).decode(errors="replace").strip()
+        if found := _FORWARDING.search(words):
+            return int(found[1])
+        if ended:
+            raise Failure(doing, words or "kubectl ended", "See `invoke status`.")
+        if late:
+            cause = "\n".join([f"no port was forwarded within {SECONDS:g} s; kubectl said:", words or "nothing"])
+            raise Failure(doing, cause, f"See what it waits for: `{command}`")
+        time.sleep(0.02)
