@@ -1,19 +1,24 @@
 """The checks that follow a deploy. What is checked is the platform's business and lies in a file that the catalogue names;
 this room only brings those checks to the cluster and says how they went.
 
+They are loaded before anything is applied: a deploy that could not be checked does not begin.
+
 The file names the service to reach in `SERVICE`, has functions `check_…` that are called in the order in which they stand,
 each with one `Reach`, and a function `clean_up` that is called at the end, whatever happened.
 """
 
 import importlib.util
 import inspect
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
 
 from ops.catalog.model import Catalog
 from ops.cluster.client import Client
-from ops.cluster.kubectl import execute, forward
+from ops.cluster.kubectl import execute, forward, kubectl
 from ops.cluster.logs import selector_of
 from ops.cluster.objects import Object, rows, text
 from ops.cluster.readiness.state import condition
@@ -38,9 +43,15 @@ class Checks:
     clean_up: Callable[[Reach], None]
 
 
-def verify(catalog: Catalog, client: Client, say: Callable[[str], None]) -> None:
-    """Run every check of the catalogue's file. Raises `Failure` that names all that failed."""
+def prepare(catalog: Catalog, client: Client, say: Callable[[str], None]) -> Callable[[], None]:
+    """What runs the checks of the catalogue's file. Raises `Failure` where they could not be run: no kubectl, or a wrong file."""
     checks = checks_of(catalog)
+    kubectl(client.target)
+    return lambda: verify(catalog, client, checks, say)
+
+
+def verify(catalog: Catalog, client: Client, checks: Checks, say: Callable[[str], None]) -> None:
+    """Run every check. Raises `Failure` that names all that failed."""
     with _reach(catalog, client, checks.service) as reach:
         try:
             failed = [line for check in checks.functions if (line := one(check, reach, say))]
@@ -52,19 +63,49 @@ def verify(catalog: Catalog, client: Client, say: Callable[[str], None]) -> None
 
 
 def checks_of(catalog: Catalog) -> Checks:
-    """The checks of the file that the catalogue names. Raises `UsageError` where there are none."""
+    """The checks of the file that the catalogue names. Raises `UsageError` where there are none, or not all that is needed."""
     path = catalog.root / str(catalog.smoke)
     if not path.is_file():
         raise UsageError("looking for the checks after a deploy", f"there is no {path}", "Correct `smoke` in platform.yaml.")
+    module = _load(path)
+    found = [thing for name, thing in inspect.getmembers(module, inspect.isfunction) if name.startswith("check_")]
+    service, clean_up = getattr(module, "SERVICE", None), getattr(module, "clean_up", None)
+    if not found:
+        raise _wrong(f"{path} has no functions check_…")
+    if not isinstance(service, str) or service not in catalog.services:
+        raise _wrong(f"SERVICE names no service of the catalogue in {path}")
+    if not callable(clean_up):
+        raise _wrong(f"{path} has no function clean_up")
+    return Checks(service, tuple(sorted(found, key=lambda check: check.__code__.co_firstlineno)), clean_up)
+
+
+def _load(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("platform_checks", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found = [thing for name, thing in inspect.getmembers(module, inspect.isfunction) if name.startswith("check_")]
-    if not found:
-        raise UsageError("looking for the checks after a deploy", f"{path} has none", "Write functions named check_….")
-    return Checks(module.SERVICE, tuple(sorted(found, key=lambda check: check.__code__.co_firstlineno)), module.clean_up)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # whatever the file's code does, it is the file that is wrong
+        raise _wrong(f"{path}{_line(error, path)}: {_words(error)}") from error
+    return module
+
+
+def _wrong(cause: str) -> UsageError:
+    return UsageError("loading the checks after a deploy", cause, "Correct that file; ops/cluster/smoke.py says what it has.")
+
+
+def _words(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _line(error: BaseException, path: Path) -> str:
+    """`:LINE` of the file at which the error arose, or nothing."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f":{error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f":{lines[-1]}" if lines else ""
 
 
 def one(check: Callable[[Reach], None], reach: Reach, say: Callable[[str], None]) -> str:
@@ -74,10 +115,12 @@ def one(check: Callable[[Reach], None], reach: Reach, say: Callable[[str], None]
         check(reach)
     except Failure as failure:
         wrong = failure.cause
+    except AssertionError as error:
+        wrong = str(error) or f"not so{_place(error, check)}"
     except KeyError as error:
-        wrong = f"an earlier check did not give {error}"
-    except Exception as error:
-        wrong = str(error) or type(error).__name__
+        wrong = f"an earlier check did not give {error}{_place(error, check)}"
+    except (Exception, SystemExit) as error:
+        wrong = f"{_words(error)}{_place(error, check)}"
     else:
         say(f"  ok      {name}")
         return ""
@@ -85,10 +128,15 @@ def one(check: Callable[[Reach], None], reach: Reach, say: Callable[[str], None]
     return f"{name}: {wrong}"
 
 
+def _place(error: BaseException, check: Callable[[Reach], None]) -> str:
+    path = Path(inspect.getfile(check))
+    return f" ({path.name}{_line(error, path)})"
+
+
 def _clean_up(checks: Checks, reach: Reach, say: Callable[[str], None]) -> None:
     try:
         checks.clean_up(reach)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         say(f"  the checks could not remove what they made: {error}")
 
 

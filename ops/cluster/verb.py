@@ -64,7 +64,7 @@ def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool)
         decided = _planned(catalog, client, checkout) if checkout else given
         assert decided is not None
         _show(decided, target)
-        return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run, verify=_smoke(catalog, client))
+        return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run, checked=True)
 
 
 def rollback(env: str, *, testbed: bool, to: int, yes: bool, dry_run: bool) -> int:
@@ -125,12 +125,12 @@ def _made_up(catalog: Catalog, target: Target) -> list[Object]:
 
 
 def _smoke(catalog: Catalog, client: Client) -> Callable[[], None] | None:
-    """The checks that follow a deploy, where the catalogue names a file of them."""
+    """The checks that follow a deploy, where the catalogue names a file of them, ready to be run."""
     if catalog.smoke is None:
         return None
-    from ops.cluster.smoke import verify
+    from ops.cluster.smoke import prepare
 
-    return lambda: verify(catalog, client, say)
+    return prepare(catalog, client, say)
 
 
 def _read(file: str) -> Plan:
@@ -148,10 +148,8 @@ def _show(decided: Plan, target: Target) -> None:
         say(line)
 
 
-def _carry_out(
-    catalog: Catalog, client: Client, decided: Plan, *, yes: bool, dry_run: bool, verify: Callable[[], None] | None = None
-) -> int:
-    """Ask and apply; what forbids the plan is said before the question."""
+def _carry_out(catalog: Catalog, client: Client, decided: Plan, *, yes: bool, dry_run: bool, checked: bool = False) -> int:
+    """Ask, apply, and where it is to be `checked` run the checks; what forbids the plan or the checks is said before the question."""
     environment = client.target.environment
     if decided.problems:
         raise Refused("checking the plan", "\n".join(decided.problems), "Correct every line above, then plan again.")
@@ -160,6 +158,7 @@ def _carry_out(
         return Exit.DONE
     from ops.cluster.release import execute
 
+    verify = _smoke(catalog, client) if checked else None
     expect = environment.name if environment.protected and not client.target.rehearsal else ""
     confirm(f"Apply this to {client.target}?", yes=yes, expect=expect)
     result = execute(catalog, client, decided, _tell, verify=verify)

@@ -98,10 +98,10 @@ def test_the_checks_that_the_catalogue_names_reach_the_service_and_its_pods(
     catalog = replace(catalog, smoke="checks.py", services={"web": catalog.services["ct-web"]})
     said: list[str] = []
     if wrong:
-        smoke.verify(catalog, cluster.client, said.append)
+        smoke.prepare(catalog, cluster.client, said.append)()
         assert said[-1] == "3 checks passed"
     else:
         with pytest.raises(Failure) as failed:
-            smoke.verify(catalog, cluster.client, said.append)
+            smoke.prepare(catalog, cluster.client, said.append)()
         assert failed.value.cause == "Nine is ten: nine is not ten"
     assert "cleaned up" in capsys.readouterr().out

@@ -1,0 +1,151 @@
+"""The checks after a deploy: loaded before anything is applied, and what is wrong with their file is told with its place."""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ops.catalog.model import Catalog, Environment
+from ops.cluster import kubectl, release, smoke, verb
+from ops.cluster.target import Target
+from ops.errors import Exit, Failure, UsageError
+from tests.integration.small_platform import Platform
+
+CHECKS = """
+SERVICE = "ct-web"
+def check_one(reach):
+    "It works."
+    assert 1 == 2, "one is not two"
+def clean_up(reach):
+    pass
+"""
+TARGET = Target(Environment("staging", "kubernetes", "example.test"), None, "here", "https://127.0.0.1:1")
+
+
+def catalog(root: Path, text: str = CHECKS) -> Catalog:
+    (root / "checks.py").write_text(text)
+    return replace(Platform(root, {"ct-web": "1", "ct-migrate": "1", "ct-store": "1"}).catalog(), smoke="checks.py")
+
+
+def program(folder: Path, script: str) -> Path:
+    file = folder / "kubectl"
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "line"),
+    [
+        ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'", 1),
+        ("x = 1\ndef check(:\n", "SyntaxError: invalid syntax", 2),
+        ("import os\n\nx = {}['lost']\n", "KeyError: 'lost'", 3),
+        ("import json\njson.loads('{')\n", "JSONDecodeError", 2),
+        ("raise SystemExit(3)\n", "SystemExit: 3", 1),
+    ],
+)
+def test_a_file_of_checks_that_cannot_be_loaded_is_named_with_the_line(tmp_path: Path, text: str, words: str, line: int) -> None:
+    with pytest.raises(UsageError) as caught:
+        smoke.checks_of(catalog(tmp_path, text))
+    assert words in caught.value.cause
+    assert f"{tmp_path / 'checks.py'}:{line}" in caught.value.cause
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        ('SERVICE = "ct-web"', "", "SERVICE names no service"),
+        ('SERVICE = "ct-web"', "SERVICE = 7", "SERVICE names no service"),
+        ('"ct-web"', '"elsewhere"', "SERVICE names no service"),
+        ("def clean_up", "def cleanup", "no function clean_up"),
+        ("def check_one", "def one", "no functions check_…"),
+    ],
+)
+def test_a_file_of_checks_that_lacks_something_is_told_what(tmp_path: Path, was: str, now: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        smoke.checks_of(catalog(tmp_path, CHECKS.replace(was, now)))
+    assert words in caught.value.cause
+    assert "checks.py" in caught.value.cause
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('assert 1 == 2, "one is not two"', "It works: one is not two"),
+        ("None.get", "It works: AttributeError: 'NoneType' object has no attribute 'get' (checks.py:5)"),
+        ("import json; json.loads('')", "(checks.py:5)"),
+        ("raise SystemExit", "It works: SystemExit (checks.py:5)"),
+        ("reach.notes['token']", "It works: an earlier check did not give 'token' (checks.py:5)"),
+    ],
+)
+def test_a_check_fails_with_its_own_words_or_with_the_place(tmp_path: Path, body: str, words: str) -> None:
+    checks = smoke.checks_of(catalog(tmp_path, CHECKS.replace('assert 1 == 2, "one is not two"', body)))
+    wrong = smoke.one(checks.functions[0], smoke.Reach("http://127.0.0.1:1", str), lambda _: None)
+    assert wrong.startswith("It works: ")
+    assert wrong.endswith(words)
+
+
+@pytest.fixture
+def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """A deploy whose plan is given and whose applying is only noted; returns what was done, in order."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def does(text: str, *, empty: bool = False, dry_run: bool = False) -> list[str]:
+        done: list[str] = []
+        result = SimpleNamespace(resumed="", record=1, changed=1, state="done")
+        monkeypatch.setattr(verb, "_target", lambda *_: (catalog(tmp_path, text), TARGET))
+        monkeypatch.setattr(verb, "ask", lambda *_: "a checkout")
+        monkeypatch.setattr(verb, "connect", lambda _: nullcontext(SimpleNamespace(target=TARGET)))
+        monkeypatch.setattr(verb, "_planned", lambda *_: SimpleNamespace(problems=(), empty=empty))
+        monkeypatch.setattr(verb, "_show", lambda *_: None)
+        monkeypatch.setattr(verb, "confirm", lambda *_, **__: done.append("asked"))
+        monkeypatch.setattr(release, "execute", lambda *_, **__: done.append("applied") or result)
+        try:
+            assert verb.deploy("staging", testbed=False, plan_file="", yes=True, dry_run=dry_run) == Exit.DONE
+        except Failure as failure:
+            done.append(failure.cause)
+        return done
+
+    return does
+
+
+def test_a_deploy_without_kubectl_or_with_broken_checks_ends_before_the_question(deploy: Callable[..., list[str]], tmp_path: Path) -> None:
+    assert deploy(CHECKS) == ["it is not on PATH"]
+    program(tmp_path, "exit 0")
+    assert deploy(CHECKS) == ["asked", "applied"]
+    (cause,) = deploy("import no_such_module")
+    assert "no_such_module" in cause
+
+
+@pytest.mark.parametrize("how", ["empty", "dry_run"])
+def test_where_nothing_is_applied_the_checks_are_not_loaded(deploy: Callable[..., list[str]], how: str) -> None:
+    assert deploy("import no_such_module", **{how: True}) == []
+
+
+def test_a_forward_that_says_nothing_ends_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubectl, "SECONDS", 0.3)
+    silent = program(tmp_path, f"echo $$ >{tmp_path}/pid; echo waiting for the lift >&2; exec sleep 60")
+    begin = time.monotonic()
+    with (
+        pytest.raises(Failure, match=r"(?s)no port was forwarded within 0\.3 s.*waiting for the lift") as caught,
+        kubectl.forward(replace(TARGET, kubectl=silent), "space", "pod/web", 8080),
+    ):
+        pass
+    assert time.monotonic() - begin < 20
+    assert "port-forward --namespace=space" in caught.value.remedy
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_forward_that_ends_is_told_with_its_words_and_one_that_works_gives_its_port(tmp_path: Path) -> None:
+    broken = program(tmp_path, "echo no such pod >&2; exit 1")
+    with pytest.raises(Failure, match="no such pod"), kubectl.forward(replace(TARGET, kubectl=broken), "space", "pod/web", 8080):
+        pass
+    works = program(tmp_path, "printf 'Forwarding from 127.0.0.1:40'; sleep 0.2; echo '123 -> 8080'; exec sleep 60")
+    with kubectl.forward(replace(TARGET, kubectl=works), "space", "pod/web", 8080) as port:
+        assert port == 40123
