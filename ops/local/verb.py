@@ -35,6 +35,7 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
     home = state.opened(state.of(catalog.root))
     attend: Callable[[], None]
     with _ctrl_c_on_terminate(), _alone(home, "another `up` or `down` is at work; waiting for it"):
+        state.opened(home)  # again: a `down --volumes` may have had the lock
         if record := current(catalog, home):
             return _runs_already(record, engine)
         choice = facts.choose(engine)
@@ -61,15 +62,20 @@ def down(catalog: Catalog, volumes: bool = False, yes: bool = False) -> int:
     home = state.of(catalog.root)
     if volumes:
         confirm(f"Remove all data of the platform on this machine ({home.folder})?", yes=yes)
-    stopped = _stop_containers(catalog, home, volumes) or _counted(embedded.stop(home), "processes")
+    stopped = _stop(catalog, home, volumes)
+    if volumes and home.folder.exists():
+        stopped = _remove(catalog, home) or stopped
     say(f"stopped {stopped}" if stopped else "nothing runs")
     if volumes:
-        if home.folder.exists():
-            _remove(home)
         say("removed the data")
     if machine_readable():
         emit_json({"stopped": stopped or None, "volumesRemoved": volumes})
     return Exit.DONE
+
+
+def _stop(catalog: Catalog, home: State, volumes: bool) -> str:
+    """Stop what runs, whichever engine runs it, and say how much that was."""
+    return _stop_containers(catalog, home, volumes) or _counted(embedded.stop(home), "processes")
 
 
 def _stop_containers(catalog: Catalog, home: State, volumes: bool) -> str:
@@ -88,11 +94,14 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}" if count else ""
 
 
-def _remove(home: State) -> None:
+def _remove(catalog: Catalog, home: State) -> str:
+    """Remove what the state folder holds, and stop before what an `up` that had the lock has started since."""
     with _alone(home, "another `up` is at work; waiting for it"):
+        stopped = _stop(catalog, home, volumes=True)
         for part in (home.data, home.logs, home.run, home.build):
             shutil.rmtree(part, ignore_errors=True)
         home.secrets.unlink(missing_ok=True)
+    return stopped
 
 
 def status(catalog: Catalog) -> int:

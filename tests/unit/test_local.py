@@ -2,17 +2,19 @@
 
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.config import local as config
 from ops.errors import Failure, UsageError
-from ops.local import composefile, plan, ports, state
+from ops.local import composefile, facts, plan, ports, state, verb
 from ops.local.follow import Follower
 from ops.local.inputs import key
 from ops.local.process import Process, from_document, identify
@@ -231,3 +233,57 @@ def test_logs_are_followed_line_by_line(tmp_path: Path, capsys: pytest.CaptureFi
         out.write(" and half\nnext\n")
     assert follower.show()
     assert capsys.readouterr().out == "a      | half and half\na      | next\n"
+
+
+@pytest.fixture
+def home(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> state.State:
+    """A state folder of its own on a machine without Docker."""
+    monkeypatch.setenv("NEXTAI_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(facts, "docker", lambda: facts.Answer(trouble="none"))
+    return state.opened(state.of(catalog.root))
+
+
+def test_down_with_volumes_that_waited_for_an_up_stops_what_that_started(
+    catalog: Catalog, home: state.State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    said: list[str] = []
+    up = FileLock(home.lock)
+    up.acquire()
+
+    def say(text: str) -> None:
+        said.append(text)
+        if "waiting" in text:  # the other terminal's `up` is through just now
+            started.append(subprocess.Popen(("sleep", "60"), start_new_session=True))
+            state.write(home, state.Record("embedded", identify(started[0].pid), "http://localhost:1", {}))
+            up.release()
+
+    monkeypatch.setattr(verb, "say", say)
+    try:
+        assert verb.down(catalog, volumes=True, yes=True) == 0
+        assert not identify(started[0].pid).alive
+    finally:
+        for child in started:
+            child.kill()
+            child.wait()
+    assert said[-2:] == ["stopped 1 processes", "removed the data"]
+    assert not home.data.exists()
+
+
+def test_up_that_waited_for_a_down_with_volumes_has_its_folders(
+    catalog: Catalog, home: state.State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    down = FileLock(home.lock)
+    down.acquire()
+
+    def say(text: str, _: str = "") -> None:
+        if "waiting" in text:
+            shutil.rmtree(home.run)
+            down.release()
+
+    def start(_: Catalog, found: state.State) -> None:
+        assert found.run.is_dir()
+
+    monkeypatch.setattr(verb, "say", say)
+    monkeypatch.setattr(verb.embedded, "start", start)
+    assert verb.up(catalog, engine="embedded", detach=True) == 0
