@@ -46,7 +46,7 @@ def start(catalog: Catalog, home: State) -> None:
 
     Raises `Failure` with the last log lines of the container that does not come up; then nothing of it runs.
     """
-    if not any(seen.status == "running" for seen in look(catalog)):
+    if not any(seen.status == "running" for seen in look(catalog, home)):
         require_free(plan.ports(catalog))
     images = _images(catalog)
     setting = setting_of(catalog, home)
@@ -56,12 +56,12 @@ def start(catalog: Catalog, home: State) -> None:
     argv = ("up", "--detach", "--remove-orphans", "--no-build", "--pull", "missing")
     try:
         done = run(_compose(catalog, home, argv, "starting the containers"), check=False, timeout=_SECONDS_TO_READY)
-        _await_health(catalog, done.stderr if done.code else "")
+        _await_health(catalog, home, done.stderr if done.code else "")
     except (Failure, KeyboardInterrupt):
         with suppress(Failure):  # an engine that is gone runs nothing; what went wrong first is what is told
             stop(catalog, home, volumes=False)
         raise
-    state.write(home, Record("compose", identify(os.getpid()), config.page(catalog), _entries(catalog)))
+    state.write(home, Record("compose", identify(os.getpid()), config.page(catalog), _entries(catalog, home)))
 
 
 def setting_of(catalog: Catalog, home: State) -> config.Setting:
@@ -85,7 +85,7 @@ def _images(catalog: Catalog) -> dict[str, str]:
 def _compose(catalog: Catalog, home: State, arguments: tuple[str, ...], doing: str) -> Command:
     tool = find("compose")
     file = ("--file", str(composefile.place(home))) if composefile.place(home).exists() else ()
-    argv = (*tool.argv, "--project-name", catalog.platform, *file, "--progress", "quiet", *arguments)
+    argv = (*tool.argv, "--project-name", composefile.project(catalog, home), *file, "--progress", "quiet", *arguments)
     # A variable of this shell must not change what the document says.
     return Command(
         argv,
@@ -115,12 +115,17 @@ def _client() -> Iterator["DockerClient"]:
         raise Failure("asking the Docker Engine", cause, "Start it again, then run `invoke down` and `invoke up`.") from error
 
 
-def look(catalog: Catalog) -> list[Seen]:
+def _label(catalog: Catalog, home: State) -> str:
+    """The label of every container and volume of this checkout's platform."""
+    return f"{_PROJECT}={composefile.project(catalog, home)}"
+
+
+def look(catalog: Catalog, home: State) -> list[Seen]:
     """The platform's containers, in the catalogue's order. Empty when no engine answers."""
     if facts.docker().trouble:
         return []
     with _client() as client:
-        containers: list[Container] = client.containers.list(all=True, filters={"label": f"{_PROJECT}={catalog.platform}"})
+        containers: list[Container] = client.containers.list(all=True, filters={"label": _label(catalog, home)})
         found = {str(container.labels.get(_SERVICE)): container for container in containers}
     ports = plan.ports(catalog)
     order = [*catalog.stores, *catalog.jobs, *catalog.services]
@@ -133,23 +138,23 @@ def _seen(name: str, container: "Container", port: int) -> Seen:
     return Seen(name, about["Status"], health, int(about.get("ExitCode", 0)), port)
 
 
-def runs(catalog: Catalog) -> bool:
+def runs(catalog: Catalog, home: State) -> bool:
     """Whether any of the platform's containers runs."""
-    return any(seen.status == "running" for seen in look(catalog))
+    return any(seen.status == "running" for seen in look(catalog, home))
 
 
-def leaves(catalog: Catalog) -> bool:
+def leaves(catalog: Catalog, home: State) -> bool:
     """Whether the engine holds any container or volume of the platform, running or not."""
     if facts.docker().trouble:
         return False
     with _client() as client:
-        mine = {"label": f"{_PROJECT}={catalog.platform}"}
+        mine = {"label": _label(catalog, home)}
         return bool(client.volumes.list(filters={**mine}) or client.containers.list(all=True, filters={**mine}))
 
 
-def rows(catalog: Catalog) -> list[tuple[str, str, int]]:
+def rows(catalog: Catalog, home: State) -> list[tuple[str, str, int]]:
     """Name, state and port of each container."""
-    return [(seen.name, _word(seen, seen.name in catalog.jobs), seen.port) for seen in look(catalog)]
+    return [(seen.name, _word(seen, seen.name in catalog.jobs), seen.port) for seen in look(catalog, home)]
 
 
 def _word(seen: Seen, job: bool) -> str:
@@ -160,17 +165,17 @@ def _word(seen: Seen, job: bool) -> str:
     return "done" if job and seen.code == 0 else f"ended with exit code {seen.code}"
 
 
-def _entries(catalog: Catalog) -> Mapping[str, Entry]:
+def _entries(catalog: Catalog, home: State) -> Mapping[str, Entry]:
     nobody = Identity(0, "")
-    return {seen.name: Entry(nobody, 0, seen.status, seen.port) for seen in look(catalog)}
+    return {seen.name: Entry(nobody, 0, seen.status, seen.port) for seen in look(catalog, home)}
 
 
-def _await_health(catalog: Catalog, trouble: str) -> None:
+def _await_health(catalog: Catalog, home: State, trouble: str) -> None:
     """Wait until every container is healthy and every job has ended well; the first that fails is everyone's failure."""
     deadline = time.monotonic() + _SECONDS_TO_READY
     said: set[str] = set()
     while True:
-        seen = look(catalog)
+        seen = look(catalog, home)
         words = {one.name: _word(one, one.name in catalog.jobs) for one in seen}
         for name, word in words.items():
             if word in ("ready", "done") and name not in said:
@@ -178,7 +183,7 @@ def _await_health(catalog: Catalog, trouble: str) -> None:
                 say(f"{name}: {word}")
         broken = [one for one in seen if words[one.name] == "unhealthy" or words[one.name].startswith("ended")]
         if broken:
-            raise _broken(catalog, broken[0])
+            raise _broken(catalog, home, broken[0])
         if trouble:
             raise Failure("starting the containers", trouble.strip(), "Everything was stopped again. `docker info` may say more.")
         if len(said) == len(catalog.stores) + len(catalog.images):
@@ -191,9 +196,9 @@ def _await_health(catalog: Catalog, trouble: str) -> None:
         time.sleep(0.2)
 
 
-def _broken(catalog: Catalog, seen: Seen) -> Failure:
+def _broken(catalog: Catalog, home: State, seen: Seen) -> Failure:
     with _client() as client:
-        filters: dict[str, str | list[str] | bool] = {"label": [f"{_PROJECT}={catalog.platform}", f"{_SERVICE}={seen.name}"]}
+        filters: dict[str, str | list[str] | bool] = {"label": [_label(catalog, home), f"{_SERVICE}={seen.name}"]}
         container = client.containers.list(all=True, filters=filters)[0]
         lines = container.logs(tail=15).decode("utf-8", "replace").splitlines()
         refused = str(container.attrs["State"].get("Error") or "")  # why the engine could not start it
@@ -225,7 +230,7 @@ def stop(catalog: Catalog, home: State, *, volumes: bool, forget: bool = True) -
 
     `forget` the record, unless it is the embedded engine's.
     """
-    count = len(look(catalog))
+    count = len(look(catalog, home))
     more = ("--volumes",) if volumes else ()
     run(_compose(catalog, home, ("down", "--remove-orphans", "--timeout", "12", *more), "stopping the containers"))
     shutil.rmtree(composefile.folder(home), ignore_errors=True)

@@ -25,6 +25,11 @@ _CLOSED: Mapping[str, object] = {
 _CHECK = {"interval": "2s", "timeout": "5s", "retries": 45, "start_interval": "500ms", "start_period": "60s"}
 
 
+def project(catalog: Catalog, home: State) -> str:
+    """The compose project: one for each state folder, so that checkouts have containers and volumes of their own."""
+    return f"{catalog.platform}-{home.key}"
+
+
 def folder(home: State) -> Path:
     """Where the document and the files that it names lie."""
     return home.run / "compose"
@@ -86,7 +91,7 @@ def document(catalog: Catalog, home: State, images: Mapping[str, str]) -> Docume
         services[store.name] = _store(catalog, home, store)
     for image in catalog.images.values():
         services[image.name] = _image(catalog, home, image, images[image.name])
-    return {"name": catalog.platform, "services": services, "volumes": {name: {} for name in catalog.stores}}
+    return {"name": project(catalog, home), "services": services, "volumes": {name: {} for name in catalog.stores}}
 
 
 def _common(home: State, name: str) -> Document:

@@ -43,6 +43,11 @@ class State:
         return self.folder / "secrets.json"
 
     @property
+    def key(self) -> str:
+        """What names containers and volumes that belong to this folder and lie outside of it."""
+        return _short(self.folder)
+
+    @property
     def record(self) -> Path:
         """What the supervisor runs."""
         return self.run / "record.json"
@@ -65,7 +70,11 @@ def of(root: Path) -> State:
         base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").expanduser().absolute()
     except RuntimeError as error:
         raise Failure("opening the state folder", "there is no home folder", "Set NEXTAI_STATE to a folder that you can write.") from error
-    return State(base / "nextai-agent" / hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:12])
+    return State(base / "nextai-agent" / _short(root))
+
+
+def _short(folder: Path) -> str:
+    return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
 
 
 def state_folder() -> Path:

@@ -83,7 +83,11 @@ def _stop_containers(catalog: Catalog, home: State, volumes: bool) -> str:
     from ops.local import compose
 
     record = state.read(home)
-    if (record and record.engine == "compose") or (not record and compose.runs(catalog)) or (volumes and compose.leaves(catalog)):
+    if (
+        (record and record.engine == "compose")
+        or (not record and compose.runs(catalog, home))
+        or (volumes and compose.leaves(catalog, home))
+    ):
         embedded_too = record if record and record.engine == "embedded" else None
         count = compose.stop(catalog, home, volumes=volumes, forget=embedded_too is None)
         return "" if embedded_too else _counted(count, "containers")
@@ -135,7 +139,7 @@ def rows_of(catalog: Catalog, home: State) -> list[Row]:
     if record.engine == "compose":
         from ops.local import compose
 
-        return [Row(name, what, 0, port) for name, what, port in compose.rows(catalog)]
+        return [Row(name, what, 0, port) for name, what, port in compose.rows(catalog, home)]
     states = {name: entry.state if entry.identity.alive or entry.state == "done" else "ended" for name, entry in record.processes.items()}
     return [Row(name, states[name], entry.identity.pid, entry.port) for name, entry in record.processes.items()]
 
@@ -148,7 +152,7 @@ def current(catalog: Catalog, home: State) -> Record | None:
     if record.engine == "compose":
         from ops.local import compose
 
-        return record if compose.runs(catalog) else None
+        return record if compose.runs(catalog, home) else None
     return record if record.supervisor.alive else None
 
 

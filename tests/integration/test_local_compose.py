@@ -15,7 +15,7 @@ from ops.catalog import Catalog
 from ops.cluster import smoke
 from ops.config import local as config
 from ops.errors import Failure
-from ops.local import compose, state
+from ops.local import compose, composefile, state
 from ops.local.servers import free_port
 from ops.testbed import Testbed
 
@@ -38,7 +38,7 @@ def stores_alone(engine: DockerClient, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(compose, "_images", lambda _: {})
     yield catalog, home
     compose.stop(catalog, home, volumes=True)
-    assert not compose.leaves(catalog)
+    assert not compose.leaves(catalog, home)
 
 
 def test_the_whole_platform_comes_up_and_passes_the_checks_that_follow_a_deploy(engine: DockerClient, tmp_path: Path) -> None:
@@ -54,19 +54,19 @@ def test_the_whole_platform_comes_up_and_passes_the_checks_that_follow_a_deploy(
 
     def run(where: str, argv: Sequence[str], stdin: str = "") -> str:
         """Run a program in a container, as the checks do it in a pod."""
-        command = ("docker", "exec", "--interactive", f"{catalog.platform}-{where}-1", *argv)
+        command = ("docker", "exec", "--interactive", f"{composefile.project(catalog, home)}-{where}-1", *argv)
         return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=60).stdout
 
     try:
         compose.start(catalog, home)
-        assert {what for _, what, _ in compose.rows(catalog)} == {"ready", "done"}
+        assert {what for _, what, _ in compose.rows(catalog, home)} == {"ready", "done"}
         checks = smoke.checks_of(catalog)
         reach = smoke.Reach(f"http://127.0.0.1:{catalog.services[checks.service].local_port}", run)
         assert [wrong for check in checks.functions if (wrong := smoke.one(check, reach, said.append))] == []
         assert len(said) == len(checks.functions) > 9
     finally:
         compose.stop(catalog, home, volumes=True)
-    assert not compose.leaves(catalog)
+    assert not compose.leaves(catalog, home)
 
 
 def test_the_stores_come_up_closed_and_answer_with_the_password_alone(stores_alone: tuple[Catalog, state.State]) -> None:
@@ -74,7 +74,7 @@ def test_the_stores_come_up_closed_and_answer_with_the_password_alone(stores_alo
 
     catalog, home = stores_alone
     compose.start(catalog, home)
-    assert {name: what for name, what, _ in compose.rows(catalog)} == {"postgres": "ready", "redis": "ready"}
+    assert {name: what for name, what, _ in compose.rows(catalog, home)} == {"postgres": "ready", "redis": "ready"}
     port = catalog.stores["postgres"].local_port
     password = config.kept_secrets(catalog, home.secrets)["POSTGRES_PASSWORD"].reveal()
     account = f"host=127.0.0.1 port={port} dbname={catalog.database.name} user={catalog.database.user}"
@@ -91,6 +91,17 @@ def test_the_stores_come_up_closed_and_answer_with_the_password_alone(stores_alo
         assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
 
 
+def test_another_checkout_has_its_own_containers_and_volumes(stores_alone: tuple[Catalog, state.State], tmp_path: Path) -> None:
+    catalog, home = stores_alone
+    compose.start(catalog, home)
+    other = state.opened(state.State(tmp_path / "another"))
+    assert not compose.runs(catalog, other)
+    assert not compose.leaves(catalog, other)
+    with pytest.raises(Failure, match=r"\(for postgres\) is taken by"):
+        compose.start(catalog, other)
+    assert compose.runs(catalog, home)
+
+
 def test_a_container_that_dies_is_told_with_its_last_words_and_nothing_stays(stores_alone: tuple[Catalog, state.State]) -> None:
     catalog, home = stores_alone
     broken = replace(catalog, root=home.folder)
@@ -99,4 +110,4 @@ def test_a_container_that_dies_is_told_with_its_last_words_and_nothing_stays(sto
         compose.start(broken, home)
     assert "redis ended with exit code" in caught.value.cause
     assert "requirepass" in caught.value.cause
-    assert not compose.runs(catalog)
+    assert not compose.runs(catalog, home)
