@@ -1,5 +1,6 @@
 """The compose engine: the platform as containers of this machine's Docker Engine, from a document derived from the catalogue."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from ops.local import composefile, facts, plan, state
 from ops.local.ports import require_free
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, Record, State
+from ops.secret import Secret
 from ops.tools import find
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
+_VOLUME = "com.docker.compose.volume"
 _SECONDS_TO_READY = 300
 
 
@@ -48,8 +51,9 @@ def start(catalog: Catalog, home: State) -> None:
     """
     if not any(seen.status == "running" for seen in look(catalog, home)):
         require_free(plan.ports(catalog))
-    images = _images(catalog)
     setting = setting_of(catalog, home)
+    _keep_password(catalog, home, setting)
+    images = _images(catalog)
     composefile.write(catalog, home, images, setting)
     say("starting the containers")
     state.write(home, Record("compose", identify(os.getpid()), "", {}))
@@ -68,6 +72,27 @@ def setting_of(catalog: Catalog, home: State) -> config.Setting:
     """What the services' variables are derived from, with each in a container of its own."""
     secrets = config.kept_secrets(catalog, home.secrets)
     return config.Setting(config.in_containers(catalog), secrets, config.overrides(catalog), "0.0.0.0")  # noqa: S104 (inside the container)
+
+
+def _keep_password(catalog: Catalog, home: State, setting: config.Setting) -> None:
+    """PostgreSQL knows the password that its volume was made with, and no later one. Raises `Failure` where that one is lost.
+
+    What a person gives in .env.local is taken as it is.
+    """
+    store = catalog.database.store
+    password = config.environment(catalog, store, setting).get("POSTGRES_PASSWORD", Secret(""))
+    digest = hashlib.sha256(f"{catalog.database.user}:{password.reveal()}".encode()).hexdigest()
+    with _client() as client:
+        filters: dict[str, str | list[str] | bool] = {"label": [_label(catalog, home), f"{_VOLUME}={store}"]}
+        there = bool(client.volumes.list(filters=filters))
+    if not there:
+        state.write_private(home.password, digest)
+    elif "POSTGRES_PASSWORD" not in setting.overrides and not (home.password.exists() and home.password.read_text() == digest):
+        raise Failure(
+            f"starting {store}",
+            f"its volume {composefile.project(catalog, home)}_{store} has a password that is not in {home.secrets} any more",
+            f"Write the former one as POSTGRES_PASSWORD into {config.OVERRIDES}, or remove all data: `invoke down --volumes`.",
+        )
 
 
 def _images(catalog: Catalog) -> dict[str, str]:

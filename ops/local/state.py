@@ -43,6 +43,11 @@ class State:
         return self.folder / "secrets.json"
 
     @property
+    def password(self) -> Path:
+        """The hash of the password that the compose engine's database was made with: its volume lies in the engine."""
+        return self.folder / "volume-password.sha256"
+
+    @property
     def key(self) -> str:
         """What names containers and volumes that belong to this folder and lie outside of it."""
         return _short(self.folder)

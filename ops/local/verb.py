@@ -104,7 +104,8 @@ def _remove(catalog: Catalog, home: State) -> str:
         stopped = _stop(catalog, home, volumes=True)
         for part in (home.data, home.logs, home.run, home.build):
             shutil.rmtree(part, ignore_errors=True)
-        home.secrets.unlink(missing_ok=True)
+        for file in (home.secrets, home.password):
+            file.unlink(missing_ok=True)
     return stopped
 
 

@@ -89,6 +89,10 @@ def test_the_stores_come_up_closed_and_answer_with_the_password_alone(stores_alo
     compose.start(catalog, home)
     with psycopg.connect(f"{account} password={password}") as connection:
         assert connection.execute("SELECT one FROM kept").fetchone() == (1,)
+    compose.stop(catalog, home, volumes=False)
+    home.secrets.unlink()
+    with pytest.raises(Failure, match="has a password that is not in"):
+        compose.start(catalog, home)
 
 
 def test_another_checkout_has_its_own_containers_and_volumes(stores_alone: tuple[Catalog, state.State], tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""The compose engine against an engine made up: whose containers and volumes are whose."""
+"""The compose engine against an engine made up: whose containers and volumes are whose, and a password that was lost."""
 
 import contextlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from ops.command import Command, Completed
 from ops.errors import Failure
 from ops.local import compose, facts, state
 from ops.local.state import State
+from ops.secret import Secret
 
 PROJECT, SERVICE, VOLUME = "com.docker.compose.project", "com.docker.compose.service", "com.docker.compose.volume"
 
@@ -95,3 +97,35 @@ def test_checkouts_share_no_container_and_no_volume(catalog: Catalog, engine: En
     compose.stop(catalog, two, volumes=True)
     assert len(engine.found["volumes"]) == len(catalog.stores)
     compose.start(catalog, one)
+
+
+@pytest.mark.parametrize("lost", ["the secrets", "the state folder"])
+def test_a_volume_whose_password_is_lost_is_told_with_the_remedy(catalog: Catalog, engine: Engine, tmp_path: Path, lost: str) -> None:
+    home = checkout(tmp_path / "state")
+    compose.start(catalog, home)
+    compose.stop(catalog, home, volumes=False)
+    if lost == "the secrets":
+        home.secrets.unlink()
+    else:
+        shutil.rmtree(home.folder)
+        checkout(home.folder)
+    for _ in range(2):  # and not only as long as no new secret was made
+        with pytest.raises(Failure, match="password") as caught:
+            compose.start(catalog, home)
+        assert "invoke down --volumes" in caught.value.remedy
+        assert "POSTGRES_PASSWORD" in caught.value.remedy
+    assert not engine.found["containers"]
+    compose.stop(catalog, home, volumes=True)
+    compose.start(catalog, home)
+
+
+def test_a_password_that_a_person_gives_is_taken(catalog: Catalog, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = checkout(tmp_path / "state")
+    compose.start(catalog, home)
+    compose.stop(catalog, home, volumes=False)
+    home.secrets.unlink()
+    with pytest.raises(Failure, match="password"):
+        compose.start(catalog, home)
+    monkeypatch.setattr(compose.config, "overrides", lambda _: {"POSTGRES_PASSWORD": Secret("the former one")})
+    compose.start(catalog, home)
+    assert engine.found["containers"]
