@@ -61,7 +61,7 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
                 env=environment(command),
                 cwd=command.cwd,
                 input=command.stdin,
-                stdin=None if command.stdin is not None or (show and sys.stdin.isatty()) else subprocess.DEVNULL,
+                stdin=None if command.stdin is not None or (show and sys.stdin and sys.stdin.isatty()) else subprocess.DEVNULL,
                 text=True,
                 errors="replace",
                 stdout=_terminal() if show else subprocess.PIPE,
