@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import yaml
+
 from ops.catalog import load
+from ops.checks.files import tracked
 from ops.images import Engine
 from ops.testbed.images import ALL, SOURCES
 
@@ -39,3 +42,26 @@ def test_the_testbed_stands_in_for_the_base_images_and_stores_of_the_catalogue()
             stages = re.findall(r"^FROM (\S+)", (SOURCES / "images" / image.folder / "Dockerfile").read_text(), re.M)
             assert image.base in stages and set(stages) <= stand_ins.keys(), image.folder
     assert re.findall(r"^FROM (\S+)", (SOURCES / "container/Dockerfile").read_text(), re.M)[0] in bases
+
+
+# What Dependabot reads, by the ecosystem that reads it.
+DEPENDENCIES = {
+    "github-actions": ".github/workflows/*.yml",
+    "uv": ":(glob)**/uv.lock",
+    "npm": ":(glob)**/pnpm-lock.yaml",
+    "gomod": ":(glob)**/go.sum",
+}
+
+
+def test_dependabot_looks_after_every_lock_file_and_looks_nowhere_in_vain() -> None:
+    updates = yaml.safe_load((CATALOG.root / ".github/dependabot.yml").read_text())["updates"]
+    assert {update["package-ecosystem"] for update in updates} == DEPENDENCIES.keys()
+    for ecosystem, files in DEPENDENCIES.items():
+        folders = {f"/{Path(name).parent.as_posix()}".removesuffix(".") for name in tracked(CATALOG.root, files)}
+        if ecosystem == "github-actions":
+            folders = {"/"}  # what Dependabot wants for the workflows, wherever they lie
+        own = [update for update in updates if update["package-ecosystem"] == ecosystem]
+        patterns = {pattern for update in own for pattern in update.get("directories") or [update["directory"]]}
+        reached = {pattern: {folder for folder in folders if Path(folder).match(pattern)} for pattern in patterns}
+        assert folders - set().union(*reached.values()) == set(), f"{ecosystem}: nobody looks after these"
+        assert {pattern for pattern, found in reached.items() if not found} == set(), f"{ecosystem}: there is nothing"
