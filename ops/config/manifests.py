@@ -26,8 +26,12 @@ from ops.config.objects import (
     text,
 )
 
-FILES = {"HorizontalPodAutoscaler": "hpa.yaml", "PodDisruptionBudget": "pdb.yaml"}
+FILES = {"HorizontalPodAutoscaler": "hpa.yaml", "PodDisruptionBudget": "pdb.yaml", "ClusterIssuer": "cluster-issuer.yaml"}
 CAPABILITIES_ALLOWED = {"NET_BIND_SERVICE"}  # by Pod Security "restricted"
+# cert-manager answers Let's Encrypt from a pod of its own in the Ingress's namespace: https://cert-manager.io/docs/configuration/acme/http01/
+CERT_MANAGER = "cert-manager"
+SOLVER_LABELS = {"acme.cert-manager.io/http01-solver": "true"}
+SOLVER_PORT = 8089
 
 
 def problems(catalog: Catalog, environment: Environment, objects: Iterable[Object]) -> list[str]:
@@ -74,7 +78,7 @@ class Scene:
             return f"{self.environment.overlay}/{name}.env"
         folder = f"k8s/base/stores/{name}" if name in self.catalog.stores else f"k8s/base/{name}"
         if name not in self.runs:
-            folder = f"k8s/base/{kind.lower()}"
+            folder = f"k8s/base/{name if name == CERT_MANAGER else kind.lower()}"
         return f"{folder}/{FILES.get(kind, f'{kind.lower()}.yaml')}"
 
 
@@ -419,9 +423,73 @@ def routes(scene: Scene) -> Iterator[str]:
                     yield scene.says(ingress, f"sends {text(rule, 'host')} to {text(backend, 'name')} {dict(port)}, which no Service has")
 
 
+def certificates(scene: Scene) -> Iterator[str]:
+    """The ClusterIssuer that an Ingress has its certificate from is there, and proves its hosts through the Ingress's class."""
+    for ingress in scene.of("Ingress"):
+        name = _issuer(ingress)
+        issuer = next((i for i in scene.of("ClusterIssuer") if name_of(i) == name), None)
+        if name and issuer is None:
+            yield scene.says(ingress, f"has its certificate from ClusterIssuer {name}, which no manifest has")
+        if issuer is not None:
+            solvers = items(issuer, "spec", "acme", "solvers")
+            classes = sorted({text(solver, "http01", "ingress", "ingressClassName") or "no class" for solver in solvers})
+            wanted = text(ingress, "spec", "ingressClassName")
+            if classes != [wanted]:
+                yield scene.says(issuer, f"goes through {', '.join(classes) or 'no Ingress'}; Ingress {name_of(ingress)} is {wanted}'s")
+
+
+def _issuer(ingress: Object) -> str:
+    return text(ingress, "metadata", "annotations", "cert-manager.io/cluster-issuer")
+
+
+def entrance(scene: Scene) -> Iterator[str]:
+    """The ingress controller, in the one namespace where it is, reaches what an Ingress sends to, and cert-manager's solver."""
+    controllers: set[str] = set()
+    for ingress in scene.of("Ingress"):
+        for name in _backends(ingress):
+            image, place = scene.runs.get(name), namespace_of(ingress)
+            workload = scene.workload(image) if isinstance(image, Service) else None
+            if not isinstance(image, Service) or workload is None:
+                continue
+            if not (found := _strangers(scene, place, pod_labels(workload), image.port)):
+                yield f"k8s/base/{name}/networkpolicy.yaml: no NetworkPolicy lets the ingress controller to {name}, port {image.port}"
+            controllers |= found
+        if _issuer(ingress):
+            if not (found := _strangers(scene, namespace_of(ingress), SOLVER_LABELS, SOLVER_PORT)):
+                where = f"k8s/base/{CERT_MANAGER}/networkpolicy.yaml"
+                yield f"{where}: no NetworkPolicy lets the ingress controller to cert-manager's solver, port {SOLVER_PORT}"
+            controllers |= found
+    if len(controllers) > 1:
+        yield f"k8s/base/kustomization.yaml: the ingress controller is in several namespaces: {', '.join(sorted(controllers))}"
+
+
+def _backends(ingress: Object) -> list[str]:
+    paths = [path for rule in items(ingress, "spec", "rules") for path in items(rule, "http", "paths")]
+    return list(dict.fromkeys(text(path, "backend", "service", "name") for path in paths))
+
+
+def _strangers(scene: Scene, place: str, labels: Object, port: int) -> set[str]:
+    """The namespaces other than the platform's that reach a port of the pods with these labels."""
+    policies = [p for p in scene.of("NetworkPolicy") if namespace_of(p) == place and _selects(mapping(p, "spec", "podSelector"), labels)]
+    rules = [rule for policy in policies for rule in items(policy, "spec", "ingress")]
+    peers = [p for rule in rules if any(e.get("port") == port for e in items(rule, "ports")) for p in items(rule, "from")]
+    names = {text(peer, "namespaceSelector", "matchLabels", "kubernetes.io/metadata.name") for peer in peers}
+    return names - {"", *scene.catalog.namespaces}
+
+
+def _selects(selector: Object, labels: Object) -> bool:
+    wanted = mapping(selector, "matchLabels")
+    return set(selector) == {"matchLabels"} and all(labels.get(key) == value for key, value in wanted.items())
+
+
 def _ports(service: Object | None) -> list[dict[str, object]]:
     return [{"name": entry.get("name"), "port": entry.get("port")} for entry in items(service, "spec", "ports")]
 
 
 Rule = Callable[[Scene], Iterator[str]]
-RULES: tuple[Rule, ...] = (workloads, images, namespaces, ports, probes, replicas, variables, accounts, security, policies, routes)
+RULES: tuple[Rule, ...] = (
+    *(workloads, images, namespaces),
+    *(ports, probes, replicas, variables),
+    *(accounts, security, policies),
+    *(routes, certificates, entrance),
+)

@@ -81,6 +81,13 @@ def policy(name: str, namespace: str, *readers: str) -> Tree:
     return thing("NetworkPolicy", name, namespace, spec={"podSelector": selector, "ingress": [{"from": peers}]})
 
 
+def door(name: str, place: str, port: int, labels: Tree, controller: str = "controller") -> Tree:
+    """A NetworkPolicy that lets the ingress controller in."""
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": controller}}}
+    rule = {"from": [peer], "ports": [{"protocol": "TCP", "port": port}]}
+    return thing("NetworkPolicy", name, place, spec={"podSelector": {"matchLabels": labels}, "ingress": [rule]})
+
+
 def platform() -> dict[str, Tree]:
     """A platform without a problem. Keys are for the tests' use."""
     api = pod(
@@ -99,6 +106,10 @@ def platform() -> dict[str, Tree]:
     backend = {"service": {"name": "api", "port": {"number": 8080}}}
     rules = [{"host": host, "http": {"paths": [{"backend": backend}]}} for host in ("www.example.com", "api.example.com")]
     off = {"automountServiceAccountToken": False}
+    ingress = thing("Ingress", "web", "app", spec={"rules": rules, "ingressClassName": "c"})
+    ingress["metadata"] = {"name": "web", "namespace": "app", "annotations": {"cert-manager.io/cluster-issuer": "acme"}}
+    issuer = thing("ClusterIssuer", "acme", None, spec={"acme": {"solvers": [{"http01": {"ingress": {"ingressClassName": "c"}}}]}})
+    issuer["metadata"] = {"name": "acme", "labels": {"app.kubernetes.io/name": "cert-manager"}}
     restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
     labelled = {"labels": {"app.kubernetes.io/name": "api"}}
     config = thing("ConfigMap", "api-config-x1", "app", data={"LOG_LEVEL": "info", "ORIGINS": "https://www.example.com"})
@@ -121,7 +132,10 @@ def platform() -> dict[str, Tree]:
         "db policy": policy("db", "data", "api", "migrate"),
         "deny app": policy("default-deny", "app"),
         "deny data": policy("default-deny", "data"),
-        "ingress": thing("Ingress", "web", "app", spec={"rules": rules}),
+        "ingress": ingress,
+        "issuer": issuer,
+        "api door": door("api", "app", 8080, {"app.kubernetes.io/name": "api"}),
+        "solver door": door("solver", "app", 8089, {"acme.cert-manager.io/http01-solver": "true"}),
     }
 
 
@@ -249,6 +263,25 @@ BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
     (
         put("ingress/spec/rules/0/http/paths/0/backend/service/port/number", 80),
         "sends www.example.com to api {'number': 80}, which no Service has",
+    ),
+    # certificates, and the way in
+    (drop("issuer"), "k8s/base/ingress/ingress.yaml: Ingress web has its certificate from ClusterIssuer acme, which no manifest has"),
+    (
+        put("issuer/spec/acme/solvers/0/http01/ingress/ingressClassName", "nginx"),
+        "k8s/base/cert-manager/cluster-issuer.yaml: ClusterIssuer acme goes through nginx; Ingress web is c's",
+    ),
+    (drop("issuer/spec/acme/solvers"), "ClusterIssuer acme goes through no Ingress; Ingress web is c's"),
+    (
+        drop("solver door"),
+        "k8s/base/cert-manager/networkpolicy.yaml: no NetworkPolicy lets the ingress controller to cert-manager's solver",
+    ),
+    (put("solver door/spec/ingress/0/ports/0/port", 80), "lets the ingress controller to cert-manager's solver, port 8089"),
+    (drop("api door"), "k8s/base/api/networkpolicy.yaml: no NetworkPolicy lets the ingress controller to api, port 8080"),
+    (put("api door", door("api", "app", 8080, {"app.kubernetes.io/name": "api"}, "")), "lets the ingress controller to api, port 8080"),
+    (put("api door", door("api", "app", 8080, {"app.kubernetes.io/name": "api"}, "data")), "lets the ingress controller to api, port 8080"),
+    (
+        put("api door", door("api", "app", 8080, {"app.kubernetes.io/name": "api"}, "other")),
+        "k8s/base/kustomization.yaml: the ingress controller is in several namespaces: controller, other",
     ),
 ]
 
