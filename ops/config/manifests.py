@@ -28,6 +28,7 @@ from ops.config.objects import (
 
 FILES = {"HorizontalPodAutoscaler": "hpa.yaml", "PodDisruptionBudget": "pdb.yaml", "ClusterIssuer": "cluster-issuer.yaml"}
 CAPABILITIES_ALLOWED = {"NET_BIND_SERVICE"}  # by Pod Security "restricted"
+LOGIN = "registry"  # the Secret with the login at the platform's own registry
 # cert-manager answers Let's Encrypt from a pod of its own in the Ingress's namespace: https://cert-manager.io/docs/configuration/acme/http01/
 CERT_MANAGER = "cert-manager"
 SOLVER_LABELS = {"acme.cert-manager.io/http01-solver": "true"}
@@ -332,7 +333,7 @@ def _wrong(variable: Variable, value: str) -> str:
 
 
 def accounts(scene: Scene) -> Iterator[str]:
-    """Every pod has a ServiceAccount of its own, and no token."""
+    """Every pod has a ServiceAccount of its own, and no token; those that run our images have the registry's login."""
     for thing in scene.of("ServiceAccount"):
         if thing.get("automountServiceAccountToken") is not False:
             yield scene.says(thing, "has no automountServiceAccountToken: false")
@@ -340,8 +341,11 @@ def accounts(scene: Scene) -> Iterator[str]:
         pod, account = pod_spec(workload), text(pod_spec(workload), "serviceAccountName")
         if pod.get("automountServiceAccountToken") is not False:
             yield scene.says(workload, "has no automountServiceAccountToken: false")
-        if not account or scene.find("ServiceAccount", namespace_of(workload), account) is None:
+        own = scene.find("ServiceAccount", namespace_of(workload), account)
+        if not account or own is None:
             yield scene.says(workload, f"runs as ServiceAccount {account or 'default'}, which no manifest has")
+        elif isinstance(scene.runs.get(owner(workload)), Image) and LOGIN not in [text(s, "name") for s in items(own, "imagePullSecrets")]:
+            yield f"k8s/components/registry/kustomization.yaml: ServiceAccount {account} has no imagePullSecrets with {LOGIN}"
 
 
 def security(scene: Scene) -> Iterator[str]:

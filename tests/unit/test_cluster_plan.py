@@ -275,6 +275,13 @@ def test_every_missing_secret_and_key_is_named_with_who_needs_it() -> None:
     ]
 
 
+def test_a_login_at_the_registry_is_not_insisted_on_since_the_nodes_may_have_their_own() -> None:
+    login = {"imagePullSecrets": [{"name": "registry"}]}
+    template = {"spec": {"containers": [{"name": "web"}], **login}}
+    wanted = [thing("ServiceAccount", "web", **login), thing("Deployment", "web", version="apps/v1", spec={"template": template})]
+    assert needs.missing_secrets(wanted, {}) == []
+
+
 def test_a_changed_secret_changes_the_pod_template_and_only_of_its_readers() -> None:
     def stamped(secret: dict[str, Any]) -> dict[str, Any]:
         manifest = reader(envFrom=[{"secretRef": {"name": "a"}}])

@@ -106,6 +106,7 @@ def platform() -> dict[str, Tree]:
     backend = {"service": {"name": "api", "port": {"number": 8080}}}
     rules = [{"host": host, "http": {"paths": [{"backend": backend}]}} for host in ("www.example.com", "api.example.com")]
     off = {"automountServiceAccountToken": False}
+    login = {"imagePullSecrets": [{"name": "registry"}]}
     ingress = thing("Ingress", "web", "app", spec={"rules": rules, "ingressClassName": "c"})
     ingress["metadata"] = {"name": "web", "namespace": "app", "annotations": {"cert-manager.io/cluster-issuer": "acme"}}
     issuer = thing("ClusterIssuer", "acme", None, spec={"acme": {"solvers": [{"http01": {"ingress": {"ingressClassName": "c"}}}]}})
@@ -122,10 +123,10 @@ def platform() -> dict[str, Tree]:
             "Service", "api", "app", spec={"selector": {"app.kubernetes.io/name": "api"}, "ports": [{"port": 8080, "targetPort": "http"}]}
         ),
         "hpa": thing("HorizontalPodAutoscaler", "api", "app", spec={"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 5}),
-        "api account": thing("ServiceAccount", "api", "app", **off),
+        "api account": thing("ServiceAccount", "api", "app", **off, **login),
         "config": config,
         "migrate": thing("Job", "migrate", "app", spec={"template": migrate}),
-        "migrate account": thing("ServiceAccount", "migrate", "app", **off),
+        "migrate account": thing("ServiceAccount", "migrate", "app", **off, **login),
         "db": thing("StatefulSet", "db", "data", spec={"template": db}),
         "db service": thing("Service", "db", "data", spec={"selector": {"app.kubernetes.io/name": "db"}, "ports": [{"port": 5432}]}),
         "db account": thing("ServiceAccount", "db", "data", **off),
@@ -239,6 +240,10 @@ BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
     # security
     (put("api account/automountServiceAccountToken", True), "ServiceAccount api has no automountServiceAccountToken: false"),
     (drop(f"{POD}/automountServiceAccountToken"), f"{DEPLOYMENT} has no automountServiceAccountToken: false"),
+    (
+        drop("migrate account/imagePullSecrets"),
+        "k8s/components/registry/kustomization.yaml: ServiceAccount migrate has no imagePullSecrets with registry",
+    ),
     (drop("api account"), f"{DEPLOYMENT} runs as ServiceAccount api, which no manifest has"),
     (put(f"{POD}/hostNetwork", True), f"{DEPLOYMENT} uses hostNetwork"),
     (put(f"{POD}/volumes", [{"name": "v", "hostPath": {"path": "/etc"}}]), f"{DEPLOYMENT} mounts the node's /etc"),
