@@ -61,6 +61,7 @@ def _apply(client: Client, step: Step, pace: Pace) -> None:
         if step.action == "replace":
             client.delete(resource, step.key.namespace, step.key.name)
             _until_gone(client, step.key)
+            pace.check()  # that may have taken a minute
         assert step.manifest is not None
         facts.apply(client, resource, step.manifest, force=step.force)
     except ApiError as error:

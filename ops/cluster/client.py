@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from ops.cluster.objects import Json, Key, Object, group_of, rows, text
@@ -128,6 +129,7 @@ class Client:
     _resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     _discovery: threading.Lock = field(default_factory=threading.Lock)
     clock_offset: timedelta = timedelta()
+    _begun: "set[Future[Any]]" = field(default_factory=set)  # what is queued or runs in the pool
 
     def request(
         self,
@@ -228,13 +230,20 @@ class Client:
 
     def each(self, work: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """Do the same for each thing, eight at once; results in order. The first error is raised when all have ended."""
-        running = [self._pool.submit(work, thing) for thing in things]
+        running = [self.start(partial(work, thing)) for thing in things]
         wait(running)
         return [future.result() for future in running]
 
     def start(self, work: Callable[[], R]) -> "Future[R]":
         """Begin something in the pool. It must not itself wait for the pool."""
-        return self._pool.submit(work)
+        future = self._pool.submit(work)
+        self._begun.add(future)
+        future.add_done_callback(self._begun.discard)
+        return future
+
+    def settle(self, seconds: float) -> None:
+        """Let nothing begin any more of what was given to the pool, and wait for what runs, so many seconds at most."""
+        wait([future for future in tuple(self._begun) if not future.cancel()], timeout=seconds)
 
     def resource(self, api_version: str, kind: str) -> Resource | None:
         """How a kind is addressed, or None when this cluster does not know it."""

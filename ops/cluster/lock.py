@@ -4,6 +4,7 @@ import getpass
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,16 @@ from ops.cluster.objects import MANAGER, Object, number, table, text
 from ops.errors import Failure, Refused
 
 LEASE_SECONDS = 30
-RENEW_SECONDS = 8
+RENEW_SECONDS = 8  # also how long before the others this holder takes its lock for lost: their clocks may be seconds ahead
+RETRY_SECONDS = 1  # after a renewal that failed, so that several fit into the time that is left
+ANSWER_SECONDS = 4.0
+SETTLE_SECONDS = 5.0  # for the writes that run when a deploy is interrupted
+
+
+def _clock() -> float:
+    """Seconds by a clock that nobody sets, and that counts the time in which the machine sleeps, where there is one."""
+    which = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))  # macOS's monotonic clock counts sleep by itself
+    return time.monotonic() if which is None else time.clock_gettime(which)
 
 
 @dataclass(slots=True)
@@ -24,18 +34,29 @@ class Lock:
 
     holder: str
     since: str
+    _renewed: float = field(default_factory=_clock)  # when the last renewal that succeeded was sent
+    _trouble: str = ""  # why the last one failed
     _lost: str = ""
     _done: threading.Event = field(default_factory=threading.Event)
 
     @property
     def lost(self) -> bool:
-        """Whether this process may not write any more."""
+        """Whether this process may not write any more. What is lost stays lost."""
+        limit = LEASE_SECONDS - RENEW_SECONDS
+        # Asked of the clock here, not of the renewing thread: after a sleep this thread may be the first to wake.
+        if not self._lost and _clock() - self._renewed > limit:
+            self._lost = f"it has not been renewed for {limit:g} s" + (f": {self._trouble}" if self._trouble else "")
         return bool(self._lost)
 
     def check(self) -> None:
-        """Raise `Failure` when another took the lock, or when it could not be renewed in time."""
-        if self._lost:
+        """Raise `Failure` when another took the lock, when it was not renewed in time, or when it was given back."""
+        if self.lost:
             raise Failure("holding the deploy lock", self._lost, "Run `invoke status`, then deploy again: it finishes what was left.")
+
+    def end(self) -> None:
+        """Let nothing be written under this lock any more."""
+        self._lost = self._lost or "it was given back, since this deploy is ending"
+        self._done.set()
 
 
 def whoami() -> str:
@@ -49,19 +70,21 @@ def whoami() -> str:
 
 @contextmanager
 def hold(client: Client, namespace: str, who: str) -> Iterator[Lock]:
-    """Take the lock, renew it in the background, give it back at the end.
+    """Take the lock, renew it in the background, give it back at the end: when what was being written is written, or after 5 s.
 
     Raises `Refused` when someone else holds it. A lock whose holder has not renewed it for 30 s is taken over.
     """
     holder = f"{who}/{uuid.uuid4().hex[:8]}"
+    sent = _clock()
     lease = _take(client, namespace, holder)
-    lock = Lock(holder, text(lease, "spec", "acquireTime"))
+    lock = Lock(holder, text(lease, "spec", "acquireTime"), sent)
     renewer = threading.Thread(target=_renew, args=(client, namespace, lease, lock), name="lock", daemon=True)
     renewer.start()
     try:
         yield lock
     finally:
-        lock._done.set()
+        lock.end()  # first of all: what still runs in the pool asks before it writes
+        client.settle(SETTLE_SECONDS)
         renewer.join(timeout=LEASE_SECONDS)
         with suppress(Failure):
             _give_back(client, namespace, holder)
@@ -122,20 +145,42 @@ def _held(lease: Object) -> Refused:
 
 
 def _renew(client: Client, namespace: str, lease: Object, lock: Lock) -> None:
-    renewed = client.now()
-    while not lock._done.wait(RENEW_SECONDS):
+    pause: float = RENEW_SECONDS
+    while not lock._done.wait(pause) and not lock.lost:
+        sent = _clock()
         try:
-            spec: Object = {**table(lease, "spec"), "renewTime": _stamp(client.now())}
-            lease = client.request("PUT", _path(namespace, MANAGER), body={**lease, "spec": spec}, seconds=RENEW_SECONDS)
-            renewed = client.now()
+            found = _renewal(client, namespace, lease)
+        except Failure as failure:  # of any kind: the server may be overloaded, or its rights be reloading
+            lock._trouble, pause = failure.cause, RETRY_SECONDS
+            continue
+        if found is None:
+            lock._lost = lock._lost or "another deploy took the lock, since this one had not renewed it in time"
+            return
+        lease, lock._renewed, lock._trouble, pause = found, sent, "", RENEW_SECONDS
+
+
+def _renewal(client: Client, namespace: str, lease: Object) -> Object | None:
+    """The Lease as renewed, or None when another has it, or nobody. Raises `Failure` when neither is known."""
+    path = _path(namespace, MANAGER)
+
+    def put(version: Object) -> Object:
+        spec: Object = {**table(version, "spec"), "renewTime": _stamp(client.now())}
+        return client.request("PUT", path, body={**version, "spec": spec}, seconds=ANSWER_SECONDS)
+
+    try:
+        try:
+            return put(lease)
         except ApiError as error:
-            if error.status in (404, 409):
-                lock._lost = "another deploy took the lock, since this one had not renewed it in time"
-                return
-        except Failure as failure:
-            if client.now() - renewed > timedelta(seconds=LEASE_SECONDS - RENEW_SECONDS):
-                lock._lost = f"it could not be renewed: {failure.cause}"
-                return
+            if error.status != 409:
+                raise
+        # Perhaps by ourselves: a renewal whose answer was lost has been written all the same.
+        found = client.request("GET", path, seconds=ANSWER_SECONDS)
+        ours = text(found, "spec", "holderIdentity") == text(lease, "spec", "holderIdentity")
+        return put(found) if ours else None
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
 
 
 def _give_back(client: Client, namespace: str, holder: str) -> None:
