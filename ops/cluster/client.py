@@ -84,7 +84,7 @@ class Stream(Protocol):
     """An answer that does not end: lines, until it is closed."""
 
     def lines(self) -> Iterator[bytes]:
-        """Each line of the answer."""
+        """Each line of the answer. Where it breaks off the lines end, without the half one."""
 
     def close(self) -> None:
         """End it from any thread."""
@@ -107,6 +107,7 @@ class _Lines:
             # A stream that was shut under the reader's feet ends in whatever the reader was doing.
             if not self.closed and not isinstance(error, HTTPError | OSError):
                 raise
+            rest = b""  # half a line, which would be taken for a whole one
         finally:
             self.response.close()
         if rest:
@@ -117,6 +118,16 @@ class _Lines:
         self.closed = True
         with suppress(OSError, ValueError, RuntimeError):
             self.response.shutdown()
+
+
+def events(stream: Stream) -> Iterator[Object]:
+    """The events of a watch. Raises `Failure` for one that is no JSON."""
+    for line in stream.lines():
+        try:
+            event: Json = json.loads(line) if line else {}
+        except ValueError as error:
+            raise Failure("watching the cluster", "its API server sent an event that is no JSON", NO_API_SERVER) from error
+        yield event if isinstance(event, dict) else {}
 
 
 @dataclass(slots=True)

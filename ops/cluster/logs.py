@@ -1,14 +1,19 @@
 """What a service's pods write, merged, while they write it; pods that come later included."""
 
 import queue
+import re
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ops.catalog.model import Catalog
-from ops.cluster.client import ApiError, Client, Stream
+from ops.cluster.client import ApiError, Client, Stream, events
 from ops.cluster.objects import Key, Object, at, pod_template, rows, table, text
 from ops.errors import Failure, UsageError
+
+_PAUSE_SECONDS = 1.0  # before a stream that ended is begun again
+_TRIES = 10  # after so many watches that failed, one after the other, the server is gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +39,36 @@ class Wanted:
 class _Tap:
     client: Client
     wanted: Wanted
-    lines: "queue.SimpleQueue[Line | None]" = field(default_factory=queue.SimpleQueue)
+    lines: "queue.SimpleQueue[Line | Failure]" = field(default_factory=queue.SimpleQueue)
     streams: list[Stream] = field(default_factory=list)
-    seen: set[tuple[str, str]] = field(default_factory=set)
-    stopped: bool = False
+    followed: set[tuple[str, str]] = field(default_factory=set)  # a pod's uid and a container: of those a thread reads the lines
+    last: dict[tuple[str, str], str] = field(default_factory=dict)  # the time of the last line of each
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def stream(self, path: str, query: dict[str, str], *, seconds: float | None = None) -> Iterator[Stream]:
+        """A stream that ends with the tap. `seconds`: the longest silence. Raises `Failure` when it cannot be opened."""
+        stream = self.client.stream(path, query, seconds=seconds)
+        self.streams.append(stream)
+        try:
+            if self.stopped.is_set():
+                stream.close()
+            yield stream
+        finally:
+            self.streams.remove(stream)
+
+    def stop(self) -> None:
+        """End all threads and streams."""
+        self.stopped.set()
+        for stream in tuple(self.streams):
+            stream.close()
 
 
 def read(catalog: Catalog, client: Client, name: str, wanted: Wanted) -> Iterator[Line]:
     """The lines of all pods of a service, job or store: in order of time without `follow`, as they come with it.
 
-    Raises `UsageError` when nothing of that name runs.
+    Raises `UsageError` when nothing of that name runs, `Failure` when the server may not be asked, or is gone for good.
     """
     namespace, selector = selector_of(catalog, client, name)
     pods = _pods(client, namespace, selector)
@@ -53,12 +78,13 @@ def read(catalog: Catalog, client: Client, name: str, wanted: Wanted) -> Iterato
     tap = _Tap(client, wanted)
     threading.Thread(target=_watch_pods, args=(tap, namespace, selector), name="log-pods", daemon=True).start()
     try:
-        while (line := tap.lines.get()) is not None:
+        while True:
+            line = tap.lines.get()
+            if isinstance(line, Failure):
+                raise line
             yield line
     finally:
-        tap.stopped = True
-        for stream in tap.streams:
-            stream.close()
+        tap.stop()
 
 
 def selector_of(catalog: Catalog, client: Client, name: str) -> tuple[str, str]:
@@ -82,9 +108,9 @@ def selector_of(catalog: Catalog, client: Client, name: str) -> tuple[str, str]:
     )
 
 
-def _pods(client: Client, namespace: str, selector: str) -> list[Object]:
-    answer = client.request("GET", f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": selector})
-    return rows(answer, "items")
+def _pods(client: Client, namespace: str, labels: str = "", *, fields: str = "") -> list[Object]:
+    query = {k: v for k, v in (("labelSelector", labels), ("fieldSelector", fields)) if v}
+    return rows(client.request("GET", f"/api/v1/namespaces/{namespace}/pods", query), "items")
 
 
 def _merged(client: Client, pods: list[Object], wanted: Wanted) -> Iterator[Line]:
@@ -107,7 +133,10 @@ def _merged(client: Client, pods: list[Object], wanted: Wanted) -> Iterator[Line
 
 
 def _stamped(pod: Object, container: str, line: str) -> tuple[str, Line]:
-    moment, _, words = line.partition(" ")
+    """A line's time and the line; a word of the kubelet's own, that a log cannot be read, has no time."""
+    moment, blank, words = line.partition(" ")
+    if not (blank and re.match(r"\d{4}-\d\d-\d\dT", moment)):
+        moment, words = "", line
     return moment, Line(text(pod, "metadata", "name"), container, words)
 
 
@@ -126,39 +155,92 @@ def _query(wanted: Wanted, container: str) -> dict[str, str]:
 
 
 def _watch_pods(tap: _Tap, namespace: str, selector: str) -> None:
-    """Follow each container as soon as it runs, of pods that come later too."""
-    import json
-
-    path = f"/api/v1/namespaces/{namespace}/pods"
-    try:
-        while not tap.stopped:
+    """Follow each container as soon as it runs, of pods that come later too. A watch that ends or breaks off is begun again."""
+    failures = 0
+    while not tap.stopped.is_set():
+        try:
             # Without a resourceVersion the watch begins with what is there.
-            stream = tap.client.stream(path, {"labelSelector": selector, "watch": "1", "timeoutSeconds": "290"}, seconds=320)
-            tap.streams.append(stream)
-            for line in stream.lines():
-                event: Object = json.loads(line) if line else {}
-                if text(event, "type") in ("ADDED", "MODIFIED"):
-                    _follow(tap, table(event, "object"))
-            tap.streams.remove(stream)
-    except Failure:
-        tap.lines.put(None)
+            query = {"labelSelector": selector, "watch": "1", "timeoutSeconds": "290"}
+            with tap.stream(f"/api/v1/namespaces/{namespace}/pods", query, seconds=320) as stream:
+                for event in events(stream):
+                    if text(event, "type") in ("ADDED", "MODIFIED"):
+                        _follow(tap, table(event, "object"))
+            failures = 0
+        except Failure as failure:
+            failures += 1
+            if failures == _TRIES or _forbidden(failure):
+                tap.lines.put(failure)
+                return
+        tap.stopped.wait(_PAUSE_SECONDS)
+
+
+def _forbidden(failure: Failure) -> bool:
+    """Whether trying again is of no use."""
+    return isinstance(failure, ApiError) and failure.status in (401, 403)
 
 
 def _follow(tap: _Tap, pod: Object) -> None:
-    for status in [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]:
-        run = (text(pod, "metadata", "name"), text(status, "containerID"))
-        if at(status, "state", "running") and run not in tap.seen:
-            tap.seen.add(run)
-            threading.Thread(target=_copy, args=(tap, pod, text(status, "name")), name=f"log-{run[0]}", daemon=True).start()
+    for status in _statuses(pod):
+        if at(status, "state", "running"):
+            _begin(tap, pod, status)
 
 
-def _copy(tap: _Tap, pod: Object, container: str) -> None:
-    name = text(pod, "metadata", "name")
-    path = f"/api/v1/namespaces/{text(pod, 'metadata', 'namespace')}/pods/{name}/log"
+def _statuses(pod: Object) -> list[Object]:
+    return [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]
+
+
+def _begin(tap: _Tap, pod: Object, status: Object) -> None:
+    """Copy a container's lines in a thread of their own, unless there is one."""
+    place = _place(pod, text(status, "name"))
+    with tap.lock:
+        if place in tap.followed:
+            return
+        tap.followed.add(place)
+    threading.Thread(target=_copy, args=(tap, pod, status), name=f"log-{place[1]}", daemon=True).start()
+
+
+def _place(pod: Object, container: str) -> tuple[str, str]:
+    return text(pod, "metadata", "uid"), container
+
+
+def _copy(tap: _Tap, pod: Object, status: Object) -> None:
+    """Copy lines until the stream ends: with its container, or because something on its way broke off, or never began."""
     try:
-        stream = tap.client.stream(path, _query(tap.wanted, container) | {"follow": "true"})
-    except Failure:
-        return  # it ended meanwhile; when it runs again there is a new event
-    tap.streams.append(stream)
-    for line in stream.lines():
-        tap.lines.put(Line(name, container, line.decode(errors="replace")))
+        _read(tap, pod, text(status, "name"))
+    except Failure as failure:
+        if _forbidden(failure):
+            tap.lines.put(failure)
+            return
+    tap.followed.discard(_place(pod, text(status, "name")))  # before the pod is looked at, so that no event is missed
+    _go_on(tap, pod, status)
+
+
+def _read(tap: _Tap, pod: Object, container: str) -> None:
+    """Copy lines from the beginning, or from those on that came after the last one that is known."""
+    place = _place(pod, container)
+    last = tap.last.get(place, "")
+    query = {"container": container, "sinceTime": last} if last else _query(tap.wanted, container)
+    path = f"/api/v1/namespaces/{text(pod, 'metadata', 'namespace')}/pods/{text(pod, 'metadata', 'name')}/log"
+    with tap.stream(path, query | {"follow": "true", "timestamps": "true"}) as stream:
+        for written in stream.lines():
+            moment, line = _stamped(pod, container, written.decode(errors="replace"))
+            if last and moment <= last:  # the server begins with the whole second
+                continue
+            last = ""
+            if moment:
+                tap.last[place] = moment
+            tap.lines.put(line)
+
+
+def _go_on(tap: _Tap, pod: Object, former: Object) -> None:
+    """Begin again where the container of a stream that ended still runs, or has begun another run that no event will tell of."""
+    while not tap.stopped.wait(_PAUSE_SECONDS):
+        try:
+            pods = _pods(tap.client, text(pod, "metadata", "namespace"), fields=f"metadata.name={text(pod, 'metadata', 'name')}")
+        except Failure:
+            continue  # the watch of the pods tells when the server is gone
+        for status in (s for p in pods if _place(p, "") == _place(pod, "") for s in _statuses(p)):
+            another = text(status, "containerID") not in ("", text(former, "containerID"))
+            if text(status, "name") == text(former, "name") and (another or at(status, "state", "running")):
+                _begin(tap, pod, status)
+        return

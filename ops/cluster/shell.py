@@ -1,13 +1,12 @@
 """A shell beside a running service: an ephemeral container in its pod, since the service's own image has none."""
 
-import json
 import subprocess
 import sys
 import uuid
 from dataclasses import dataclass
 
 from ops.catalog.model import Catalog
-from ops.cluster.client import Client
+from ops.cluster.client import Client, events
 from ops.cluster.kubectl import kubectl
 from ops.cluster.logs import selector_of
 from ops.cluster.objects import Json, Object, rows, table, text
@@ -89,8 +88,7 @@ def _until_running(client: Client, namespace: str, pod: str, container: str) -> 
     stream = client.stream(f"/api/v1/namespaces/{namespace}/pods", query, seconds=_READY_SECONDS + 10)
     doing = f"opening a shell in {namespace}/{pod}"
     try:
-        for line in stream.lines():
-            event: Object = json.loads(line) if line else {}
+        for event in events(stream):
             for status in rows(event, "object", "status", "ephemeralContainerStatuses"):
                 if text(status, "name") != container:
                     continue

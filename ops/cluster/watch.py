@@ -1,14 +1,13 @@
 """Waiting for a rollout: streams of changes into the readiness functions. Nothing is polled."""
 
-import json
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ops.cluster.client import ApiError, Client, Resource, Stream
-from ops.cluster.objects import Json, Key, Object, key_of, rows, table, text
+from ops.cluster.client import ApiError, Client, Resource, Stream, events
+from ops.cluster.objects import Key, Object, key_of, rows, table, text
 from ops.cluster.readiness import Done, Failed, LogOf, Scene, State, Stuck, Waiting, judge
 from ops.errors import Failure
 
@@ -84,10 +83,9 @@ class _Mirror:
         self._stream = self.client.stream(self.resource.path(self.namespace), query, seconds=_STREAM_SECONDS + 30)
         if self._stopped.is_set():
             self._stream.close()
-        for line in self._stream.lines():
+        for event in events(self._stream):
             if self._stopped.is_set():
                 return version
-            event: Json = json.loads(line) if line else {}
             found = table(event, "object")
             if text(event, "type") == "ERROR":
                 raise ApiError(_code(found), found, f"watching {self.resource.plural}")

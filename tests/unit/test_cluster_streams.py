@@ -1,0 +1,227 @@
+"""Streams of the API server that break off: no half line is read, nothing that follows them stops without a word."""
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ops.cluster import imports, logs, watch
+from ops.cluster.client import ApiError, Client, Resource
+from ops.errors import Failure
+
+PODS = Resource("v1", "pods", True, "Pod")
+SILENT = Failure("connecting", "no answer", "Check the cluster.")
+Answer = list[str] | Failure
+
+
+class Scripted(Client):
+    """An API server that answers by a function of the path and the query: lines of a stream (it ends after them), or an error."""
+
+    def __init__(self, stream: Callable[[str, dict[str, str]], Answer], pod: Callable[[], Any] = dict) -> None:
+        target: Any = SimpleNamespace(context="c", server="s")
+        api: Any = None
+        super().__init__(target, api, ThreadPoolExecutor(1))
+        self.script = stream
+        self.pod = pod
+        self.asked: list[tuple[str, dict[str, str]]] = []
+
+    def request(self, method: str, path: str, query: Any = None, body: Any = None, **_: Any) -> Any:
+        self.asked.append((path, {}))
+        found = self.pod()
+        return found if path.endswith("/pods") and "status" not in found else {"items": [found]}
+
+    def stream(self, path: str, query: Any = None, **_: Any) -> Any:
+        self.asked.append((path, query))
+        answer = self.script(path, query)
+        if isinstance(answer, Failure):
+            raise answer
+        return SimpleNamespace(lines=lambda: iter([line.encode() for line in answer]), close=lambda: None)
+
+
+@pytest.fixture
+def cut() -> Iterator[str]:
+    """A server whose answers are chunked, and end as one does whose sender is gone: in a line, without the last chunk."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b'B\r\n{"a":1}\n{"a\r\n' + (b"0\r\n\r\n" if self.path == "/whole" else b""))
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(("path", "lines"), [("/whole", [b'{"a":1}', b'{"a']), ("/cut", [b'{"a":1}'])])
+def test_of_a_stream_that_breaks_off_no_half_line_is_read(cut: str, path: str, lines: list[bytes]) -> None:
+    imports.prepare()
+    from kubernetes.client import ApiClient, Configuration
+
+    target: Any = SimpleNamespace(context="c", server=cut)
+    asked = Client(target, ApiClient(Configuration(host=cut)), ThreadPoolExecutor(1))
+    assert list(asked.stream(path).lines()) == lines
+
+
+def event(kind: str, **found: Any) -> str:
+    return json.dumps({"type": kind, "object": found})
+
+
+def test_a_watch_that_gives_no_json_begins_anew_with_a_fresh_list() -> None:
+    streams: list[Answer] = [[event("ADDED", metadata={"uid": "1", "resourceVersion": "5"}), '{"type": "MODI']]
+
+    def stream(path: str, query: dict[str, str]) -> Answer:
+        if streams:
+            return streams.pop()
+        mirror._stopped.set()
+        return []
+
+    listed = {"metadata": {"resourceVersion": "3"}, "items": []}
+    client = Scripted(stream, lambda: {**listed, "items": []})
+    mirror = watch._Mirror(client, PODS, "n", queue.SimpleQueue())
+    mirror._follow()
+    path = "/api/v1/namespaces/n/pods"
+    assert [(p, q.get("resourceVersion")) for p, q in client.asked] == [(path, None), (path, "3"), (path, None), (path, "3")]
+    assert mirror.objects == {}
+
+
+def test_a_watch_that_never_gives_json_is_told() -> None:
+    client = Scripted(lambda path, query: ["<html>"], lambda: {"metadata": {"resourceVersion": "3"}})
+    changed: queue.SimpleQueue[watch._Mirror] = queue.SimpleQueue()
+    mirror = watch._Mirror(client, PODS, "n", changed)
+    mirror._stopped.wait = lambda timeout=None: False  # type: ignore[method-assign]
+    mirror._follow()
+    assert mirror.error is not None
+    with pytest.raises(Failure, match="no JSON"):
+        watch._drain(changed)
+
+
+def pod(identity: str = "containerd://1", state: str = "running", name: str = "web-1", uid: str = "u1") -> dict[str, Any]:
+    status = {"name": "web", "containerID": identity, "state": {state: {"at": "now"}}}
+    return {"metadata": {"name": name, "namespace": "n", "uid": uid}, "status": {"containerStatuses": [status]}}
+
+
+@pytest.fixture
+def follow(monkeypatch: pytest.MonkeyPatch) -> Callable[[Client], Iterator[logs.Line]]:
+    monkeypatch.setattr(logs, "selector_of", lambda *_: ("n", "app=web"))
+    monkeypatch.setattr(logs, "_PAUSE_SECONDS", 0.01, raising=False)
+    catalog: Any = None
+
+    def begun(client: Client) -> Iterator[logs.Line]:
+        return logs.read(catalog, client, "web", logs.Wanted(tail=7, since=60, follow=True))
+
+    return begun
+
+
+Follow = Callable[[Client], Iterator[logs.Line]]
+
+
+def taken(lines: Iterator[logs.Line], number: int) -> list[str]:
+    """So many lines, or an error when they do not come."""
+    found: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
+
+    def take() -> None:
+        try:
+            for _ in range(number):
+                found.put(next(lines).text)
+        except BaseException as error:
+            found.put(error)
+
+    threading.Thread(target=take, daemon=True).start()
+    texts = []
+    for _ in range(number):
+        text = found.get(timeout=5)
+        if isinstance(text, BaseException):
+            raise text
+        texts.append(text)
+    return texts
+
+
+def stamped(second: int, words: str) -> str:
+    return f"2026-01-01T00:00:{second:02}.000000000Z {words}"
+
+
+def test_logs_end_with_the_cause_when_the_pods_may_not_be_watched(follow: Follow) -> None:
+    client = Scripted(lambda path, query: ApiError(403, {"message": "pods is forbidden"}, "GET pods"))
+    with pytest.raises(Failure, match="forbidden"):
+        list(follow(client))
+    assert len([query for _, query in client.asked if query]) == 1
+
+
+def test_logs_end_with_the_cause_when_the_lines_may_not_be_read(follow: Follow) -> None:
+    def stream(path: str, query: dict[str, str]) -> Answer:
+        if path.endswith("/pods"):
+            return [event("ADDED", **pod())]
+        return ApiError(403, {"message": "pods/log is forbidden"}, "GET log")
+
+    with pytest.raises(Failure, match="log is forbidden"):
+        taken(follow(Scripted(stream, pod)), 1)
+
+
+def test_logs_end_with_the_cause_when_the_server_is_gone_and_stays_gone(follow: Follow) -> None:
+    with pytest.raises(Failure, match="no answer"):
+        list(follow(Scripted(lambda path, query: SILENT)))
+
+
+def test_after_a_break_pods_that_come_later_are_followed_too(follow: Follow) -> None:
+    watches: list[Answer] = [[event("ADDED", **pod(name="web-2", uid="u2"))], SILENT, [event("ADDED", **pod()), '{"type": "ADD']]
+
+    def stream(path: str, query: dict[str, str]) -> Answer:
+        if path.endswith("/pods"):
+            return watches.pop() if watches else []
+        return [stamped(1, path.split("/")[-2])]
+
+    client = Scripted(stream, lambda: pod(state="terminated"))
+    assert sorted(taken(follow(client), 2)) == ["web-1", "web-2"]
+
+
+def test_a_stream_of_lines_that_breaks_goes_on_after_the_last_line(follow: Follow) -> None:
+    streams: list[Answer] = [
+        [stamped(2, "two"), stamped(2, "again two"), stamped(3, "three"), "no time at all"],
+        [stamped(2, "two"), stamped(2, "again two")],
+        SILENT,
+        [stamped(1, "one"), stamped(2, "two"), stamped(2, "again two")],
+    ]
+    queries: list[dict[str, str]] = []
+
+    def stream(path: str, query: dict[str, str]) -> Answer:
+        if path.endswith("/pods"):
+            return [event("ADDED", **pod())]
+        queries.append(query)
+        return streams.pop() if streams else []
+
+    assert taken(follow(Scripted(stream, pod)), 5) == ["one", "two", "again two", "three", "no time at all"]
+    first, *others = queries[:4]
+    assert (first["tailLines"], first["sinceSeconds"]) == ("7", "60") and "sinceTime" not in first
+    for query in others:
+        assert query["sinceTime"] == "2026-01-01T00:00:02.000000000Z" and not query.keys() & {"tailLines", "sinceSeconds"}
+
+
+def test_a_container_that_ended_is_not_read_again_and_its_next_run_is(follow: Follow) -> None:
+    reads: list[str] = []
+
+    def stream(path: str, query: dict[str, str]) -> Answer:
+        if path.endswith("/pods"):
+            return [event("ADDED", **pod())] if not reads else []
+        reads.append(query.get("sinceTime", ""))
+        return [stamped(1, "first run")] if len(reads) == 1 else [stamped(1, "first run"), stamped(2, "second run")]
+
+    client = Scripted(stream, lambda: pod("containerd://2", "terminated"))
+    lines = follow(client)
+    assert taken(lines, 2) == ["first run", "second run"]
+    threading.Event().wait(0.2)
+    assert reads == ["", "2026-01-01T00:00:01.000000000Z"]
