@@ -55,6 +55,7 @@ def execute(
     with hold(client, home, who or whoami()) as lock:
         _check_base(client, plan, home)
         check_unmoved(client, plan, made)
+        lock.check()
         header = _open(client, plan, home, who or whoami())
         pace = Pace(tell, lock.check, seconds)
         try:
