@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ops.catalog.model import Catalog
-from ops.cluster import needs, record
+from ops.cluster import lock, needs, record
 from ops.cluster.client import APPLY, ApiError, Client, Resource
 from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, key_of, number, rows, table, text
 from ops.cluster.record import Header, Record
@@ -52,6 +52,7 @@ class Facts:
     unknown: tuple[Key, ...] = ()  # their kinds are not known here
     missing: tuple[str, ...] = ()  # Secrets, keys and variables that pods need
     replica_sets: tuple[Object, ...] = ()  # that still have pods
+    held: bool = False  # the deploy whose record has no end yet holds the lock
 
 
 def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up: Sequence[Object] = ()) -> Facts:
@@ -97,6 +98,7 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
         tuple(unknown),
         (*needs.missing_secrets(known, found), *needs.missing_variables(catalog, known, found)),
         tuple(s for pending in sets for s in pending.result() if number(s, "spec", "replicas") or number(s, "status", "replicas")),
+        record.unfinished(headers.result()) is not None and lock.held(client, home),
     )
 
 

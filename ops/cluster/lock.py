@@ -125,6 +125,16 @@ def _take(client: Client, namespace: str, holder: str) -> Object:
         raise
 
 
+def held(client: Client, namespace: str) -> bool:
+    """Whether somebody holds the lock now."""
+    try:
+        return not lapsed(client.request("GET", _path(namespace, MANAGER)), client.now())
+    except ApiError as error:
+        if error.status == 404:
+            return False
+        raise
+
+
 def lapsed(lease: Object, now: datetime) -> bool:
     """Whether nobody holds a Lease any more."""
     renewed = text(lease, "spec", "renewTime")

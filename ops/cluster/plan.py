@@ -69,6 +69,7 @@ class Plan:
     left_out: tuple[Key, ...] = ()
     unfinished: int = 0
     unfinished_who: str = ""
+    held: bool = False  # by the unfinished one, which is under way
     finishes: bool = False  # what the unfinished record wanted is what this plan wants
     last: int = 0  # the last good record
     unsettled: bool = False  # the newest record is not good: what it applied must still become ready
@@ -118,7 +119,7 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     cut = unfinished(facts.history)
     if cut is None:
         return plan
-    return replace(plan, unfinished=cut.number, unfinished_who=cut.who, finishes=plan.wanted == cut.wanted)
+    return replace(plan, unfinished=cut.number, unfinished_who=cut.who, held=facts.held, finishes=plan.wanted == cut.wanted)
 
 
 def _step(sight: Sight, stores: Collection[str], ran: Collection[Key], kind: Kind) -> Step:
@@ -246,6 +247,7 @@ def _from(document: Object) -> Plan:
         tuple(_read_key(row) for row in rows(document, "left_out")),
         number(document, "unfinished"),
         text(document, "unfinished_who"),
+        document.get("held") is True,
         document.get("finishes") is True,
         number(document, "last"),
         document.get("unsettled") is True,

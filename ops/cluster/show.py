@@ -18,8 +18,11 @@ def plan_lines(plan: Plan, target: str) -> Iterator[str]:
     """The plan for people: a line an object, its differences below; then what forbids it, and the sum."""
     yield f"{plan.origin.kind} to {target}"
     if plan.unfinished:
-        left = f"record {plan.unfinished} by {plan.unfinished_who} never came to its end"
-        yield f"! {left}: this {plan.origin.kind} {'finishes it' if plan.finishes else 'takes its place'}"
+        left = f"record {plan.unfinished} by {plan.unfinished_who}"
+        if plan.held:
+            yield f"! {left} is under way: plan again when it has ended"
+        else:
+            yield f"! {left} never came to its end: this {plan.origin.kind} {'finishes it' if plan.finishes else 'takes its place'}"
     for step in plan.changes:
         yield from _step_lines(step)
     for key in plan.left_out:
@@ -68,10 +71,11 @@ def history_rows(headers: Iterable[Header]) -> list[tuple[str, ...]]:
     ]
 
 
-def last_line(last: Header | None, unfinished: Header | None) -> str:
-    """What was deployed last, and what was cut off."""
+def last_line(last: Header | None, unfinished: Header | None, held: bool) -> str:
+    """What was deployed last, and what is under way (`held`: its deploy holds the lock) or was cut off."""
     if unfinished:
-        return f"record {unfinished.number} ({unfinished.kind} by {unfinished.who}) never came to its end"
+        how = "is under way" if held else "never came to its end"
+        return f"record {unfinished.number} ({unfinished.kind} by {unfinished.who}) {how}"
     return f"record {last.number}, {last.kind} of {last.commit[:_SHORT]} by {last.who}, {last.started}" if last else "nothing deployed"
 
 

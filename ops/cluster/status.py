@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from ops.catalog.model import Catalog
-from ops.cluster import record
+from ops.cluster import lock, record
 from ops.cluster.client import Client
 from ops.cluster.objects import OWNED, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
 from ops.cluster.readiness import Done, Failed, Scene, Stuck, Waiting, judge
@@ -34,11 +34,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The workloads of an environment, its last record, and one that was cut off."""
+    """The workloads of an environment, its last record, and one without an end (`held`: its deploy is under way)."""
 
     rows: tuple[Row, ...]
     last: Header | None
     unfinished: Header | None
+    held: bool = False
 
 
 def status(catalog: Catalog, client: Client) -> Status:
@@ -58,7 +59,8 @@ def status(catalog: Catalog, client: Client) -> Status:
         scene = Scene(client.now(), _EVER, pods, sets, claims, events)
         workloads = [o for pending in owned[namespace] for o in pending.result()]
         found += [_row(client, o, scene) for o in sorted(workloads, key=key_of)]
-    return Status(tuple(found), record.last_good(headers), record.unfinished(headers))
+    cut = record.unfinished(headers)
+    return Status(tuple(found), record.last_good(headers), cut, cut is not None and lock.held(client, catalog.namespaces[0]))
 
 
 def _row(client: Client, workload: Object, scene: Scene) -> Row:

@@ -195,7 +195,7 @@ def status(env: str, *, testbed: bool) -> int:
             {"environment": env, "workloads": [asdict(row) for row in found.rows], "last": asdict(found.last) if found.last else None}
         )
     else:
-        say(f"{target}: {show.last_line(found.last, found.unfinished)}")
+        say(f"{target}: {show.last_line(found.last, found.unfinished, found.held)}")
         table(("kind", "name", "ready", "restarts", "age", "image", "why not"), show.status_rows(found.rows))
         for row in found.rows:
             for line in row.log:
