@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { NextConfig } from "next";
+import { LONGEST_COPY } from "./src/server/body.ts";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
@@ -30,8 +31,12 @@ const config: NextConfig = {
   typescript: { ignoreBuildErrors: true },
   // A picture optimiser would need sharp (scripts/assemble.ts leaves its 19 MB out) and a writable cache; the only pictures here are small SVGs.
   images: { unoptimized: true },
-  // The root file system is read-only at run time: what is cached stays in memory.
-  experimental: { isrFlushToDisk: false },
+  experimental: {
+    // The root file system is read-only at run time: what is cached stays in memory.
+    isrFlushToDisk: false,
+    // Since there is a proxy.ts, a body lies in memory before any handler can refuse it: 10 MiB of each, by default.
+    proxyClientMaxBodySize: LONGEST_COPY,
+  },
   // What proxy.ts does not see (built files) is not to be sniffed either.
   headers: async () => [{ source: "/:path*", headers: [{ key: "X-Content-Type-Options", value: "nosniff" }] }],
 };

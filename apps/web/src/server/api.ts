@@ -1,3 +1,4 @@
+import { LONGEST_BODY, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
 import { endedCookies, readTokens, sessionCookies, type Tokens } from "./cookies.ts";
 import { errorResponse } from "./errors.ts";
@@ -7,9 +8,6 @@ import { downstreamHeaders, traceHeaders, upstreamHeaders } from "./passthrough.
 import { RefreshUnavailable, refresh } from "./refresh.ts";
 import { withCookies } from "./session.ts";
 
-/** Longest request body that is passed on, in bytes: it is kept, so that it can be sent again after a refresh. */
-const LONGEST_BODY = 1_048_576;
-
 /** What went to the gateway and came back; `tokens` when the session was renewed, null when it turned out to be over. */
 type Exchange = { answer: Response; tokens?: Tokens | null };
 
@@ -17,7 +15,7 @@ type Exchange = { answer: Response; tokens?: Tokens | null };
 export async function handleApi(config: Config, request: Request, timeout?: number): Promise<Response> {
   if (!sameOrigin(request))
     return errorResponse(request, 403, "foreign_origin", "This request came from another site.");
-  const body = await readBody(request);
+  const body = await readBody(request, LONGEST_BODY);
   if (body === "too long") return errorResponse(request, 413, "too_large", "The request is larger than 1 MiB.");
   try {
     const { answer, tokens } = await exchange(config, request, body, timeout);
@@ -33,19 +31,19 @@ export async function handleApi(config: Config, request: Request, timeout?: numb
   }
 }
 
-async function exchange(
-  config: Config,
-  request: Request,
-  body: ArrayBuffer | undefined,
-  timeout?: number,
-): Promise<Exchange> {
+async function exchange(config: Config, request: Request, body: ArrayBuffer, timeout?: number): Promise<Exchange> {
   const url = new URL(request.url);
   const target = config.gateway + url.pathname + url.search;
   const held = readTokens(request.headers.get("cookie"), config.secure);
   const send = (token: string | undefined): Promise<Response> => {
     const headers = upstreamHeaders(request);
     if (token) headers.set("authorization", `Bearer ${token}`);
-    return callGateway(target, { method: request.method, headers, body, timeout });
+    return callGateway(target, {
+      method: request.method,
+      headers,
+      body: body.byteLength > 0 ? body : undefined,
+      timeout,
+    });
   };
   // The cookie of an expired access token is gone: no need to be told 401 first.
   const renewed = held.refresh && !held.access ? await refresh(config, held.refresh, traceHeaders(request)) : undefined;
@@ -58,17 +56,4 @@ async function exchange(
   if (!tokens) return { answer, tokens: null };
   await answer.body?.cancel();
   return { answer: await send(tokens.accessToken), tokens };
-}
-
-async function readBody(request: Request): Promise<ArrayBuffer | undefined | "too long"> {
-  if (!request.body || request.method === "GET" || request.method === "HEAD") return undefined;
-  if (Number(request.headers.get("content-length") ?? 0) > LONGEST_BODY) return "too long";
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of request.body) {
-    length += chunk.byteLength;
-    if (length > LONGEST_BODY) return "too long";
-    chunks.push(chunk);
-  }
-  return length === 0 ? undefined : await new Blob(chunks as BlobPart[]).arrayBuffer();
 }

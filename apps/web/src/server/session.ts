@@ -1,3 +1,4 @@
+import { readBody } from "./body.ts";
 import type { Config } from "./config.ts";
 import { endedCookies, readTokens, sessionCookies, type Tokens } from "./cookies.ts";
 import { errorResponse } from "./errors.ts";
@@ -10,7 +11,7 @@ type Fields = Record<string, string>;
 type SignedIn = Tokens & { user: { id: string; email: string; name: string } };
 
 const FORM = "application/x-www-form-urlencoded";
-const LONGEST_BODY = 16_384;
+const LONGEST_FORM = 16_384;
 
 /**
  * POST /api/session/{sign-in,sign-up,sign-out}: trades credentials for cookies.
@@ -77,8 +78,9 @@ function post(config: Config, request: Request, path: string, body: Fields): Pro
 }
 
 async function readFields(request: Request): Promise<Fields | undefined> {
-  const text = await request.text();
-  if (text.length > LONGEST_BODY) return undefined;
+  const body = await readBody(request, LONGEST_FORM);
+  if (body === "too long") return undefined;
+  const text = new TextDecoder().decode(body);
   if (isForm(request)) return Object.fromEntries(new URLSearchParams(text));
   try {
     const value: unknown = JSON.parse(text);
