@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { problemOf } from "../src/session/messages.ts";
 import { errorOf, MIRA, platform } from "./setup.ts";
 
 describe("a session", () => {
@@ -46,6 +47,25 @@ describe("a session", () => {
     expect(browser.cookies.size).toBe(0);
   });
 
+  test("says which fields the service refused, to a script and to a plain form", async () => {
+    const wrong = { name: "x".repeat(101), email: "mira@localhost", password: "short" };
+    const scripted = await problemOf(await it.browser().session("sign-up", wrong));
+    expect(scripted).toEqual({ code: "validation", fields: ["email", "password", "name"], wait: undefined });
+    const form = await it.browser().form("sign-up", wrong);
+    const query = new URL(form.headers.get("location") ?? "", "http://web").searchParams;
+    expect([query.get("error"), query.get("fields")]).toEqual(["validation", "email,password,name"]);
+  });
+
+  test("says how long to wait after too many attempts, to a script and to a plain form", async () => {
+    const guess = { email: MIRA.email, password: "guess guess" };
+    for (let attempt = 0; attempt < 10; attempt += 1) await it.browser().session("sign-in", guess);
+    const scripted = await it.browser().session("sign-in", guess);
+    expect(scripted.status).toBe(429);
+    expect(await problemOf(scripted)).toEqual({ code: "too_many_attempts", fields: [], wait: 900 });
+    const form = await it.browser().form("sign-in", guess);
+    expect(form.headers.get("location")).toBe("/sign-in?error=too_many_attempts&wait=900&email=mira%40example.com");
+  });
+
   test("ends at the service with the newest refresh token", async () => {
     const browser = it.browser();
     await browser.session("sign-up", MIRA);
@@ -79,7 +99,7 @@ describe("a session", () => {
     const browser = it.browser();
     const json = { "content-type": "application/json" };
     expect((await browser.send("POST", "/api/session/sign-in", "no json", json)).status).toBe(422);
-    expect((await browser.send("POST", "/api/session/sign-in", "[]", json)).status).toBe(401);
+    expect((await browser.send("POST", "/api/session/sign-in", "[]", json)).status).toBe(422);
     expect((await browser.send("POST", "/api/session/sign-in", `"${"x".repeat(20_000)}"`, json)).status).toBe(422);
     expect((await browser.session("become-admin", {})).status).toBe(404);
   });

@@ -1,19 +1,26 @@
-// A gateway of the tests' own: a real HTTP server with the platform's API, its data in memory.
+// A gateway of the tests' own: a real HTTP server with the platform's API, its data in memory. It answers as the
+// services do: packages/service-kit/src/server.ts, services/user-service/src/{routes,accounts,attempts}.ts,
+// services/memory-service/memory_service/routes.py, services/api-gateway/internal/proxy/routes.go.
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-type User = { id: string; email: string; name: string; password: string };
+type User = { id: string; email: string; name: string; password: string; createdAt: string };
 /** A refresh token; `used` when its generation was spent, which counts up in each family. */
 type Held = { user: User; family: string; generation: number; used: boolean };
 type Memory = { id: string; text: string; createdAt: string };
+type FieldProblem = { field: string; message: string };
+type Answer = [status: number, body?: unknown, headers?: Record<string, string>];
 export type Seen = { method: string; url: string; headers: IncomingMessage["headers"]; body: string };
 
 const NO_ID = "(request id)";
+const ATTEMPTS = 10;
+const PERIOD = 15 * 60;
 
 export class Upstream {
   readonly requests: Seen[] = [];
   private readonly users = new Map<string, User>();
+  private readonly attempts = new Map<string, number>();
   private readonly access = new Map<string, User>();
   private readonly refresh = new Map<string, Held>();
   private readonly memories = new Map<string, Memory[]>();
@@ -56,13 +63,14 @@ export class Upstream {
     };
     this.requests.push(seen);
     if (this.intercept(seen, response)) return;
-    const [status, body] = this.route(seen);
-    response.writeHead(status, { "Content-Type": "application/json", "X-Upstream": "yes", Connection: "keep-alive" });
+    const [status, body, headers] = this.route(seen);
+    const type = { "Content-Type": "application/json; charset=utf-8" };
+    response.writeHead(status, { ...type, "X-Upstream": "yes", Connection: "keep-alive", ...headers });
     const id = String(request.headers["x-request-id"] ?? "");
     response.end(status === 204 ? undefined : JSON.stringify(body).replace(NO_ID, id));
   }
 
-  private route({ method, url, headers, body }: Seen): [number, unknown?] {
+  private route({ method, url, headers, body }: Seen): Answer {
     const { pathname, searchParams } = new URL(url, "http://upstream");
     const fields = (body ? JSON.parse(body) : {}) as Record<string, string>;
     switch (`${method} ${pathname}`) {
@@ -77,10 +85,10 @@ export class Upstream {
         return [204];
     }
     const user = this.access.get((headers.authorization ?? "").replace("Bearer ", ""));
-    if (!user) return [401, problem("unauthenticated", "Sign in first.")];
+    if (!user) return [401, problem("unauthenticated", "Sign in first: there is no token.")];
     const own = this.memories.get(user.id) ?? [];
-    if (method === "GET" && pathname === "/api/users/me") return [200, { ...user, password: undefined }];
-    if (method === "GET" && pathname === "/api/memories") return [200, { items: own }];
+    if (method === "GET" && pathname === "/api/users/me") return [200, profile(user)];
+    if (method === "GET" && pathname === "/api/memories") return [200, { items: own, cursor: null }];
     if (method === "GET" && pathname === "/api/memories/search") {
       return [200, { items: closest(own, searchParams.get("q") ?? "") }];
     }
@@ -92,30 +100,45 @@ export class Upstream {
     if (method === "DELETE") {
       const rest = own.filter((memory) => pathname !== `/api/memories/${memory.id}`);
       this.memories.set(user.id, rest);
-      return rest.length === own.length ? [404, problem("not_found", "No such memory.")] : [204];
+      return rest.length === own.length ? [404, problem("memory_not_found", "You have no such memory.")] : [204];
     }
-    return [404, problem("not_found", "No such route.")];
+    return [404, problem("not_found", "There is nothing at this address.")];
   }
 
-  private signUp(fields: Record<string, string>): [number, unknown] {
+  private signUp(fields: Record<string, string>): Answer {
     const { email = "", name = "", password = "" } = fields;
-    if (password.length < 8) return [422, problem("validation", "The password needs 8 characters or more.")];
-    if (this.users.has(email)) return [409, problem("email_taken", "This email has an account.")];
-    const user = { id: randomUUID(), email, name, password };
-    this.users.set(email, user);
+    const problems = [...emailProblems(email), ...lengthProblems("password", password, 8, 256), ...nameProblems(name)];
+    if (problems.length > 0) return invalid(problems);
+    if (this.users.has(email.toLowerCase())) {
+      return [409, problem("email_taken", "There is an account with this e-mail address already.")];
+    }
+    const user = { id: randomUUID(), email, name: name.trim(), password, createdAt: new Date().toISOString() };
+    this.users.set(email.toLowerCase(), user);
     return [201, this.session(user)];
   }
 
-  private signIn(fields: Record<string, string>): [number, unknown] {
-    const user = this.users.get(fields.email ?? "");
-    if (user?.password !== fields.password || !user) return [401, problem("invalid_credentials", "Wrong.")];
+  private signIn({ email = "", password = "" }: Record<string, string>): Answer {
+    const problems = [...emailProblems(email), ...lengthProblems("password", password, 1, 256)];
+    if (problems.length > 0) return invalid(problems);
+    const key = email.toLowerCase();
+    const attempts = (this.attempts.get(key) ?? 0) + 1;
+    this.attempts.set(key, attempts);
+    if (attempts > ATTEMPTS) {
+      const message = "Too many attempts to sign in. Try again in 15 minutes.";
+      return [429, problem("too_many_attempts", message), { "Retry-After": String(PERIOD) }];
+    }
+    const user = this.users.get(key);
+    if (user?.password !== password) {
+      return [401, problem("invalid_credentials", "The e-mail address or the password is wrong.")];
+    }
+    this.attempts.delete(key);
     return [200, this.session(user)];
   }
 
   /** As user-service does within its leeway: the last generation but one is good for siblings, an older one is not. */
-  private renew(token: string): [number, unknown] {
+  private renew(token: string): Answer {
     const held = this.refresh.get(token);
-    if (!held) return [401, problem("invalid_refresh_token", "This session is over.")];
+    if (!held) return [401, problem("invalid_refresh_token", "The session has ended. Sign in again.")];
     const relatives = [...this.refresh.values()].filter(({ family }) => family === held.family);
     if (relatives.some(({ generation, used }) => used && generation > held.generation)) {
       this.end(held.family);
@@ -138,8 +161,35 @@ export class Upstream {
   }
 }
 
-function problem(code: string, message: string): object {
-  return { error: { code, message, requestId: NO_ID } };
+function problem(code: string, message: string, fields?: FieldProblem[]): object {
+  return { error: { code, message, requestId: NO_ID, ...(fields ? { fields } : {}) } };
+}
+
+function invalid(fields: FieldProblem[]): Answer {
+  const message = fields.map(({ field, message }) => `${field} ${message}`).join("; ");
+  return [422, problem("validation", message, fields)];
+}
+
+function emailProblems(email: string): FieldProblem[] {
+  const format = /^[^@\s]+@([a-z0-9-]+\.)+[a-z0-9-]+$/i.test(email);
+  const problems = format ? [] : [{ field: "email", message: "must be an e-mail address" }];
+  return [...lengthProblems("email", email, 0, 254), ...problems];
+}
+
+function nameProblems(name: string): FieldProblem[] {
+  const line = /\S/.test(name) && !/\p{Cc}/u.test(name);
+  const problems = line ? [] : [{ field: "name", message: "must be text on one line" }];
+  return [...lengthProblems("name", name, 0, 100), ...problems];
+}
+
+function lengthProblems(field: string, text: string, least: number, most: number): FieldProblem[] {
+  const { length } = [...text];
+  if (length < least) return [{ field, message: `must not have fewer than ${least} characters` }];
+  return length > most ? [{ field, message: `must not have more than ${most} characters` }] : [];
+}
+
+function profile({ id, email, name, createdAt }: User): object {
+  return { id, email, name, createdAt };
 }
 
 function closest(memories: Memory[], query: string): object[] {

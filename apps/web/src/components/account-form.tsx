@@ -1,7 +1,7 @@
 "use client";
 
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { messageFor } from "../session/messages.ts";
+import { messageFor, type Problem, problemOf } from "../session/messages.ts";
 
 export type Field = {
   name: "name" | "email" | "password";
@@ -10,6 +10,7 @@ export type Field = {
   autoComplete: string;
   hint?: string;
   minLength?: number;
+  maxLength: number;
 };
 
 type Props = {
@@ -17,12 +18,12 @@ type Props = {
   submit: string;
   fields: Field[];
   typed: { email: string; name: string };
-  error: string;
+  problem: Problem | undefined;
 };
 
 /** A form that works without a script; with one, errors show in place and nothing that was typed is lost. */
-export function AccountForm({ action, submit, fields, typed, error: firstError }: Props) {
-  const [error, setError] = useState(firstError ? messageFor(firstError) : "");
+export function AccountForm({ action, submit, fields, typed, problem }: Props) {
+  const [error, setError] = useState(problem ? messageFor(problem) : "");
   const [busy, setBusy] = useState(false);
   const alert = useRef<HTMLParagraphElement>(null);
 
@@ -62,7 +63,7 @@ export function AccountForm({ action, submit, fields, typed, error: firstError }
             autoComplete={field.autoComplete}
             defaultValue={field.name === "password" ? undefined : typed[field.name]}
             minLength={field.minLength}
-            maxLength={field.name === "password" ? 200 : 254}
+            maxLength={field.maxLength}
             aria-describedby={field.hint ? `${field.name}-hint` : undefined}
             autoCapitalize={field.type === "email" ? "none" : undefined}
             required
@@ -89,9 +90,8 @@ async function begin(action: string, body: string): Promise<string | undefined> 
       body,
     });
     if (answer.ok) return undefined;
-    const { error } = (await answer.json()) as { error: { code: string; message: string } };
-    return messageFor(error.code, error.message);
+    return messageFor(await problemOf(answer));
   } catch {
-    return messageFor("gateway_unreachable");
+    return messageFor({ code: "gateway_unreachable" });
   }
 }

@@ -1,4 +1,5 @@
 import Link from "next/link";
+import { type Problem, waitOf } from "../session/messages.ts";
 import { AccountForm, type Field } from "./account-form.tsx";
 import { Mark } from "./mark.tsx";
 
@@ -45,7 +46,7 @@ export function AccountPage({ action, title, lead, submit, fields, other, query 
               Your session is over. Please sign in again.
             </p>
           ) : null}
-          <AccountForm action={action} submit={submit} fields={fields} typed={typed} error={text(query.error)} />
+          <AccountForm action={action} submit={submit} fields={fields} typed={typed} problem={problemIn(query)} />
           <p className="other">
             {other.question} <Link href={other.href}>{other.label}</Link>
           </p>
@@ -55,6 +56,13 @@ export function AccountPage({ action, title, lead, submit, fields, other, query 
   );
 }
 
+/** What a form that was sent without a script came back with. */
+function problemIn(query: Query): Problem | undefined {
+  const code = text(query.error);
+  return code ? { code, fields: text(query.fields).split(","), wait: waitOf(text(query.wait)) } : undefined;
+}
+
+/** As long as the longest field that comes back, an email address. */
 function text(value: string | string[] | undefined): string {
-  return typeof value === "string" ? value.slice(0, 200) : "";
+  return typeof value === "string" ? value.slice(0, 254) : "";
 }

@@ -1,3 +1,4 @@
+import { type Problem, problemOf } from "../session/messages.ts";
 import { readBody } from "./body.ts";
 import type { Config } from "./config.ts";
 import { endedCookies, readTokens, sessionCookies, type Tokens } from "./cookies.ts";
@@ -43,14 +44,10 @@ async function begin(
     if (answer.ok) return await signedIn(config, request, (await answer.json()) as SignedIn, answer.status);
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
-    if (isForm(request)) return redirect(formPage(action, error.code, fields));
+    if (isForm(request)) return redirect(formPage(action, error, fields));
     return errorResponse(request, error.status, error.code, error.message);
   }
-  if (isForm(request)) {
-    const problem = (await answer.json().catch(() => ({}))) as { error?: { code?: string } };
-    return redirect(formPage(action, problem.error?.code ?? "failed", fields));
-  }
-  return relay(answer);
+  return isForm(request) ? redirect(formPage(action, await problemOf(answer), fields)) : relay(answer);
 }
 
 async function signedIn(config: Config, request: Request, answer: SignedIn, status: number): Promise<Response> {
@@ -96,8 +93,10 @@ function isForm(request: Request): boolean {
 }
 
 /** The form again, with what was typed but the password. */
-function formPage(action: string, code: string, fields: Fields): string {
-  const query = new URLSearchParams({ error: code });
+function formPage(action: string, problem: Problem, fields: Fields): string {
+  const query = new URLSearchParams({ error: problem.code });
+  if (problem.fields?.length) query.set("fields", problem.fields.join(","));
+  if (problem.wait !== undefined) query.set("wait", String(problem.wait));
   for (const name of ["email", "name"]) if (fields[name]) query.set(name, fields[name]);
   return `/${action}?${query}`;
 }

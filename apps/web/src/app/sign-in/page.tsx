@@ -15,8 +15,8 @@ export default async function SignIn({ searchParams }: PageProps<"/sign-in">) {
       lead="Sign in to your memories."
       submit="Sign in"
       fields={[
-        { name: "email", label: "Email", type: "email", autoComplete: "username" },
-        { name: "password", label: "Password", type: "password", autoComplete: "current-password" },
+        { name: "email", label: "Email", type: "email", autoComplete: "username", maxLength: 254 },
+        { name: "password", label: "Password", type: "password", autoComplete: "current-password", maxLength: 256 },
       ]}
       other={{ question: "New here?", href: "/sign-up", label: "Create an account" }}
       query={query}

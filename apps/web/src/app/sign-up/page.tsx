@@ -14,14 +14,15 @@ export default async function SignUp({ searchParams }: PageProps<"/sign-up">) {
       lead="It takes a minute, and what you store is yours alone."
       submit="Create account"
       fields={[
-        { name: "name", label: "Name", type: "text", autoComplete: "name" },
-        { name: "email", label: "Email", type: "email", autoComplete: "username" },
+        { name: "name", label: "Name", type: "text", autoComplete: "name", maxLength: 100 },
+        { name: "email", label: "Email", type: "email", autoComplete: "username", maxLength: 254 },
         {
           name: "password",
           label: "Password",
           type: "password",
           autoComplete: "new-password",
           minLength: 8,
+          maxLength: 256,
           hint: "8 characters or more; a few words are easiest to remember.",
         },
       ]}
