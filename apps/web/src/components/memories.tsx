@@ -1,6 +1,7 @@
 "use client";
 
-import { type FormEvent, useCallback, useEffect, useRef, useState } from "react";
+import { type FormEvent, type RefObject, useCallback, useEffect, useReducer, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import {
   ApiProblem,
   deleteMemory,
@@ -9,22 +10,16 @@ import {
   searchMemories,
   storeMemory,
 } from "../session/memories.ts";
+import { next, start, type View } from "../session/view.ts";
 import { Composer } from "./composer.tsx";
 import { MemoryItem } from "./memory-item.tsx";
 
-type View =
-  | { state: "loading" }
-  | { state: "failed"; problem: string }
-  | { state: "list"; items: Memory[]; next: string | undefined }
-  | { state: "found"; items: Memory[]; query: string };
-
 /** The page's whole content: store, search, list, delete. */
 export function Memories() {
-  const [view, setView] = useState<View>({ state: "loading" });
-  const [query, setQuery] = useState("");
-  const [said, setSaid] = useState("");
+  const [{ view, question, typed, said }, dispatch] = useReducer(next, start);
   const [problem, setProblem] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
+  const list = useRef<HTMLUListElement>(null);
 
   const guarded = useCallback(async (work: () => Promise<void>, failed: (message: string) => void) => {
     try {
@@ -35,52 +30,38 @@ export function Memories() {
     }
   }, []);
 
-  const loadAll = useCallback(
-    () =>
-      guarded(
-        async () => {
-          const { items, cursor: next } = await listMemories();
-          setView({ state: "list", items, next: next ?? undefined });
-        },
-        (message) => setView({ state: "failed", problem: message }),
-      ),
-    [guarded],
-  );
-
   useEffect(() => {
-    void loadAll();
-  }, [loadAll]);
+    void guarded(
+      async () => {
+        const { items, cursor } = await (question.query ? searchMemories(question.query) : listMemories());
+        dispatch({ type: "answered", question, items, cursor: cursor ?? undefined });
+      },
+      (message) => dispatch({ type: "failed", question, problem: message }),
+    );
+  }, [question, guarded]);
 
-  async function search(event: FormEvent) {
+  function search(event: FormEvent) {
     event.preventDefault();
     setProblem("");
-    const wanted = query.trim();
-    if (!wanted) return showAll();
-    setView({ state: "loading" });
-    await guarded(
-      async () => {
-        const { items } = await searchMemories(wanted);
-        setView({ state: "found", items, query: wanted });
-        setSaid(items.length === 0 ? `Nothing found for ${wanted}` : `${count(items.length)} found for ${wanted}`);
-      },
-      (message) => setView({ state: "failed", problem: message }),
-    );
+    dispatch({ type: "asked", query: typed.trim() });
   }
 
-  async function showAll() {
-    setQuery("");
-    setSaid("Showing all memories");
-    setView({ state: "loading" });
-    await loadAll();
+  function showAll() {
+    dispatch({ type: "asked", query: "" });
   }
 
-  async function more(cursor: string) {
+  async function more(from: string, button: HTMLButtonElement) {
+    setProblem("");
     await guarded(async () => {
-      const { items, cursor: next } = await listMemories(cursor);
-      setView((now) =>
-        now.state === "list" ? { ...now, items: [...now.items, ...items], next: next ?? undefined } : now,
-      );
-      setSaid(`${count(items.length)} more shown`);
+      const { items, cursor } = await listMemories(from);
+      const held = document.activeElement === button;
+      const before = list.current?.children.length ?? 0;
+      // At once, so that what has come can be looked at: on the last page the button is gone, and its focus with it.
+      flushSync(() => dispatch({ type: "continued", from, items, cursor: cursor ?? undefined }));
+      if (!held || button.isConnected) return;
+      const first = list.current?.children.item(before);
+      if (first instanceof HTMLElement) first.focus();
+      else heading.current?.focus();
     }, setProblem);
   }
 
@@ -91,12 +72,7 @@ export function Memories() {
     await guarded(async () => {
       const memory = await storeMemory(text);
       stored = true;
-      setSaid("Memory stored");
-      if (view.state === "list") setView({ ...view, items: [memory, ...view.items] });
-      else {
-        setQuery("");
-        await loadAll();
-      }
+      dispatch({ type: "stored", memory, question });
     }, setProblem);
     return stored;
   }
@@ -108,8 +84,7 @@ export function Memories() {
       await deleteMemory(memory.id).catch((error: unknown) => {
         if (!(error instanceof ApiProblem && error.status === 404)) throw error;
       });
-      setView((now) => ("items" in now ? { ...now, items: now.items.filter((item) => item.id !== memory.id) } : now));
-      setSaid("Memory deleted");
+      dispatch({ type: "removed", id: memory.id });
       heading.current?.focus();
     }, setProblem);
   }
@@ -131,11 +106,11 @@ export function Memories() {
             <input
               id="search"
               type="search"
-              value={query}
+              value={typed}
               maxLength={500}
               placeholder="Where was that bakery?"
               enterKeyHint="search"
-              onChange={(event) => setQuery(event.target.value)}
+              onChange={(event) => dispatch({ type: "typed", text: event.target.value })}
             />
             <button className="button" type="submit">
               Search
@@ -153,10 +128,10 @@ export function Memories() {
               Show all
             </button>
           ) : "items" in view && view.items.length > 0 ? (
-            <span className="tally">{`${view.items.length}${view.next ? "+" : ""}`}</span>
+            <span className="tally">{`${view.items.length}${view.cursor ? "+" : ""}`}</span>
           ) : null}
         </div>
-        <List view={view} onRemove={remove} onMore={more} onRetry={showAll} />
+        <List view={view} list={list} onRemove={remove} onMore={more} onRetry={showAll} />
       </section>
       <p className="unseen" role="status" aria-live="polite">
         {said}
@@ -167,12 +142,13 @@ export function Memories() {
 
 type ListProps = {
   view: View;
+  list: RefObject<HTMLUListElement | null>;
   onRemove: (memory: Memory) => Promise<void>;
-  onMore: (cursor: string) => Promise<void>;
-  onRetry: () => Promise<void>;
+  onMore: (cursor: string, button: HTMLButtonElement) => Promise<void>;
+  onRetry: () => void;
 };
 
-function List({ view, onRemove, onMore, onRetry }: ListProps) {
+function List({ view, list, onRemove, onMore, onRetry }: ListProps) {
   if (view.state === "loading") return <Skeleton />;
   if (view.state === "failed") {
     return (
@@ -185,16 +161,17 @@ function List({ view, onRemove, onMore, onRetry }: ListProps) {
       </div>
     );
   }
-  if (view.items.length === 0) return <Empty found={view.state === "found"} />;
+  const cursor = view.state === "list" ? view.cursor : undefined;
+  if (view.items.length === 0 && !cursor) return <Empty found={view.state === "found"} />;
   return (
     <>
-      <ul className="list">
+      <ul className="list" ref={list}>
         {view.items.map((memory) => (
           <MemoryItem key={memory.id} memory={memory} onRemove={onRemove} />
         ))}
       </ul>
-      {view.state === "list" && view.next ? (
-        <button className="button wide" type="button" onClick={() => onMore(view.next ?? "")}>
+      {cursor ? (
+        <button className="button wide" type="button" onClick={(event) => onMore(cursor, event.currentTarget)}>
           Show more
         </button>
       ) : null}
@@ -228,8 +205,4 @@ function Skeleton() {
       ))}
     </div>
   );
-}
-
-function count(items: number): string {
-  return items === 1 ? "1 memory" : `${items} memories`;
 }

@@ -28,7 +28,8 @@ export function MemoryItem({ memory, onRemove }: Props) {
 
   const start = memory.text.length > 40 ? `${memory.text.slice(0, 40)}…` : memory.text;
   return (
-    <li className="memory">
+    // Takes the focus of a "Show more" that went away.
+    <li className="memory" tabIndex={-1}>
       <p className="memory-text">{memory.text}</p>
       <div className="memory-foot">
         <time dateTime={memory.createdAt}>{when(memory.createdAt)}</time>
