@@ -2,10 +2,18 @@
 import { config, SERVICE, VERSION } from "./src/server/config.ts";
 import { ConfigError } from "./src/server/contract.ts";
 import { captureConsole, log } from "./src/server/log.ts";
-import { watchRequests } from "./src/server/requests.ts";
+import { endConnections, watchRequests } from "./src/server/requests.ts";
 
 /** Unfinished requests get this long after SIGTERM, in milliseconds. */
 const GRACE = 10_000;
+
+/**
+ * Idle connections are kept this long, in milliseconds.
+ *
+ * Longer than a proxy in front keeps them (Traefik: 90 s, its idleConnTimeout), so that it is the proxy that closes one:
+ * a request that is sent while this server closes is lost, and a POST is not sent again. Node.js would take 5 s.
+ */
+const KEEP_ALIVE = 95_000;
 
 function main(): Promise<unknown> {
   const { host, port } = config();
@@ -15,6 +23,7 @@ function main(): Promise<unknown> {
   process.env.HOSTNAME = host;
   process.env.PORT = String(port);
   process.env.NEXT_TELEMETRY_DISABLED = "1";
+  process.env.KEEP_ALIVE_TIMEOUT ||= String(KEEP_ALIVE);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(signal));
   log("info", "starting", { host, port, version: VERSION });
   const server = new URL("./server.js", import.meta.url).href;
@@ -23,6 +32,7 @@ function main(): Promise<unknown> {
 
 function stop(signal: string): void {
   log("info", "stopping", { signal });
+  endConnections();
   // Next.js ends with 128 + the signal's number; a stop that was asked for is no failure.
   process.once("exit", () => {
     process.exitCode = 0;

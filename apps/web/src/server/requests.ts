@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
 import diagnostics from "node:diagnostics_channel";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { log } from "./log.ts";
 
-type Event = { request: IncomingMessage; response: ServerResponse };
+type Event = { request: IncomingMessage; response: ServerResponse; server: Server };
+
+const underWay = new Set<ServerResponse>();
+let ending = false;
 
 /**
  * Gives every request of this process an id and the caller's address, and logs it when it is answered.
@@ -16,13 +19,18 @@ export function watchRequests(): void {
   diagnostics.subscribe("http.server.request.start", (message) => {
     const { request, response } = message as Event;
     started.set(request, performance.now());
+    underWay.add(response);
+    response.once("close", () => underWay.delete(response));
+    if (ending) announceEnd(response);
     const id = requestId(request.headers["x-request-id"]);
     request.headers["x-request-id"] = id;
     response.setHeader("X-Request-Id", id);
     request.headers["x-forwarded-for"] = forwardedFor(request);
   });
   diagnostics.subscribe("http.server.response.finish", (message) => {
-    const { request, response } = message as Event;
+    const { request, response, server } = message as Event;
+    // What was announced too late is idle now: it would hold the process up.
+    if (ending) setImmediate(() => server.closeIdleConnections());
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
     const quiet = path === "/api/health" || path.startsWith("/_next/static/");
     log(quiet ? "debug" : "info", "request", {
@@ -33,6 +41,16 @@ export function watchRequests(): void {
       ms: Math.round(performance.now() - (started.get(request) ?? performance.now())),
     });
   });
+}
+
+/** From now on a connection ends with the answer that is under way on it, which says so to the client. */
+export function endConnections(): void {
+  ending = true;
+  for (const response of underWay) announceEnd(response);
+}
+
+function announceEnd(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader("Connection", "close");
 }
 
 /** The caller's id when it is a harmless token, else a new one. */

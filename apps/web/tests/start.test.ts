@@ -1,0 +1,88 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { Agent, get } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+
+const WEB = fileURLToPath(new URL("..", import.meta.url));
+
+// In the place of the server that `next build` makes: what that one does with the environment and with SIGTERM.
+const SERVER = `
+import { createServer } from "node:http";
+const server = createServer((request, response) => {
+  if (request.url === "/begun") response.write("b");
+  setTimeout(() => response.end("answer"), request.url === "/" ? 0 : 500);
+});
+const timeout = Number.parseInt(process.env.KEEP_ALIVE_TIMEOUT, 10);
+if (timeout) server.keepAliveTimeout = timeout;
+process.on("SIGTERM", () => server.close(() => process.exit(143)));
+server.listen(0, "127.0.0.1", () => process.stdout.write("port " + server.address().port + "\\n"));
+`;
+
+let program: string;
+let child: ChildProcess | undefined;
+let output = "";
+
+beforeAll(() => {
+  program = mkdtempSync(join(tmpdir(), "web-"));
+  for (const part of ["start.ts", "contract.json", "src/server"]) {
+    cpSync(join(WEB, part), join(program, part), { recursive: true });
+  }
+  writeFileSync(join(program, "package.json"), '{"type": "module"}');
+  writeFileSync(join(program, "server.js"), SERVER);
+});
+afterEach(() => child?.kill("SIGKILL"));
+afterAll(() => rmSync(program, { recursive: true }));
+
+/** Starts the program; its port once it listens. */
+function start(environment: Record<string, string> = {}): Promise<number> {
+  output = "";
+  const env = { NODE_ENV: "production" as const, API_GATEWAY_URL: "http://gateway:8080", ...environment };
+  const started = spawn(process.execPath, [join(program, "start.ts")], { env, stdio: ["ignore", "pipe", "inherit"] });
+  child = started;
+  return new Promise((resolve, reject) => {
+    started.on("exit", () => reject(new Error(output)));
+    started.stdout.on("data", (data: Buffer) => {
+      output += data;
+      const port = /^port (\d+)$/m.exec(output)?.[1];
+      if (port) resolve(Number(port));
+    });
+  });
+}
+
+/** The answer's headers, over a connection that the client keeps; `begun` runs once the request is with the server. */
+function ask(port: number, path = "/", begun = () => {}): Promise<Record<string, unknown>> {
+  const agent = new Agent({ keepAlive: true });
+  return new Promise((resolve, reject) => {
+    get({ port, path, agent, host: "127.0.0.1" }, (response) => {
+      if (path === "/begun") begun();
+      response.resume().on("end", () => resolve(response.headers));
+    })
+      .on("error", reject)
+      .on("finish", () => path === "/slow" && setTimeout(begun, 100));
+  });
+}
+
+test.each([
+  [{}, "timeout=95"],
+  [{ KEEP_ALIVE_TIMEOUT: "" }, "timeout=95"],
+  [{ KEEP_ALIVE_TIMEOUT: "7000" }, "timeout=7"],
+])("an idle connection is kept longer than a proxy in front keeps it: %j", async (environment, expected) => {
+  expect((await ask(await start(environment)))["keep-alive"]).toBe(expected);
+});
+
+test.each(["/slow", "/begun"])("a stop waits for the answer under way, and for nothing after it: %s", async (path) => {
+  const port = await start();
+  const ended = new Promise((resolve) => child?.once("exit", resolve));
+  let told = 0;
+  const headers = await ask(port, path, () => {
+    told = performance.now();
+    child?.kill("SIGTERM");
+  });
+  if (path === "/slow") expect(headers.connection).toBe("close");
+  expect(await ended).toBe(0);
+  expect(performance.now() - told).toBeLessThan(3_000);
+  expect(output).not.toContain("cut off");
+});
