@@ -45,7 +45,7 @@ export function createServer(options: ServerOptions): Server {
     genReqId: requestId,
     bodyLimit: options.bodyLimit ?? 64 * 1024,
     requestTimeout: 30_000,
-    // Longer than what a proxy in front keeps a connection for, so that the proxy closes first.
+    // Longer than the gateway keeps idle connections (30 s), so that it never sends a request on one being closed.
     keepAliveTimeout: 75_000,
     routerOptions: { ignoreTrailingSlash: true },
     // A request that comes over an open connection while the server closes is answered as ever: the stores close last.
@@ -129,7 +129,7 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
     if ("validation" in error && error.validation) {
       const fields = (error.validation as ErrorObject[]).map(fieldProblem);
       const message = fields.map(({ field, message }) => `${field} ${message}`).join("; ");
-      return reply.code(422).send(body(request, "validation_failed", message, fields));
+      return reply.code(422).send(body(request, "validation", message, fields));
     }
     if (isUnavailable(error)) {
       request.log.error({ err: error }, "a store is unavailable");

@@ -61,8 +61,8 @@ describe("an error", () => {
       413,
       "payload_too_large",
     ],
-    ["POST", "/people", { "content-type": "application/json" }, "[]", 422, "validation_failed"],
-    ["POST", "/people", {}, undefined, 422, "validation_failed"],
+    ["POST", "/people", { "content-type": "application/json" }, "[]", 422, "validation"],
+    ["POST", "/people", {}, undefined, 422, "validation"],
     [
       "POST",
       "/people",
@@ -91,7 +91,7 @@ describe("an error", () => {
     const answer = await server.inject({ method: "POST", url: "/people", payload: { email: "ann", name: " \n" } });
     expect(answer.json()).toMatchObject({
       error: {
-        code: "validation_failed",
+        code: "validation",
         fields: [
           { field: "age", message: "is required" },
           { field: "email", message: "must be an e-mail address" },

@@ -78,7 +78,7 @@ describe("signing up", () => {
     [{ name: undefined, password: undefined }, ["password", "name"]],
   ])("names the field that is wrong in %j", async (change, fields) => {
     const { status, body } = await post(harness.server, "/auth/sign-up", { ...someone(), ...change });
-    expect([status, body.error.code]).toEqual([422, "validation_failed"]);
+    expect([status, body.error.code]).toEqual([422, "validation"]);
     expect(body.error.fields?.map(({ field }) => field)).toEqual(fields);
   });
 });
