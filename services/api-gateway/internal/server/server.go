@@ -24,10 +24,10 @@ import (
 )
 
 const (
-	headerPatience = 5 * time.Second  // for a client's request line and headers
-	bodyPatience   = 20 * time.Second // for a client's whole request
-	idle           = 75 * time.Second // longer than load balancers keep idle connections (60 s)
-	farewell       = 10 * time.Second // for requests that are under way at shutdown
+	headerPatience = 5 * time.Second   // for a client's request line and headers
+	bodyPatience   = 20 * time.Second  // for a client's whole request
+	idle           = 100 * time.Second // longer than Traefik keeps idle connections (90 s), so that it never sends on one being closed
+	farewell       = 10 * time.Second  // for requests that are under way at shutdown
 	keyPrefix      = "api-gateway:rate:"
 )
 
@@ -100,15 +100,8 @@ func (g *Gateway) Close() {
 
 // Serve listens until ctx ends, then takes no more connections, lets requests under way finish, and returns nil.
 func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
-		Handler:           g.Handler,
-		ReadHeaderTimeout: headerPatience,
-		ReadTimeout:       bodyPatience,
-		WriteTimeout:      bodyPatience + g.timeouts.Whole, // the last resort: WithTimeout has answered long before
-		IdleTimeout:       idle,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug), // clients that break off
-	}
+	server := g.server()
+	server.ErrorLog = slog.NewLogLogger(g.log.Handler(), slog.LevelDebug) // clients that break off
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	g.log.Info("listening", "address", listener.Addr().String())
@@ -128,4 +121,15 @@ func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 		return err
 	}
 	return nil
+}
+
+func (g *Gateway) server() *http.Server {
+	return &http.Server{
+		Handler:           g.Handler,
+		ReadHeaderTimeout: headerPatience,
+		ReadTimeout:       bodyPatience,
+		WriteTimeout:      bodyPatience + g.timeouts.Whole, // the last resort: WithTimeout has answered long before
+		IdleTimeout:       idle,
+		MaxHeaderBytes:    32 << 10,
+	}
 }
