@@ -1,5 +1,6 @@
 import { ApiError } from "@nextai/service-kit";
-import type { Attempts } from "./attempts.ts";
+import type { Attempt, Attempts } from "./attempts.ts";
+import type { Caller } from "./caller.ts";
 import { hashPassword, isOutdated, nobody, verifyPassword } from "./passwords.ts";
 import type { Store } from "./store.ts";
 import { hashRefreshToken, newRefreshToken, type Person, type Signer } from "./tokens.ts";
@@ -18,8 +19,8 @@ export interface Profile extends Person {
 }
 
 export interface Accounts {
-  signUp(email: string, password: string, name: string): Promise<Session>;
-  signIn(email: string, password: string): Promise<Session>;
+  signUp(email: string, password: string, name: string, caller: Caller): Promise<Session>;
+  signIn(email: string, password: string, caller: Caller): Promise<Session>;
   refresh(refreshToken: string): Promise<Session>;
   signOut(refreshToken: string): Promise<void>;
   profile(userId: string): Promise<Profile>;
@@ -31,29 +32,43 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
     return { user, accessToken: await signer.sign(user), refreshToken, expiresIn: signer.lifetime };
   }
 
+  /** Does what costs a hash, unless the client or the account has had its share of it. */
+  async function counted<T>(attempt: Attempt, work: () => Promise<T>): Promise<T> {
+    const wait = await attempts.begin(attempt);
+    if (wait !== null) throw tooManyAttempts(wait);
+    try {
+      return await work();
+    } catch (error) {
+      if (isOurFault(error)) await attempts.takeBack(attempt);
+      throw error;
+    }
+  }
+
   return {
-    async signUp(email, password, name) {
-      const refreshToken = newRefreshToken();
-      const user = await store.createUser(
-        { email, name: name.trim(), passwordHash: await hashPassword(password) },
-        hashRefreshToken(refreshToken),
-      );
-      if (user === null)
-        throw new ApiError(409, "email_taken", "There is an account with this e-mail address already.");
-      return session(user, refreshToken);
+    signUp(email, password, name, { network }) {
+      return counted({ client: network }, async () => {
+        const refreshToken = newRefreshToken();
+        const user = await store.createUser(
+          { email, name: name.trim(), passwordHash: await hashPassword(password) },
+          hashRefreshToken(refreshToken),
+        );
+        if (user === null) throw emailTaken();
+        return session(user, refreshToken);
+      });
     },
 
-    async signIn(email, password) {
-      const wait = await attempts.begin(email);
-      if (wait !== null) throw tooManyAttempts(wait);
-      const user = await store.findByEmail(email);
-      const right = await verifyPassword(password, user?.passwordHash ?? nobody);
-      if (user === null || !right) throw invalidCredentials();
-      if (isOutdated(user.passwordHash)) await store.replacePassword(user.id, await hashPassword(password));
-      const refreshToken = newRefreshToken();
-      await store.openSession(user.id, hashRefreshToken(refreshToken));
-      await attempts.succeeded(email);
-      return session({ id: user.id, email: user.email, name: user.name }, refreshToken);
+    signIn(email, password, { network }) {
+      const attempt = { client: network, email };
+      return counted(attempt, async () => {
+        const user = await store.findByEmail(email);
+        const right = await verifyPassword(password, user?.passwordHash ?? nobody);
+        if (user === null || !right) throw invalidCredentials();
+        if (isOutdated(user.passwordHash)) await store.replacePassword(user.id, await hashPassword(password));
+        const refreshToken = newRefreshToken();
+        await store.openSession(user.id, hashRefreshToken(refreshToken));
+        await attempts.succeeded(attempt);
+        return session({ id: user.id, email: user.email, name: user.name }, refreshToken);
+      });
     },
 
     async refresh(refreshToken) {
@@ -76,13 +91,22 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
   };
 }
 
+/** Whether the client could do nothing about it: the service is busy, a store is away. */
+function isOurFault(error: unknown): boolean {
+  return !(error instanceof ApiError) || error.status >= 500;
+}
+
+function emailTaken(): ApiError {
+  return new ApiError(409, "email_taken", "There is an account with this e-mail address already.");
+}
+
 function invalidCredentials(): ApiError {
   return new ApiError(401, "invalid_credentials", "The e-mail address or the password is wrong.");
 }
 
 function tooManyAttempts(seconds: number): ApiError {
   const minutes = Math.ceil(seconds / 60);
-  const message = `Too many attempts to sign in. Try again in ${minutes} minute${minutes === 1 ? "" : "s"}.`;
+  const message = `Too many attempts. Try again in ${minutes} minute${minutes === 1 ? "" : "s"}.`;
   return new ApiError(429, "too_many_attempts", message, { "retry-after": String(seconds) });
 }
 

@@ -2,47 +2,94 @@ import { createHash } from "node:crypto";
 import type { Logger } from "@nextai/service-kit";
 import type { Redis } from "./redis.ts";
 
-export const allowed = 10; // sign-ins of one account that may fail …
-export const period = 15 * 60; // … in so many seconds
+export const period = 15 * 60; // seconds, from the first that is counted, in which no more than these are let through:
+/** From one client at one account: a person who tries to remember. */
+export const mostOfPair = 10;
+/** At one account, whoever tries: far above what one client may, or anybody could lock anybody out. */
+export const mostOfAccount = 100;
+/** From one client, sign-ups and failures: an office behind one address fits in, and it costs 30 s of hashing at most. */
+export const mostOfClient = 100;
+
+/** A sign-up; with the address of an account, a sign-in. */
+export interface Attempt {
+  /** The network that it comes from. */
+  readonly client: string;
+  readonly email?: string;
+}
+
+export type SignIn = Required<Attempt>;
 
 export interface Attempts {
   /** Counts an attempt before the password is looked at; null when it may go on, else the seconds to wait. */
-  begin(email: string): Promise<number | null>;
-  /** The attempt succeeded: the account starts afresh. */
-  succeeded(email: string): Promise<void>;
+  begin(attempt: Attempt): Promise<number | null>;
+  /** Takes a sign-in out of the counts; the client starts afresh at this account. */
+  succeeded(attempt: SignIn): Promise<void>;
+  /** Takes an attempt out of the counts that came to nothing through no doing of the client. */
+  takeBack(attempt: Attempt): Promise<void>;
 }
 
-// Counting first and looking after leaves no gap that many attempts at once could slip through.
+// Looking and counting are one step, which leaves no gap that many attempts at once could slip through. What is refused
+// is counted nowhere: a client that goes on and on uses up its own limit, and not the account's.
 const count = `
-local attempts = redis.call("INCR", KEYS[1])
-if attempts == 1 then redis.call("EXPIRE", KEYS[1], ARGV[1]) end
-return {attempts, redis.call("TTL", KEYS[1])}`;
+local wait = 0
+for i, key in ipairs(KEYS) do
+  if tonumber(redis.call("GET", key) or 0) >= tonumber(ARGV[i + 1]) then wait = math.max(wait, redis.call("TTL", key), 1) end
+end
+if wait > 0 then return wait end
+for _, key in ipairs(KEYS) do
+  if redis.call("INCR", key) == 1 then redis.call("EXPIRE", key, ARGV[1]) end
+end
+return 0`;
 
-/** Counts sign-in attempts per account in Redis, for all replicas. While Redis is away people can still sign in. */
+// A count that has expired since stays away.
+const uncount = `
+for _, key in ipairs(KEYS) do
+  if tonumber(redis.call("GET", key) or 0) > 0 then redis.call("DECR", key) end
+end`;
+
+/** Counts attempts in Redis, for all replicas. While Redis is away people can still sign up and sign in. */
 export function createAttempts(redis: Redis, log: Logger): Attempts {
   async function orElse<T>(fallback: T, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (err) {
-      log.warn({ err }, "sign-in attempts are not limited: Redis does not answer");
+      log.warn({ err }, "attempts are not limited: Redis does not answer");
       return fallback;
     }
   }
 
   return {
-    begin: (email) =>
+    begin: (attempt) =>
       orElse(null, async () => {
-        const [attempts, left] = (await redis.run(count, [keyOf(email)], [String(period)])) as [number, number];
-        return attempts > allowed ? Math.max(left, 1) : null;
+        const { keys, limits } = countsOf(attempt);
+        const wait = (await redis.run(count, keys, [period, ...limits].map(String))) as number;
+        return wait > 0 ? wait : null;
       }),
-    succeeded: (email) =>
+    succeeded: ({ client, email }) =>
       orElse(undefined, async () => {
-        await redis.delete(keyOf(email));
+        const others = [clientKey(client), accountKey(email)];
+        await Promise.all([redis.run(uncount, others, []), redis.delete(pairKey(email, client))]);
+      }),
+    takeBack: (attempt) =>
+      orElse(undefined, async () => {
+        await redis.run(uncount, countsOf(attempt).keys, []);
       }),
   };
 }
 
+function countsOf({ client, email }: Attempt): { keys: string[]; limits: number[] } {
+  if (email === undefined) return { keys: [clientKey(client)], limits: [mostOfClient] };
+  return {
+    keys: [clientKey(client), accountKey(email), pairKey(email, client)],
+    limits: [mostOfClient, mostOfAccount, mostOfPair],
+  };
+}
+
+const clientKey = (client: string): string => key("client", client);
+const accountKey = (email: string): string => key("account", email.toLowerCase());
+const pairKey = (email: string, client: string): string => key("pair", `${email.toLowerCase()} ${client}`);
+
 /** Hashed, so that Redis is no list of people's addresses. */
-function keyOf(email: string): string {
-  return `user-service:sign-in:${createHash("sha256").update(email.toLowerCase()).digest("hex")}`;
+function key(of: string, text: string): string {
+  return `user-service:attempts:${of}:${createHash("sha256").update(text).digest("hex")}`;
 }

@@ -2,6 +2,7 @@ import { ApiError, type Server } from "@nextai/service-kit";
 import type { FastifyRequest } from "fastify";
 import Type from "typebox";
 import type { Accounts } from "./accounts.ts";
+import { callerOf } from "./caller.ts";
 
 const Email = Type.String({ format: "email", maxLength: 254 });
 const Password = Type.String({ minLength: 8, maxLength: 256 });
@@ -24,13 +25,14 @@ const Profile = Type.Object({ ...Person, createdAt: Type.String() });
 export function addRoutes(server: Server, accounts: Accounts): void {
   server.post("/auth/sign-up", { schema: { body: SignUp, response: { 201: Session } } }, async (request, reply) => {
     const { email, password, name } = request.body;
-    const session = await accounts.signUp(email, password, name);
+    const session = await accounts.signUp(email, password, name, callerOf(request));
     request.log.info({ userId: session.user.id }, "signed up");
     return reply.code(201).header("cache-control", "no-store").send(session);
   });
 
   server.post("/auth/sign-in", { schema: { body: SignIn, response: { 200: Session } } }, async (request, reply) => {
-    const session = await accounts.signIn(request.body.email, request.body.password);
+    const { email, password } = request.body;
+    const session = await accounts.signIn(email, password, callerOf(request));
     request.log.info({ userId: session.user.id }, "signed in");
     return reply.header("cache-control", "no-store").send(session);
   });

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { connect, type Database } from "@nextai/db";
 import { createTestDatabase, required } from "@nextai/db/testing";
 import { createLog, readConfig, type Server } from "@nextai/service-kit";
@@ -94,9 +94,21 @@ export interface Problem {
   };
 }
 
-export async function post<T = Problem>(server: Server, url: string, payload: object): Promise<Answer<T>> {
-  const answer = await server.inject({ method: "POST", url, payload });
+/** Posts from a client address of its own, so that no test uses up what another may do. */
+export async function post<T = Problem>(
+  server: Server,
+  url: string,
+  payload: object,
+  from = address(),
+): Promise<Answer<T>> {
+  const headers = { "x-forwarded-for": from };
+  const answer = await server.inject({ method: "POST", url, payload, headers });
   return { status: answer.statusCode, body: (answer.body === "" ? {} : answer.json()) as T, headers: answer.headers };
+}
+
+/** A client's address; no two are of one network. */
+export function address(): string {
+  return `2001:db8:${randomBytes(2).toString("hex")}:${randomBytes(2).toString("hex")}::1`;
 }
 
 export function someone(): { email: string; password: string; name: string } {
