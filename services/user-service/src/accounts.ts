@@ -45,11 +45,11 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
   }
 
   return {
-    signUp(email, password, name, { network }) {
+    signUp(email, password, name, { network, gone }) {
       return counted({ client: network }, async () => {
         const refreshToken = newRefreshToken();
         const user = await store.createUser(
-          { email, name: name.trim(), passwordHash: await hashPassword(password) },
+          { email, name: name.trim(), passwordHash: await hashPassword(password, gone) },
           hashRefreshToken(refreshToken),
         );
         if (user === null) throw emailTaken();
@@ -57,13 +57,13 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
       });
     },
 
-    signIn(email, password, { network }) {
+    signIn(email, password, { network, gone }) {
       const attempt = { client: network, email };
       return counted(attempt, async () => {
         const user = await store.findByEmail(email);
-        const right = await verifyPassword(password, user?.passwordHash ?? nobody);
+        const right = await verifyPassword(password, user?.passwordHash ?? nobody, gone);
         if (user === null || !right) throw invalidCredentials();
-        if (isOutdated(user.passwordHash)) await store.replacePassword(user.id, await hashPassword(password));
+        if (isOutdated(user.passwordHash)) await store.replacePassword(user.id, await hashPassword(password, gone));
         const refreshToken = newRefreshToken();
         await store.openSession(user.id, hashRefreshToken(refreshToken));
         await attempts.succeeded(attempt);

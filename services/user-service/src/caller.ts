@@ -1,14 +1,16 @@
 import { isIP, isIPv6 } from "node:net";
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 
 /** Who asks, as far as anybody knows before they have signed in. */
 export interface Caller {
   /** Its address; of an IPv6 address the /64, all of which one customer of a network provider has. */
   readonly network: string;
+  /** Aborts when it goes before it has its answer. */
+  readonly gone: AbortSignal;
 }
 
-export function callerOf(request: Pick<FastifyRequest, "headers" | "ip">): Caller {
-  return { network: networkOf(request) };
+export function callerOf(request: Pick<FastifyRequest, "headers" | "ip">, reply: Pick<FastifyReply, "raw">): Caller {
+  return { network: networkOf(request), gone: goneBefore(reply) };
 }
 
 /** By the address that the gateway found and wrote in place of any other; only the gateway reaches this service. */
@@ -25,4 +27,15 @@ function network64(address: string): string {
   const after = back ? back.split(":") : [];
   const zeros = Array.from({ length: 8 - before.length - after.length }, () => "0");
   return `${[...before, ...zeros, ...after].slice(0, 4).join(":")}::/64`;
+}
+
+/** The answer's end, since the request's own comes as soon as its body is read; Fastify's request.signal goes by that one. */
+function goneBefore({ raw }: Pick<FastifyReply, "raw">): AbortSignal {
+  const gone = new AbortController();
+  const look = (): void => {
+    if (!raw.writableFinished) gone.abort();
+  };
+  if (raw.destroyed) look();
+  else raw.once("close", look);
+  return gone.signal;
 }

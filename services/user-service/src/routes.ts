@@ -25,14 +25,14 @@ const Profile = Type.Object({ ...Person, createdAt: Type.String() });
 export function addRoutes(server: Server, accounts: Accounts): void {
   server.post("/auth/sign-up", { schema: { body: SignUp, response: { 201: Session } } }, async (request, reply) => {
     const { email, password, name } = request.body;
-    const session = await accounts.signUp(email, password, name, callerOf(request));
+    const session = await accounts.signUp(email, password, name, callerOf(request, reply));
     request.log.info({ userId: session.user.id }, "signed up");
     return reply.code(201).header("cache-control", "no-store").send(session);
   });
 
   server.post("/auth/sign-in", { schema: { body: SignIn, response: { 200: Session } } }, async (request, reply) => {
     const { email, password } = request.body;
-    const session = await accounts.signIn(email, password, callerOf(request));
+    const session = await accounts.signIn(email, password, callerOf(request, reply));
     request.log.info({ userId: session.user.id }, "signed in");
     return reply.header("cache-control", "no-store").send(session);
   });

@@ -1,5 +1,10 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { FastifyReply } from "fastify";
 import { expect, test } from "vitest";
 import { callerOf } from "../src/caller.ts";
+
+const nobody = { raw: { once() {} } } as unknown as FastifyReply;
 
 test.each([
   ["203.0.113.7", "203.0.113.7"],
@@ -12,5 +17,26 @@ test.each([
   ["203.0.113.7, 1.2.3.4", "127.0.0.1"],
 ])("a caller whom the gateway names %s is of %s", (forwarded, network) => {
   const headers = forwarded === undefined ? {} : { "x-forwarded-for": forwarded };
-  expect(callerOf({ headers, ip: "127.0.0.1" }).network).toBe(network);
+  expect(callerOf({ headers, ip: "127.0.0.1" }, nobody).network).toBe(network);
+});
+
+test.each([
+  ["has gone when it leaves before the answer", true],
+  ["has not gone when it has its answer", false],
+])("a caller %s", async (_, leaves) => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const leaving = new AbortController();
+  const { port } = server.address() as { port: number };
+  const asking = fetch(`http://127.0.0.1:${port}`, { method: "POST", body: "{}", signal: leaving.signal });
+  const [request, raw] = (await once(server, "request")) as [IncomingMessage, ServerResponse];
+  const { gone } = callerOf({ headers: request.headers, ip: "" }, { raw });
+  for await (const _chunk of request); // what is read to its end is not gone
+  expect(gone.aborted).toBe(false);
+  const closed = once(raw, "close");
+  if (leaves) leaving.abort();
+  else raw.end();
+  await Promise.allSettled([asking, closed]);
+  expect(gone.aborted).toBe(leaves);
+  server.close();
 });
