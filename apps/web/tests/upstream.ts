@@ -124,7 +124,7 @@ export class Upstream {
     const attempts = (this.attempts.get(key) ?? 0) + 1;
     this.attempts.set(key, attempts);
     if (attempts > ATTEMPTS) {
-      const message = "Too many attempts to sign in. Try again in 15 minutes.";
+      const message = "Too many attempts. Try again in 15 minutes.";
       return [429, problem("too_many_attempts", message), { "Retry-After": String(PERIOD) }];
     }
     const user = this.users.get(key);

@@ -16,7 +16,7 @@ export function callerOf(request: Pick<FastifyRequest, "headers" | "ip">, reply:
 /** By the address that the gateway found and wrote in place of any other; only the gateway reaches this service. */
 function networkOf({ headers, ip }: Pick<FastifyRequest, "headers" | "ip">): string {
   const forwarded = String(headers["x-forwarded-for"]);
-  const address = isIP(forwarded) ? forwarded : ip;
+  const address = (isIP(forwarded) ? forwarded : ip).replace(/^::ffff:(?=\d+\.)/i, ""); // as a socket of both kinds writes IPv4
   return isIPv6(address) ? network64(address) : address;
 }
 

@@ -11,6 +11,7 @@ const MESSAGES = new Map([
   ["invalid_credentials", "That email and password do not belong together. Please try again."],
   ["email_taken", "There is an account with this email already. Sign in instead?"],
   ["validation", "Please check what you typed."],
+  ["busy", "Many people are signing in just now. Please try again in a few seconds."],
   ["unavailable", "The service is not available right now. Please try again in a moment."],
   ["upstream_unavailable", "We cannot reach the service right now. Please try again in a moment."],
   ["upstream_timeout", "The service took too long to answer. Please try again."],
@@ -29,7 +30,7 @@ const RULES = new Map([
 /** What a person reads. Nothing of it comes from the answer but a number, since a form's answer goes through an address. */
 export function messageFor({ code, fields = [], wait }: Problem): string {
   if (code === "too_many_attempts") {
-    return `Too many attempts to sign in. Please try again in ${wait ? duration(wait) : "a few minutes"}.`;
+    return `Too many attempts. Please try again in ${wait ? duration(wait) : "a few minutes"}.`;
   }
   if (code === "rate_limited") {
     return `That was a lot at once. Please try again in ${wait ? duration(wait) : "a moment"}.`;
