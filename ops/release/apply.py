@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.errors import Failure
+from ops.release.annotation import message
 from ops.release.changelog import FILE, with_section
 from ops.release.facts import Facts, repository
-from ops.release.plan import Plan, message
+from ops.release.plan import Plan
 
 if TYPE_CHECKING:
     from git import Repo
@@ -35,7 +36,7 @@ def publish(root: Path, platform: str, plan: Plan, section: str, digests: Mappin
     """
     repo = repository(root)
     commit = _commit(repo, plan, section)
-    tag_object = _tag(repo, plan.tag, commit, message(platform, plan, digests, section))
+    tag_object = _tag(repo, plan.tag, commit, message(platform, plan.version, digests, section))
     _push(repo, plan, commit, tag_object)
     finish(root, plan.tag, plan.branch, plan.remote)
     return Released(plan.tag, commit, tag_object)

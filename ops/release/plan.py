@@ -1,6 +1,5 @@
 """What a release will do: pure, from facts."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ops.errors import Refused
@@ -61,10 +60,3 @@ def blockers(facts: Facts, tag: str) -> list[str]:
         where = "on the remote" if tag in facts.remote_tags else "here only: git tag -d " + tag
         reasons.append(f"the tag {tag} exists {where}")
     return reasons
-
-
-def message(platform: str, plan: Plan, digests: Mapping[str, str], section: str) -> str:
-    """The annotation of the tag: the images by digest as trailers, which a deploy of the tag reads, after the changes."""
-    body = section.replace("\n#", "\n").lstrip("# ")  # `git tag` would take # for a comment when somebody edits it
-    images = "\n".join(f"Image: {repository}@{digest}" for repository, digest in sorted(digests.items()))
-    return f"{platform} {plan.version}\n\n{body.strip()}\n\n{images}\n"

@@ -8,6 +8,7 @@ import pytest
 
 from ops.errors import Failure, Refused, UsageError
 from ops.release import finish, observe, plan, publish
+from ops.release.annotation import images, message
 from ops.release.apply import unfinished
 from ops.release.changelog import section, with_section
 from ops.release.version import bumped, latest
@@ -168,3 +169,15 @@ def test_versions_are_ordered_as_numbers_and_prereleases_do_not_count() -> None:
 def test_the_section_is_put_below_the_title() -> None:
     assert with_section("", "## 1\n- a\n") == "# Changelog\n\n## 1\n- a\n"
     assert with_section("# Changelog\n\n## 1\n- a\n", "## 2\n") == "# Changelog\n\n## 2\n\n## 1\n- a\n"
+
+
+def test_what_a_release_writes_into_its_annotation_is_what_a_deploy_reads() -> None:
+    digests = {"registry.example/nextai/web": "sha256:" + "a" * 64, "127.0.0.1:5000/nextai/api": "sha256:" + "b" * 64}
+    assert images(message("nextai-agent", "1.2.3", digests, "## 1.2.3\n### Added\n- a page\n")) == digests
+
+
+def test_only_the_last_paragraph_of_an_annotation_names_images() -> None:
+    named = f"Image: registry.example/nextai/web@sha256:{'a' * 64}"
+    assert images(f"v1\n\n- a change\n\n{named}\n\n- another change\n") == {}
+    assert images(f"v1\r\n\r\n{named}\r\nSigned-off-by: A\r\n") == {"registry.example/nextai/web": "sha256:" + "a" * 64}
+    assert images("v1") == images("") == images("v1\n\nImage: registry.example/nextai/web@sha256:short") == {}
