@@ -1,5 +1,6 @@
 """What a deploy takes from this checkout. It is asked while the cluster is being reached: neither needs the other."""
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -10,21 +11,27 @@ from ops.catalog import Catalog
 from ops.cluster.render import build
 from ops.cluster.target import Target
 from ops.command import Command, run
+from ops.console import say
+from ops.errors import Refused
 
 if TYPE_CHECKING:
     from ops.images.model import BuildPlan, Engine
+    from ops.release.facts import Tagged
+
+CHANGED = "+"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """Answers that may still be on their way: what kustomize makes of the overlay, the commit, which images are there.
+    """Answers that may still be on their way: what kustomize makes of the overlay, the commit, the release whose images are deployed
+    or else which images are there.
 
     `overlay` is None where kustomize must first be built: that takes minutes, and a cluster that does not answer is told at once.
     """
 
     overlay: "Future[str] | None"
     commit: "Future[str]"
-    images: "Future[tuple[Engine, BuildPlan]]"
+    images: "Future[Tagged | tuple[Engine, BuildPlan]]"
 
 
 def ask(catalog: Catalog, target: Target) -> Checkout:
@@ -33,16 +40,61 @@ def ask(catalog: Catalog, target: Target) -> Checkout:
 
     overlay = begin(partial(build, catalog.root / str(target.environment.overlay))) if here("kustomize") else None
     commit = begin(partial(_commit, catalog))
-    # Here, and not in the thread: the client of the cluster imports requests too, and two threads that import modules which
+    # Here, and not in a thread: the client of the cluster imports requests too, and two threads that import modules which
     # import each other can see half of one.
     import docker  # noqa: F401
 
+    from ops.images import verb as images  # noqa: F401
+    from ops.release import facts  # noqa: F401
+
+    return Checkout(overlay, commit, begin(partial(_images, catalog, target, commit)))
+
+
+def published(catalog: Catalog, checkout: Checkout) -> tuple[Mapping[str, str], str]:
+    """The digest of each image, and the version of the release that they are of. What is no release is built first, where it must be."""
     from ops.images import verb as images
 
-    return Checkout(overlay, commit, begin(partial(images.planned, catalog, list(catalog.images), testbed=target.rehearsal)))
+    found = checkout.images.result()
+    if isinstance(found, tuple):
+        return images.publish(*found), ""
+    say(f"This checkout is {found.tag}: its images, by digest.")
+    return {name: found.digests[catalog.repository(name)] for name in catalog.images}, found.version
+
+
+def _images(catalog: Catalog, target: Target, commit: "Future[str]") -> "Tagged | tuple[Engine, BuildPlan]":
+    """The release that this checkout is, whose images the registry has; else what its files make.
+
+    A release must run what was checked under its tag, and its files might make another digest today: base images move.
+    Raises `Refused` where the registry has not got them. A testbed need not have them: there they are built.
+    """
+    from ops.images import verb as images
+    from ops.release.facts import tagged
+
+    release = tagged(catalog.root)
+    if release and not commit.result().endswith(CHANGED):
+        lacking = _lacking(catalog, images.engine_of(catalog, testbed=target.rehearsal), release)
+        if not lacking:
+            return release
+        if not target.rehearsal:
+            remedy = "`invoke build --push` here makes the same digests while the base images are the same; else release again."
+            raise Refused(f"taking the images of {release.tag}", "\n".join(lacking), remedy)
+    return images.planned(catalog, list(catalog.images), testbed=target.rehearsal)
+
+
+def _lacking(catalog: Catalog, engine: "Engine", release: "Tagged") -> list[str]:
+    """Why an image of the release cannot be deployed, a line each."""
+    from ops.images.facts import present
+
+    digests = {name: release.digests.get(catalog.repository(name)) for name in catalog.images}
+    references = {name: f"{engine.registry}/{catalog.prefix}/{name}@{digest}" for name, digest in digests.items() if digest}
+    there = present(list(references.values()), engine, push=True)
+    unnamed = [f"the tag names no digest for {name}" for name, digest in digests.items() if not digest]
+    return [*unnamed, *(f"the registry has not got {reference}" for reference in references.values() if not there[reference])]
 
 
 def _commit(catalog: Catalog) -> str:
     """The commit that is deployed; with + where the checkout has changes that no commit holds."""
-    argv = ("git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*")
-    return run(Command(argv, "asking git for the commit", cwd=catalog.root)).stdout.strip()
+    # `git describe --dirty` would not see files that git does not track, and they go into images.
+    asked = (("git", "rev-parse", "HEAD"), ("git", "status", "--porcelain", "--untracked-files=normal"))
+    head, changes = (run(Command(argv, "asking git for the commit", cwd=catalog.root)).stdout.strip() for argv in asked)
+    return head + (CHANGED if changes else "")

@@ -4,12 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.catalog import Catalog, load
 from ops.cluster import record, show
-from ops.cluster.checkout import Checkout, ask
+from ops.cluster.checkout import Checkout, ask, published
 from ops.cluster.client import Client
 from ops.cluster.connect import connect
 from ops.cluster.objects import Object
@@ -104,13 +105,12 @@ def history(env: str, *, testbed: bool) -> int:
 
 
 def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
-    from ops.images import verb as images
-
-    digests = images.publish(*checkout.images.result())
+    digests, version = published(catalog, checkout)
     rendered = render(catalog, client.target.environment, digests, checkout.overlay.result() if checkout.overlay else None)
-    decided = plan_deploy(catalog, client, rendered, commit=checkout.commit.result())
+    planned = partial(plan_deploy, catalog, client, rendered, commit=checkout.commit.result(), version=version)
+    decided = planned()
     if client.target.rehearsal and decided.problems:
-        decided = plan_deploy(catalog, client, rendered, commit=checkout.commit.result(), made_up=_made_up(catalog, client.target))
+        decided = planned(made_up=_made_up(catalog, client.target))
     return decided
 
 

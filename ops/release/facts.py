@@ -1,10 +1,14 @@
 """What the repository and its remote are like before a release."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ops.command import Command, run
 from ops.errors import Failure, UsageError
+from ops.release.annotation import images
+from ops.release.version import PREFIX, latest
 
 if TYPE_CHECKING:
     from git import Repo
@@ -28,6 +32,25 @@ class Facts:
     local_tags: tuple[str, ...]
     head_release: str | None  # the release that HEAD is
     pushed_release: str | None  # a release that the remote has on top of HEAD: its finish is missing here
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """The release that a commit is: its tag, its version, and the digest of each image by repository."""
+
+    tag: str
+    version: str
+    digests: Mapping[str, str]
+
+
+def tagged(root: Path) -> Tagged | None:
+    """The release that HEAD is by an annotated tag vX.Y.Z that names images. The remote is not asked, and no file looked at."""
+    form = "--format=%(objecttype)%00%(refname:lstrip=2)%00%(contents:body)%00"
+    argv = ("git", "for-each-ref", "--points-at=HEAD", form, f"refs/tags/{PREFIX}*")
+    fields = iter(run(Command(argv, "asking git for the tags of HEAD", cwd=root)).stdout.split("\0"))
+    named = {tag: images(body) for kind, tag, body in zip(fields, fields, fields, strict=False) if kind.strip() == "tag"}
+    version = latest(tag for tag, digests in named.items() if digests) if named else None
+    return Tagged(f"{PREFIX}{version}", str(version), named[f"{PREFIX}{version}"]) if version else None
 
 
 def repository(root: Path) -> "Repo":

@@ -1,0 +1,170 @@
+"""What a deploy takes from a checkout that is a release, and what from any other: against a real repository and a small registry."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from ops import catalog
+from ops.catalog import Catalog
+from ops.cluster import checkout, verb
+from ops.cluster.render import Rendered
+from ops.cluster.target import Target
+from ops.errors import Failure, Refused
+from ops.images import verb as images
+from ops.images.model import BuildPlan, Engine
+from ops.release.annotation import message
+from tests.unit.test_release import git
+
+BUILT = "sha256:" + "b" * 64
+
+
+class Registry(BaseHTTPRequestHandler):
+    """It has every digest but those in `lacking`, and no tag."""
+
+    def do_HEAD(self) -> None:
+        name, _, asked = self.path.removeprefix("/v2/").partition("/manifests/")
+        there = asked.startswith("sha256:") and name not in self.server.lacking  # type: ignore[attr-defined]
+        self.send_response(200 if there else 404)
+        self.send_header("Docker-Content-Digest", asked)
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None: ...
+
+
+@pytest.fixture
+def registry() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    server.lacking = set()  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+@pytest.fixture
+def platform(tmp_path: Path, registry: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """The catalogue with this registry, in a repository of one commit. What would be built is `BUILT`."""
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "A")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "a@example.org")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    root = tmp_path / "a checkout"
+    root.mkdir()
+    git(root, "init", "-q", "-b", "main")
+    (root / "a").write_text("1")
+    git(root, "add", "a")
+    git(root, "commit", "-qm", "feat: a")
+    made = replace(catalog.load(), root=root, registry=f"127.0.0.1:{registry.server_address[1]}")
+    monkeypatch.setattr(images, "planned", lambda *_, **__: (Engine(), BuildPlan(root, True, ())))
+    monkeypatch.setattr(images, "publish", lambda *_: dict.fromkeys(made.images, BUILT))
+    monkeypatch.setattr(images, "engine_of", lambda *_, **__: Engine(registry=made.registry))
+    return made
+
+
+def released(platform: Catalog, **changed: str) -> dict[str, str]:
+    """Tag HEAD as a release does; the digests by name."""
+    digests = {name: f"sha256:{number:064x}" for number, name in enumerate(platform.images)} | changed
+    text = message(platform.platform, "1.2.3", {platform.repository(name): digest for name, digest in digests.items()}, "## 1.2.3\n")
+    git(platform.root, "tag", "-a", "v1.2.3", "-m", text)
+    return digests
+
+
+def target(platform: Catalog, *, rehearsal: bool = False) -> Target:
+    return Target(platform.environments["staging"], None, "a", "https://127.0.0.1", rehearsal=rehearsal)
+
+
+def taken(platform: Catalog, monkeypatch: pytest.MonkeyPatch, *, rehearsal: bool = False) -> tuple[dict[str, str], str, str]:
+    """The digests, the version and the commit that a plan is made of."""
+    found: list[tuple[dict[str, str], str, str]] = []
+
+    def render(_: object, __: object, digests: dict[str, str], ___: object) -> Rendered:
+        return Rendered((), digests)
+
+    def plan_deploy(_: object, __: object, rendered: Rendered, *, commit: str = "", version: str = "") -> object:
+        found.append((dict(rendered.digests), version, commit))
+        return type("Decided", (), {"problems": ()})
+
+    monkeypatch.setattr(verb, "render", render)
+    monkeypatch.setattr(verb, "plan_deploy", plan_deploy)
+    where = target(platform, rehearsal=rehearsal)
+    asked = replace(checkout.ask(platform, where), overlay=None)
+    verb._planned(platform, type("C", (), {"target": where}), asked)  # type: ignore[arg-type]
+    return found[0]
+
+
+def built(platform: Catalog) -> tuple[dict[str, str], str, str]:
+    return dict.fromkeys(platform.images, BUILT), "", git(platform.root, "rev-parse", "HEAD")
+
+
+def test_a_release_is_deployed_with_the_digests_and_the_version_of_its_tag(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = released(platform)
+    assert taken(platform, monkeypatch) == (digests, "1.2.3", git(platform.root, "rev-parse", "HEAD"))
+    git(platform.root, "checkout", "-q", "--detach")  # as a workflow checks a tag out
+    assert taken(platform, monkeypatch)[:2] == (digests, "1.2.3")
+
+
+def test_what_is_no_release_is_built_from_its_files(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert taken(platform, monkeypatch) == built(platform)
+    git(platform.root, "tag", "v1.0.0")
+    git(platform.root, "tag", "-a", "v1.0.1", "-m", "by hand, of no images")
+    assert taken(platform, monkeypatch) == built(platform)
+
+
+def test_a_commit_after_the_release_is_built_from_its_files(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    released(platform)
+    git(platform.root, "commit", "-q", "--allow-empty", "-m", "feat: b")
+    assert taken(platform, monkeypatch) == built(platform)
+
+
+@pytest.mark.parametrize("file", ["a", "new"])
+def test_a_release_with_changes_is_none(platform: Catalog, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    """An untracked file goes into images as a changed one does; the commit says so with a plus sign."""
+    released(platform)
+    (platform.root / file).write_text("2")
+    digests, version, commit = taken(platform, monkeypatch)
+    assert (digests, version) == built(platform)[:2]
+    assert commit == git(platform.root, "rev-parse", "HEAD") + "+"
+
+
+def test_an_untracked_file_is_seen_whatever_the_settings_of_git(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(platform.root, "config", "status.showUntrackedFiles", "no")
+    (platform.root / "new").write_text("2")
+    assert taken(platform, monkeypatch)[2].endswith("+")
+
+
+def test_a_release_whose_image_the_registry_lacks_is_refused(
+    platform: Catalog, registry: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = released(platform)
+    registry.lacking.add(f"{platform.prefix}/web")  # type: ignore[attr-defined]
+    with pytest.raises(Refused) as refusal:
+        taken(platform, monkeypatch)
+    assert "v1.2.3" in refusal.value.doing
+    assert f"{platform.repository('web')}@{digests['web']}" in refusal.value.cause and "api-gateway" not in refusal.value.cause
+    assert "invoke build --push" in refusal.value.remedy
+
+
+def test_a_release_that_does_not_name_an_image_is_refused(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    released(platform, web="sha256:short")
+    with pytest.raises(Refused, match="names no digest for web"):
+        taken(platform, monkeypatch)
+
+
+def test_a_registry_that_does_not_answer_is_no_reason_to_build(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = replace(platform, registry="127.0.0.1:1")
+    monkeypatch.setattr(images, "engine_of", lambda *_, **__: Engine(registry=silent.registry))
+    released(silent)
+    with pytest.raises(Failure, match="asking the registry"):
+        taken(silent, monkeypatch)
+
+
+def test_a_rehearsal_of_a_release_builds_what_the_testbed_has_not_got(
+    platform: Catalog, registry: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = released(platform)
+    assert taken(platform, monkeypatch, rehearsal=True)[:2] == (digests, "1.2.3")
+    registry.lacking.add(f"{platform.prefix}/web")  # type: ignore[attr-defined]
+    assert taken(platform, monkeypatch, rehearsal=True) == built(platform)
