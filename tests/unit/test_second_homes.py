@@ -15,8 +15,25 @@ CATALOG = load()
 
 def test_the_workflow_signs_in_to_the_registry_of_the_catalogue() -> None:
     workflow = (CATALOG.root / ".github/workflows/deploy.yml").read_text()
-    assert re.findall(r"docker login (\S+)", workflow) == [CATALOG.registry]
+    assert set(re.findall(r"docker login (\S+)", workflow)) == {CATALOG.registry}
     assert Engine().registry == CATALOG.registry
+
+
+def test_production_gets_a_tag_after_staging_and_by_the_same_steps() -> None:
+    jobs = yaml.safe_load((CATALOG.root / ".github/workflows/deploy.yml").read_text())["jobs"]
+    staging, production = jobs["staging"], jobs["production"]
+    assert (production["needs"], production["if"]) == ("staging", "github.ref_type == 'tag'")
+    assert "if" not in staging and staging["steps"] == production["steps"]
+    for name, job in jobs.items():
+        assert (job["environment"], job["env"]["TARGET"], job["concurrency"]["group"]) == (name, name, f"deploy-{name}")
+        assert CATALOG.environments[name].kind == "kubernetes"
+
+
+def test_each_session_keeps_a_cache_of_its_own() -> None:
+    steps = yaml.safe_load((CATALOG.root / ".github/workflows/ci.yml").read_text())["jobs"]["check"]["steps"]
+    (cache,) = (step["with"] for step in steps if step.get("uses", "").startswith("actions/cache@"))
+    own = "nextai-${{ matrix.session.session }}-"
+    assert cache["key"].startswith(own + "${{ hashFiles(") and cache["restore-keys"] == own
 
 
 def test_the_checks_after_a_deploy_ask_the_database_of_the_catalogue() -> None:
