@@ -195,7 +195,13 @@ def migrate_generate(_: Context, name: str, json: bool = False) -> int | None:
     return database.generate(name)
 
 
-@verb(bump="major, minor or patch", testbed="build and push the images on the testbed", yes=YES, dry_run=DRY, json=JSON)
+@verb(
+    bump="major, minor or patch",
+    testbed="rehearse: images on the testbed, and an origin that is a path on this machine; another is refused",
+    yes=YES,
+    dry_run=DRY,
+    json=JSON,
+)
 def release(_: Context, bump: str, testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False) -> int | None:
     """Release: version, changelog, images by digest in an annotated tag, one atomic push."""
     from ops.release import verb as releases

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.errors import Failure
+from ops.errors import Failure, Refused
 from ops.release.annotation import message
 from ops.release.changelog import FILE, with_section
-from ops.release.facts import Facts, repository
+from ops.release.facts import ANSWER_SECONDS, FETCH_SECONDS, Facts, moved, repository, said, talk, told
 from ops.release.plan import Plan
 
 if TYPE_CHECKING:
     from git import Repo
+
+PUSH_SECONDS = 600  # the hooks of both sides run in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +31,45 @@ class Released:
     tag_object: str
 
 
+def check_unchanged(root: Path, plan: Plan) -> None:
+    """Raise `Refused` when the checkout is not what the plan was made from: images are built from its files."""
+    if reasons := moved(root, plan.branch, plan.head):
+        cause = "\n".join(["the checkout has changed since the plan was made:", *(f"- {reason}" for reason in reasons)])
+        raise Refused(f"releasing {plan.tag}", cause, "Nothing was built or pushed. Run it again when the checkout stays as it is.")
+
+
 def publish(root: Path, platform: str, plan: Plan, section: str, digests: Mapping[str, str]) -> Released:
     """Push the release. `digests` maps the image's repository to its digest.
 
-    Raises `Failure` when the remote refuses; then neither branch nor tag has moved anywhere.
+    Raises `Failure` when git cannot make it or the remote refuses, and then neither branch nor tag has moved anywhere; or when it is
+    released and this checkout could not follow.
     """
     repo = repository(root)
-    commit = _commit(repo, plan, section)
-    tag_object = _tag(repo, plan.tag, commit, message(platform, plan.version, digests, section))
+    remedy = "Mend what git says, then run it again. Of signing: git config user.signingKey, gpg.program, commit.gpgSign."
+    with told(f"making the commit and the tag {plan.tag}", "git did not make them, and nothing was pushed", remedy):
+        commit = _commit(repo, plan, section)
+        tag_object = _tag(repo, plan.tag, commit, message(platform, plan.version, digests, section))
     _push(repo, plan, commit, tag_object)
     finish(root, plan.tag, plan.branch, plan.remote)
     return Released(plan.tag, commit, tag_object)
 
 
 def finish(root: Path, tag: str, branch: str, remote: str) -> None:
-    """Bring the pushed release to this checkout: fetch its tag, and move the branch forward to it."""
+    """Bring the pushed release to this checkout: fetch its tag, and move the branch forward to it.
+
+    Raises `Failure` that says that the release is out.
+    """
     repo = repository(root)
-    repo.git.fetch(remote, f"refs/tags/{tag}:refs/tags/{tag}", f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
-    repo.git.merge("--ff-only", f"refs/remotes/{remote}/{branch}")
+    doing, state = f"bringing {tag} to this checkout", f"{tag} is released, and only this checkout has not followed"
+    remedy = f"Do not release again. Mend that, then: git switch {branch} && git pull --ff-only {remote} {branch}"
+    with told(doing, state, remedy):
+        talk(
+            repo, FETCH_SECONDS, "fetch", remote, f"refs/tags/{tag}:refs/tags/{tag}", f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}"
+        )
+        now = None if repo.head.is_detached else repo.active_branch.name
+        if now != branch:  # chosen while the images were built: that branch is not the release's to move
+            raise Failure(doing, f"{state}:\nit is on {now or 'a detached HEAD'} now", remedy)
+        repo.git.merge("--ff-only", f"refs/remotes/{remote}/{branch}")
 
 
 def unfinished(facts: Facts) -> str | None:
@@ -87,15 +110,26 @@ def _tag(repo: "Repo", tag: str, commit: str, text: str) -> str:
 def _push(repo: "Repo", plan: Plan, commit: str, tag_object: str) -> None:
     from git import GitCommandError
 
+    doing, refspecs = f"pushing {plan.tag} to {plan.remote}", (f"{commit}:refs/heads/{plan.branch}", f"{tag_object}:refs/tags/{plan.tag}")
     try:
-        with repo.git.custom_environment(GIT_TERMINAL_PROMPT="0"):
-            repo.git.push(
-                "--atomic", "--porcelain", plan.remote, f"{commit}:refs/heads/{plan.branch}", f"{tag_object}:refs/tags/{plan.tag}"
-            )
+        talk(repo, PUSH_SECONDS, "push", "--atomic", "--porcelain", plan.remote, *refspecs)
     except GitCommandError as error:
-        words = str(error.stderr or error.stdout).strip()
-        raise Failure(
-            f"pushing {plan.tag} to {plan.remote}",
-            f"the remote refused, and neither {plan.branch} nor {plan.tag} has moved:\n{words}",
-            f"If {plan.branch} moved meanwhile: git pull --ff-only, then run it again.",
-        ) from error
+        arrived = _arrived(repo, plan, tag_object)
+        if arrived:  # only the answer was lost
+            return
+        if arrived is False and error.status == 1:
+            cause = f"the remote refused, and neither {plan.branch} nor {plan.tag} has moved:\n{said(error)}"
+            raise Failure(doing, cause, f"If {plan.branch} moved meanwhile: git pull --ff-only, then run it again.") from error
+        there = f"{plan.tag} is not there now" if arrived is False else f"whether {plan.tag} is there, the remote does not say"
+        remedy = "Run it again when the remote answers: a release that arrived late is brought here, else it is made."
+        raise Failure(doing, f"it broke off, and {there}:\n{said(error)}", remedy) from error
+
+
+def _arrived(repo: "Repo", plan: Plan, tag_object: str) -> bool | None:
+    """Whether the remote has this very tag; None where it does not answer."""
+    from git import GitCommandError
+
+    try:
+        return tag_object in talk(repo, ANSWER_SECONDS, "ls_remote", plan.remote, f"refs/tags/{plan.tag}")
+    except GitCommandError:
+        return None

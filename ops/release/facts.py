@@ -1,6 +1,8 @@
 """What the repository and its remote are like before a release."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,10 @@ from ops.release.annotation import images
 from ops.release.version import PREFIX, latest
 
 if TYPE_CHECKING:
-    from git import Repo
+    from git import GitCommandError, Repo
+
+ANSWER_SECONDS = 30
+FETCH_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,9 @@ class Facts:
     head: str
     changed: tuple[str, ...]
     shallow: bool
+    nobody: str | None  # why git does not know who would release
     remote: str
+    push_addresses: tuple[str, ...]
     remote_error: str | None
     remote_head: str | None
     behind: int
@@ -81,7 +88,9 @@ def observe(root: Path, *, branch: str = "main", remote: str = "origin") -> Fact
         head=head,
         changed=tuple(_changed(repo)),
         shallow=repo.git.rev_parse("--is-shallow-repository") == "true",
+        nobody=_nobody(repo),
         remote=remote,
+        push_addresses=_push_addresses(repo, remote),
         remote_error=problem,
         remote_head=remote_head,
         behind=_behind(repo, head, remote_head),
@@ -90,6 +99,74 @@ def observe(root: Path, *, branch: str = "main", remote: str = "origin") -> Fact
         head_release=_release_at(head, listing),
         pushed_release=_pushed_release(repo, head, remote_head, listing),
     )
+
+
+def moved(root: Path, branch: str, head: str) -> list[str]:
+    """What of this checkout is not any more as it was when it was on `branch`, at `head`, and clean."""
+    repo = repository(root)
+    now = None if repo.head.is_detached else repo.active_branch.name
+    reasons = [] if now == branch else [f"it is on {now or 'a detached HEAD'}, and was on {branch}"]
+    if repo.head.commit.hexsha != head:
+        reasons.append(f"it is at {repo.head.commit.hexsha[:7]}, and was at {head[:7]}")
+    return [*reasons, *(f"{file} has changed" for file in _changed(repo))]
+
+
+def is_path(address: str) -> bool:
+    """Whether git takes a remote's address for a path on this machine, and not for a host or a helper (git-fetch, "GIT URLS")."""
+    if "://" in address:
+        return address.startswith("file://")
+    return bool(address) and ":" not in address.partition("/")[0]
+
+
+def talk(repo: "Repo", seconds: float, subcommand: str, *words: str) -> str:
+    """A git command that talks to a remote: nobody is asked for a password, and it ends in time. Raises `GitCommandError`.
+
+    A prompt would hang where nobody sits. The program that this machine uses for SSH stays.
+    """
+    ssh = os.environ.get("GIT_SSH_COMMAND") or str(repo.config_reader().get_value("core", "sshCommand", "ssh"))
+    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": f"{ssh} -o BatchMode=yes -o ConnectTimeout=10"}
+    with repo.git.custom_environment(**quiet):
+        return str(getattr(repo.git, subcommand)(*words, kill_after_timeout=seconds))
+
+
+@contextmanager
+def told(doing: str, state: str, remedy: str) -> Iterator[None]:
+    """git's errors as a `Failure`: `state` says what is done and what is not, and git's own words follow."""
+    from git import GitCommandError
+
+    try:
+        yield
+    except GitCommandError as error:
+        raise Failure(doing, f"{state}:\n{said(error)}", remedy) from error
+
+
+def said(error: "GitCommandError") -> str:
+    """git's own words, without what GitPython puts around them."""
+    for name, text in (("stderr", str(error.stderr)), ("stdout", str(error.stdout))):
+        if words := text.strip().removeprefix(f"{name}: '").removesuffix("'").strip():
+            return words
+    return f"git ended with {error.status}"
+
+
+def _nobody(repo: "Repo") -> str | None:
+    """Why git would not make a commit: it asks for a name and an address, of the author and of the committer."""
+    from git import GitCommandError
+
+    try:
+        for role in ("AUTHOR", "COMMITTER"):
+            repo.git.var(f"GIT_{role}_IDENT")
+    except GitCommandError as error:
+        return reason(str(error.stderr))
+    return None
+
+
+def _push_addresses(repo: "Repo", remote: str) -> tuple[str, ...]:
+    """Where a push would go, as git's settings rewrite it; passwords are left out, since it is shown."""
+    from git.util import remove_password_if_present
+
+    if remote not in [r.name for r in repo.remotes]:
+        return ()
+    return tuple(remove_password_if_present(str(repo.git.remote("get-url", "--push", "--all", remote)).splitlines()))
 
 
 def _changed(repo: "Repo") -> list[str]:
@@ -103,14 +180,11 @@ def _remote_refs(repo: "Repo", remote: str, branch: str) -> tuple[dict[str, str]
 
     if remote not in [r.name for r in repo.remotes]:
         return {}, f"there is no remote named {remote}"
-    # A prompt for a password would hang where nobody sits.
-    quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=10"}
     try:
-        with repo.git.custom_environment(**quiet):
-            output = str(repo.git.ls_remote(remote, kill_after_timeout=30))
-            listing = {ref: sha for sha, _, ref in (line.partition("\t") for line in output.splitlines())}
-            if f"refs/heads/{branch}" in listing:
-                repo.git.fetch(remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}", "--no-tags", kill_after_timeout=120)
+        output = talk(repo, ANSWER_SECONDS, "ls_remote", remote)
+        listing = {ref: sha for sha, _, ref in (line.partition("\t") for line in output.splitlines())}
+        if f"refs/heads/{branch}" in listing:
+            talk(repo, FETCH_SECONDS, "fetch", remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}", "--no-tags")
     except GitCommandError as error:
         return {}, f"the remote {remote} does not answer: {reason(str(error.stderr)) or error.status}"
     return listing, None

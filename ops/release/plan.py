@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ops.errors import Refused
-from ops.release.facts import Facts
+from ops.release.facts import Facts, is_path
 from ops.release.version import PREFIX, bumped, latest
 
 SHOWN = 5
@@ -21,15 +21,15 @@ class Plan:
     remote: str
 
 
-def plan(facts: Facts, bump: str) -> Plan:
-    """The release that follows from the facts.
+def plan(facts: Facts, bump: str, *, rehearsal: bool = False) -> Plan:
+    """The release that follows from the facts. A `rehearsal` has images that only this machine has, so nothing else may hear of it.
 
     Raises `UsageError` for an unknown bump and `Refused` with every reason at once.
     """
     previous = latest([*facts.remote_tags, *facts.local_tags])
     version = bumped(previous, bump)
     tag = f"{PREFIX}{version}"
-    reasons = blockers(facts, tag)
+    reasons = [*blockers(facts, tag), *(_elsewhere(facts) if rehearsal else ())]
     if reasons:
         raise Refused(f"releasing {tag}", "\n".join(f"- {reason}" for reason in reasons), "Mend each of these, then run it again.")
     return Plan(str(version), tag, f"{PREFIX}{previous}" if previous else None, facts.head, facts.release_branch, facts.remote)
@@ -46,6 +46,8 @@ def blockers(facts: Facts, tag: str) -> list[str]:
         reasons.append(f"the working tree is not clean: {', '.join(facts.changed[:SHOWN])}{more}: commit or stash them")
     if facts.shallow:
         reasons.append("the clone is shallow, so versions and commits are missing: git fetch --unshallow --tags")
+    if facts.nobody:
+        reasons.append(f"git does not know who you are ({facts.nobody}): git config user.name NAME; git config user.email ADDRESS")
     if facts.remote_error:
         reasons.append(facts.remote_error)
     elif facts.remote_head is None:
@@ -60,3 +62,13 @@ def blockers(facts: Facts, tag: str) -> list[str]:
         where = "on the remote" if tag in facts.remote_tags else "here only: git tag -d " + tag
         reasons.append(f"the tag {tag} exists {where}")
     return reasons
+
+
+def _elsewhere(facts: Facts) -> list[str]:
+    """Why this cannot be a rehearsal: where its push would leave this machine."""
+    change = f"git remote set-url --push {facts.remote} PATH, a bare repository here; or release without --testbed"
+    return [
+        f"a rehearsal stays on this machine, and {facts.remote} is pushed to {address}: {change}"
+        for address in facts.push_addresses
+        if not is_path(address)
+    ]

@@ -2,15 +2,19 @@
 
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ops.errors import Failure, Refused, UsageError
-from ops.release import finish, observe, plan, publish
+from ops.release import apply, finish, observe, plan, publish
+from ops.release import verb as release_verb
 from ops.release.annotation import images, message
 from ops.release.apply import unfinished
 from ops.release.changelog import section, with_section
+from ops.release.facts import is_path, tagged
 from ops.release.version import bumped, latest
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +54,13 @@ def release(folder: Path, bump: str = "minor") -> str:
     decided = plan(observe(folder), bump)
     publish(folder, "nextai-agent", decided, section(folder, decided.previous, decided.tag), DIGESTS)
     return decided.tag
+
+
+def hook(clone: Path, name: str, lines: str) -> None:
+    """Let the remote do something at a push."""
+    file = clone.parent / "remote.git" / "hooks" / name
+    file.write_text(f"#!/bin/sh\n{lines}\n")
+    file.chmod(0o755)
 
 
 def refs(folder: Path) -> str:
@@ -181,3 +192,223 @@ def test_only_the_last_paragraph_of_an_annotation_names_images() -> None:
     assert images(f"v1\n\n- a change\n\n{named}\n\n- another change\n") == {}
     assert images(f"v1\r\n\r\n{named}\r\nSigned-off-by: A\r\n") == {"registry.example/nextai/web": "sha256:" + "a" * 64}
     assert images("v1") == images("") == images("v1\n\nImage: registry.example/nextai/web@sha256:short") == {}
+
+
+def test_a_rehearsal_never_leaves_this_machine(clone: Path) -> None:
+    git(clone, "remote", "set-url", "--push", "origin", "git@example.org:nextai/platform.git")
+    (clone / "dirty").write_text("x")
+    with pytest.raises(Refused) as refusal:
+        plan(observe(clone), "minor", rehearsal=True)
+    assert "dirty" in refusal.value.cause and "git@example.org:nextai/platform.git" in refusal.value.cause
+    (clone / "dirty").unlink()
+    assert plan(observe(clone), "minor").tag == "v0.1.0"
+    git(clone, "config", "--unset", "remote.origin.pushurl")
+    assert plan(observe(clone), "minor", rehearsal=True).tag == "v0.1.0"
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("/srv/git/a.git", True),
+        ("../a.git", True),
+        ("a:b/../c.git", False),  # host a, as git reads it
+        ("./a:b.git", True),
+        ("file:///srv/git/a.git", True),
+        ("FILE:///srv/git/a.git", False),  # git knows no such scheme
+        ("git@example.org:a.git", False),
+        ("ssh://localhost/a.git", False),
+        ("https://example.org/a.git", False),
+        ("ext::sh -c a", False),
+        ("", False),
+    ],
+)
+def test_an_address_is_a_path_where_git_takes_it_for_one(address: str, local: bool) -> None:
+    assert is_path(address) is local
+
+
+def test_a_rehearsal_with_one_push_address_elsewhere_is_refused(clone: Path) -> None:
+    git(clone, "remote", "set-url", "--add", "--push", "origin", str(clone.parent / "remote.git"))
+    git(clone, "remote", "set-url", "--add", "--push", "origin", "https://example.org/a.git")
+    with pytest.raises(Refused, match=r"example\.org"):
+        plan(observe(clone), "minor", rehearsal=True)
+
+
+@pytest.mark.parametrize("role", ["AUTHOR", "COMMITTER"])
+def test_who_releases_must_be_known_before_anything_is_built(clone: Path, monkeypatch: pytest.MonkeyPatch, role: str) -> None:
+    for name in (f"GIT_{role}_NAME", f"GIT_{role}_EMAIL", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    git(clone, "config", "user.useConfigOnly", "true")
+    with pytest.raises(Refused, match=r"git does not know who you are .*: git config user\.name NAME"):
+        plan(observe(clone), "minor")
+    git(clone, "config", "user.name", "A")
+    git(clone, "config", "user.email", "a@example.org")
+    assert release(clone) == "v0.1.0"
+
+
+def test_a_commit_that_cannot_be_signed_is_told_and_leaves_nothing(clone: Path) -> None:
+    git(clone, "config", "commit.gpgsign", "true")
+    git(clone, "config", "gpg.program", "/bin/false")
+    before = (refs(clone), git(clone, "show-ref"))
+    with pytest.raises(Failure) as failure:
+        release(clone)
+    assert "gpg failed to sign" in failure.value.cause and "nothing was pushed" in failure.value.cause
+    assert "user.signingKey" in failure.value.remedy
+    assert (refs(clone), git(clone, "show-ref")) == before
+    git(clone, "config", "commit.gpgsign", "false")
+    assert release(clone) == "v0.1.0"
+
+
+def test_a_push_that_arrived_without_an_answer_is_a_release(clone: Path) -> None:
+    hook(clone, "post-receive", "kill -9 $PPID")
+    release(clone)
+    assert git(clone, "rev-parse", "HEAD") == git(clone, "rev-parse", "origin/main") == git(clone, "rev-parse", "v0.1.0^{commit}")
+    assert git(clone.parent / "remote.git", "cat-file", "-t", "v0.1.0") == "tag"
+
+
+def test_a_push_that_gets_no_answer_ends_in_time_and_can_be_made_again(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "PUSH_SECONDS", 1)
+    hook(clone, "pre-receive", "sleep 60")
+    before = refs(clone)
+    started = time.monotonic()
+    with pytest.raises(Failure) as failure:
+        release(clone)
+    assert time.monotonic() - started < 30
+    assert "v0.1.0 is not there now" in failure.value.cause and "run it again" in failure.value.remedy.lower()
+    assert refs(clone) == before
+    (clone.parent / "remote.git" / "hooks" / "pre-receive").unlink()
+    monkeypatch.setattr(apply, "PUSH_SECONDS", 60)
+    assert release(clone) == "v0.1.0"
+
+
+def test_all_that_talks_to_a_remote_asks_nobody_and_keeps_the_own_ssh(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = clone.parent / "log"
+    program = clone.parent / "ssh"
+    program.write_text(f'#!/bin/sh\necho "$GIT_TERMINAL_PROMPT $@" >> {log}\nwhile [ $# -gt 1 ]; do shift; done\nexec sh -c "$1"\n')
+    program.chmod(0o755)
+    git(clone, "config", "core.sshCommand", f"{program} -i key")
+    git(clone, "config", "ssh.variant", "ssh")
+    monkeypatch.delenv("GIT_SSH_COMMAND", raising=False)
+    git(clone, "remote", "set-url", "origin", f"ssh://host{clone.parent}/remote.git")
+    release(clone)
+    calls = log.read_text().splitlines()
+    assert len([line for line in calls if "git-receive-pack" in line]) == 1
+    assert len([line for line in calls if "git-upload-pack" in line]) >= 3
+    assert all(line.startswith("0 -i key -o BatchMode=yes -o ConnectTimeout=10") for line in calls)
+
+
+def test_a_release_whose_remote_is_gone_after_the_push_is_told_to_be_out_and_is_finished_later(clone: Path) -> None:
+    remote, gone = clone.parent / "remote.git", clone.parent / "gone.git"
+    hook(clone, "post-receive", f"mv {remote} {gone}")
+    with pytest.raises(Failure) as failure:
+        release(clone)
+    assert "v0.1.0 is released" in failure.value.cause and "git pull --ff-only" in failure.value.remedy
+    gone.rename(remote)
+    (remote / "hooks" / "post-receive").unlink()
+    assert unfinished(observe(clone)) == "v0.1.0"
+    finish(clone, "v0.1.0", "main", "origin")
+    assert git(clone, "rev-parse", "HEAD") == git(clone, "rev-parse", "v0.1.0^{commit}")
+
+
+def test_a_file_in_the_way_of_the_finish_is_told_and_the_release_is_out(clone: Path) -> None:
+    hook(clone, "post-receive", f"echo mine > '{clone}/CHANGELOG.md'")
+    with pytest.raises(Failure) as failure:
+        release(clone)
+    assert "v0.1.0 is released" in failure.value.cause and "CHANGELOG.md" in failure.value.cause
+    assert (clone / "CHANGELOG.md").read_text() == "mine\n"
+    with pytest.raises(Refused, match=r"CHANGELOG\.md"):  # the second run says the same, and releases nothing more
+        plan(observe(clone), "minor")
+    (clone / "CHANGELOG.md").unlink()
+    finish(clone, "v0.1.0", "main", "origin")
+    assert unfinished(observe(clone)) is None
+
+
+def test_the_finish_moves_no_branch_that_was_chosen_meanwhile(clone: Path) -> None:
+    head = git(clone, "rev-parse", "HEAD")
+    hook(clone, "post-receive", f"unset GIT_DIR; git -C '{clone}' switch -qc other")
+    with pytest.raises(Failure, match=r"v0\.1\.0 is released.*\n.*other"):
+        release(clone)
+    assert git(clone, "rev-parse", "other") == git(clone, "rev-parse", "main") == head
+
+
+def test_of_two_who_release_at_once_one_does_and_the_other_follows(clone: Path) -> None:
+    other = clone.parent / "other"
+    git(clone.parent, "clone", "-q", str(clone.parent / "remote.git"), str(other))
+    minor, major = plan(observe(clone), "minor"), plan(observe(other), "major")
+    publish(clone, "nextai-agent", minor, "## 0.1.0\n", DIGESTS)
+    before = (refs(clone), git(other, "show-ref"))
+    with pytest.raises(Failure, match="neither main nor v1"):
+        publish(other, "nextai-agent", major, "## 1.0.0\n", DIGESTS)
+    assert (refs(clone), git(other, "show-ref")) == before
+    assert unfinished(observe(other)) == "v0.1.0"
+    finish(other, "v0.1.0", "main", "origin")
+    with pytest.raises(Refused, match="nothing new"):
+        plan(observe(other), "major")
+
+
+@pytest.fixture
+def verb(clone: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The verb in this clone, with images that need no engine; what was done with them."""
+    from ops import catalog
+    from ops.images import verb as rooms
+
+    done: list[str] = []
+    made = replace(catalog.load(), root=clone)
+
+    def planned(*_: object, **__: object) -> tuple[None, None]:
+        done.append("planned")
+        return None, None
+
+    def published(*_: object) -> dict[str, str]:
+        done.append("published")
+        return dict.fromkeys(made.images, "sha256:" + "a" * 64)
+
+    monkeypatch.setattr(release_verb, "load", lambda: made)
+    monkeypatch.setattr(rooms, "planned", planned)
+    monkeypatch.setattr(rooms, "publish", published)
+    return done
+
+
+def run(*, testbed: bool = False, dry_run: bool = False) -> int:
+    return release_verb.release("minor", testbed=testbed, yes=True, dry_run=dry_run)
+
+
+def test_the_verb_releases_and_a_rehearsal_releases_to_a_path(clone: Path, verb: list[str]) -> None:
+    assert run(testbed=True) == 0
+    assert verb == ["planned", "published"]
+    assert set(tagged(clone).digests.values()) == {"sha256:" + "a" * 64}  # type: ignore[union-attr]
+
+
+def test_a_rehearsal_for_a_remote_elsewhere_builds_nothing(clone: Path, verb: list[str]) -> None:
+    git(clone, "remote", "set-url", "--push", "origin", "https://example.org/a.git")
+    with pytest.raises(Refused) as refusal:
+        run(testbed=True)
+    assert refusal.value.code == 3 and verb == []
+
+
+@pytest.mark.parametrize("change", ["file", "commit", "branch"])
+def test_a_checkout_that_changed_during_the_question_is_not_built(
+    clone: Path, verb: list[str], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    def confirm(*_: object, **__: object) -> None:
+        if change == "file":
+            (clone / "dirty").write_text("x")
+        elif change == "commit":
+            commit(clone, "e", "1", "feat: e")
+        else:
+            git(clone, "switch", "-qc", "other")
+
+    monkeypatch.setattr(release_verb, "confirm", confirm)
+    before = refs(clone)
+    with pytest.raises(Refused, match="changed since"):
+        run()
+    assert "published" not in verb and refs(clone) == before
+
+
+def test_a_dry_run_does_not_finish_what_was_interrupted(clone: Path, verb: list[str]) -> None:
+    head = git(clone, "rev-parse", "HEAD")
+    release(clone)
+    git(clone, "reset", "-q", "--hard", head)
+    assert run(dry_run=True) == 0
+    assert git(clone, "rev-parse", "HEAD") == head
+    assert run() == 0
+    assert git(clone, "rev-parse", "HEAD") != head and verb == []
