@@ -40,8 +40,8 @@ WITHOUT_TESTBED = ["tests/integration/test_local_embedded.py", "tests/integratio
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 
 
-def check(*, tests: bool = False, **options: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A session that is timed and counted, and whose errors are told without a traceback."""
+def check(*, tests: bool = False, quick: bool = False, **options: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A session that is timed and counted, and whose errors are told without a traceback. `quick`: worth it at each push to a branch."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -52,7 +52,7 @@ def check(*, tests: bool = False, **options: object) -> Callable[[Callable[..., 
             except Failure as failure:
                 session.error(f"while {failure.doing}: {failure.cause}\nnext: {failure.remedy}")
 
-        return nox.session(tags=["check"], **options)(body)  # type: ignore[call-overload, no-any-return]
+        return nox.session(tags=["check", *(["quick"] if quick else [])], **options)(body)  # type: ignore[call-overload, no-any-return]
 
     return decorate
 
@@ -78,7 +78,7 @@ def pytest(session: nox.Session, *arguments: str, part: str = "") -> None:
     session.run(sys.executable, "-m", "pytest", f"--junitxml={REPORT.junit(session.name, part)}", *arguments, *session.posargs)
 
 
-@check(allow_parallel=True)
+@check(quick=True, allow_parallel=True)
 def lint(session: nox.Session) -> None:
     """Every language's linter, and whether the derived files are what the catalogue says."""
     run = functools.partial(tool, session)
@@ -97,7 +97,7 @@ def lint(session: nox.Session) -> None:
     run("zizmor", "--offline", "--quiet", ".github")
 
 
-@check(allow_parallel=True)
+@check(quick=True, allow_parallel=True)
 def typecheck(session: nox.Session) -> None:
     """mypy --strict, tsc and go build."""
     session.run(sys.executable, "-m", "mypy")

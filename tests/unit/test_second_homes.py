@@ -11,6 +11,7 @@ from ops.images import Engine
 from ops.testbed.images import ALL, SOURCES
 
 CATALOG = load()
+UV_FILES = [".github/workflows/deploy.yml", *tracked(CATALOG.root, "infra/docker/python.Dockerfile", "infra/docker/db-migrate.Dockerfile")]
 
 
 def test_the_workflow_signs_in_to_the_registry_of_the_catalogue() -> None:
@@ -24,9 +25,16 @@ def test_production_gets_a_tag_after_staging_and_by_the_same_steps() -> None:
     staging, production = jobs["staging"], jobs["production"]
     assert (production["needs"], production["if"]) == ("staging", "github.ref_type == 'tag'")
     assert "if" not in staging and staging["steps"] == production["steps"]
-    for name, job in jobs.items():
+    assert (jobs["checks"]["uses"].rpartition("/")[2], staging["needs"]) == ("ci.yml", "checks")
+    for name, job in (("staging", staging), ("production", production)):
         assert (job["environment"], job["env"]["TARGET"], job["concurrency"]["group"]) == (name, name, f"deploy-{name}")
         assert CATALOG.environments[name].kind == "kubernetes"
+
+
+def test_uv_is_of_one_version_in_the_images_and_beside_the_clusters_credentials() -> None:
+    found = [(file, re.findall(r"^(?:ARG |  )UV_VERSION(?:=|: )(\S+)", (CATALOG.root / file).read_text(), re.M)) for file in UV_FILES]
+    assert all(versions for _, versions in found), found
+    assert len({version for _, versions in found for version in versions}) == 1, found
 
 
 def test_each_session_keeps_a_cache_of_its_own() -> None:
