@@ -1,5 +1,7 @@
 """The verbs. `invoke --list` lists them, `invoke --help VERB` tells about one."""
 
+import gc
+
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.main import program
@@ -11,6 +13,7 @@ from ops.console.usage import Speaker
 from ops.console.verb import verb
 
 bytecode.keep()
+gc.set_threshold(100_000)  # a verb lives for seconds and its modules for all of them: looking for garbage is a tenth of its start
 
 ENV = "environment: staging, production, …"
 YES = "do it without asking"

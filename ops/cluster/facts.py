@@ -11,6 +11,7 @@ from ops.catalog.model import Catalog
 from ops.cluster import lock, needs, record
 from ops.cluster.client import APPLY, ApiError, Client, Resource
 from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, key_of, number, rows, table, text
+from ops.cluster.order import KEPT
 from ops.cluster.record import Header, Record
 from ops.cluster.unchanged import unchanged
 
@@ -258,6 +259,6 @@ def _others(client: Client, live: Mapping[Key, Object], before: Mapping[Key, Obj
     """What is there by earlier deploys and is not wanted now: what the last records had, and older ConfigMaps and Jobs."""
     gone = [key for key in before if key not in wanted]
     found = [o for key, o in live.items() if key not in wanted and (key in before or key.kind in ("ConfigMap", "Job"))]
-    unseen = [key for key in gone if key not in live]
+    unseen = [key for key in gone if key not in live and key.kind not in KEPT]
     answers = client.each(lambda key: client.get(r, key.namespace, key.name) if (r := client.by_key(key)) else None, unseen)
     return found + [o for o in answers if o is not None]
