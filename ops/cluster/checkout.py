@@ -71,7 +71,11 @@ def _images(catalog: Catalog, target: Target, commit: "Future[str]") -> "Tagged 
     from ops.release.facts import tagged
 
     release = tagged(catalog.root)
-    if release and not commit.result().endswith(CHANGED):
+    changed = commit.result().endswith(CHANGED)
+    if release and changed and target.environment.protected and not target.rehearsal:
+        cause = f"the checkout has changes that {release.tag} has not (`git status`), so other images would be built and deployed"
+        raise Refused(f"taking the images of {release.tag}", cause, "Commit them and release, or deploy from a clean checkout.")
+    if release and not changed:
         lacking = _lacking(catalog, images.engine_of(catalog, testbed=target.rehearsal), release)
         if not lacking:
             return release

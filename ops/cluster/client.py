@@ -252,9 +252,9 @@ class Client:
         future.add_done_callback(self._begun.discard)
         return future
 
-    def settle(self, seconds: float) -> None:
-        """Let nothing begin any more of what was given to the pool, and wait for what runs, so many seconds at most."""
-        wait([future for future in tuple(self._begun) if not future.cancel()], timeout=seconds)
+    def settle(self, seconds: float) -> bool:
+        """Let nothing begin any more of what was given to the pool, and wait so many seconds for what runs: whether it has ended."""
+        return not wait([future for future in tuple(self._begun) if not future.cancel()], timeout=seconds).not_done
 
     def resource(self, api_version: str, kind: str) -> Resource | None:
         """How a kind is addressed, or None when this cluster does not know it."""

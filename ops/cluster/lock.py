@@ -70,7 +70,8 @@ def whoami() -> str:
 
 @contextmanager
 def hold(client: Client, namespace: str, who: str) -> Iterator[Lock]:
-    """Take the lock, renew it in the background, give it back at the end: when what was being written is written, or after 5 s.
+    """Take the lock, renew it in the background, give it back at the end: when what was being written is written.
+    What takes longer than 5 s keeps it: then it lapses.
 
     Raises `Refused` when someone else holds it. A lock whose holder has not renewed it for 30 s is taken over.
     """
@@ -84,10 +85,11 @@ def hold(client: Client, namespace: str, who: str) -> Iterator[Lock]:
         yield lock
     finally:
         lock.end()  # first of all: what still runs in the pool asks before it writes
-        client.settle(SETTLE_SECONDS)
+        settled = client.settle(SETTLE_SECONDS)
         renewer.join(timeout=LEASE_SECONDS)
-        with suppress(Failure):
-            _give_back(client, namespace, holder)
+        if settled:  # else a write is still on its way, and the lock lapses by itself
+            with suppress(Failure):
+                _give_back(client, namespace, holder)
 
 
 def _path(namespace: str, name: str = "") -> str:

@@ -9,9 +9,9 @@ from typing import Final, Literal, get_args
 from ops.cluster import needs
 from ops.cluster.diff import Difference, differences, masked, quiet
 from ops.cluster.facts import Facts, Sight
-from ops.cluster.objects import Key, Object, at, key_of, number, rows, table, text
+from ops.cluster.objects import Key, Object, at, key_of, number, rows, table, text, texts
 from ops.cluster.order import KEPT, Phase, phase_of
-from ops.cluster.record import KEEP, Kind, Migration, unfinished, without_secrets
+from ops.cluster.record import KEEP, Kind, Migration, migrations_in, unfinished, without_secrets
 from ops.cluster.render import fingerprint
 from ops.errors import UsageError
 
@@ -42,7 +42,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Why there is a plan, and what it comes from. `target`: the record that a rollback goes to."""
+    """Why there is a plan, and what it comes from. `target`: the record that a rollback goes to.
+
+    `migrations` are those that the code knows, `met` those that the database may have already.
+    """
 
     kind: Kind
     environment: str
@@ -52,6 +55,7 @@ class Origin:
     target: int = 0
     digests: Mapping[str, str] = field(default_factory=dict)
     migrations: tuple[Migration, ...] = ()
+    met: tuple[Migration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,11 @@ class Plan:
     def empty(self) -> bool:
         """Whether there is nothing to do."""
         return not self.changes and not self.unsettled and not any(step.runs for step in self.steps)
+
+    @property
+    def hidden(self) -> tuple[Key, ...]:
+        """The Secrets that it makes or changes: their values are in no document."""
+        return tuple(step.key for step in self.steps if step.key.kind == "Secret" and step.action in ("create", "change"))
 
     @property
     def manifests(self) -> tuple[Object, ...]:
@@ -219,31 +228,28 @@ def from_document(document: Object) -> Plan:
     if document.get("version") != VERSION or document.get("kind") != "plan":
         raise UsageError("reading a plan", "it is not a plan of this version", "Make it again with `invoke plan`.")
     try:
-        return _from(document)
+        plan = _from(document)
     except (KeyError, TypeError, ValueError) as error:
         cause = f"somebody has edited it: {error!r}"
         raise UsageError("reading a plan", cause, "Make it again with `invoke plan`.") from error
+    if plan.hidden:
+        cause = f"it changes {', '.join(map(str, plan.hidden))}, whose values are not in the file"
+        raise UsageError("reading a plan", cause, "Run `invoke deploy` without a plan file.")
+    return plan
 
 
 def _from(document: Object) -> Plan:
     steps = tuple(_read_step(row) for row in rows(document, "steps"))
-    hidden = [s.key for s in steps if s.key.kind == "Secret" and s.action in ("create", "change")]
-    if hidden:
-        raise UsageError(
-            "reading a plan",
-            f"it changes {', '.join(map(str, hidden))}, whose values are not in the file",
-            "Run `invoke deploy` without a plan file.",
-        )
     origin = table(document, "origin")
-    migrations = tuple(Migration(text(m, "tag"), text(m, "hash"), tuple(_strings(m, "contracts"))) for m in rows(origin, "migrations"))
-    values = {k: v for k, v in origin.items() if k not in ("digests", "migrations", "target")}
+    migrations, met = migrations_in(origin, "migrations"), migrations_in(origin, "met")
+    values = {k: v for k, v in origin.items() if k not in ("digests", "migrations", "met", "target")}
     digests = {k: str(v) for k, v in table(origin, "digests").items()}
     return Plan(
-        Origin(**values, target=number(origin, "target"), digests=digests, migrations=migrations),  # type: ignore[arg-type]
+        Origin(**values, target=number(origin, "target"), digests=digests, migrations=migrations, met=met),  # type: ignore[arg-type]
         text(document, "cluster"),
         number(document, "base"),
         steps,
-        tuple(_strings(document, "problems")),
+        tuple(texts(document, "problems")),
         tuple(_read_key(row) for row in rows(document, "left_out")),
         number(document, "unfinished"),
         text(document, "unfinished_who"),
@@ -274,8 +280,3 @@ def _read_step(row: Object) -> Step:
 
 def _read_key(row: Object) -> Key:
     return Key(text(row, "kind"), text(row, "namespace"), text(row, "name"), text(row, "group"))
-
-
-def _strings(row: Object, name: str) -> list[str]:
-    found = row.get(name)
-    return [v for v in found if isinstance(v, str)] if isinstance(found, list) else []

@@ -9,8 +9,9 @@ from ops.cluster.client import Client
 from ops.cluster.facts import gather
 from ops.cluster.objects import Object
 from ops.cluster.plan import Origin, Plan, make_plan
+from ops.cluster.record import together
 from ops.cluster.render import Rendered, mark
-from ops.cluster.schema import migrations_of, together
+from ops.cluster.schema import migrations_of
 
 
 def plan_deploy(
@@ -39,5 +40,5 @@ def prepare(catalog: Catalog, client: Client, origin: Origin, objects: Sequence[
     wanted = [o for o in objects if not (o.get("kind") == "Secret" and "keys" in o)]
     stores = frozenset(store.image for store in catalog.stores.values())
     facts = gather(catalog, client, wanted, made_up)
-    met = together(*(r.migrations for r in (facts.last, *facts.trail) if r), origin.migrations)
-    return make_plan(replace(origin, migrations=met), facts, stores, rehearsal=client.target.rehearsal)
+    met = together(*(r.schema for r in (facts.last, *facts.trail) if r))
+    return make_plan(replace(origin, met=met), facts, stores, rehearsal=client.target.rehearsal)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Final, Literal
 
 from ops.cluster.client import MERGE, ApiError, Client
-from ops.cluster.objects import Json, Key, Object, annotations_of, key_of, labels_of, rows, table, text
+from ops.cluster.objects import Key, Object, annotations_of, key_of, labels_of, rows, table, text, texts
 
 TYPE: Final = "nextai-agent.com/record.v1"
 PREFIX: Final = "nextai-agent.com/record-"
@@ -55,16 +55,26 @@ class Header:
     wanted: str = ""  # fingerprint of the objects
     parts: int = 1
     keeps: tuple[str, ...] = ()  # the generated ConfigMaps (namespace/name) that a rollback to here needs
+    migrates: bool = True  # its own migrations may have been run
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A header with its body: objects without Secret data, digests, migrations, and which Secrets the objects had."""
+    """A header with its body: objects without Secret data, digests, and which Secrets the objects had.
+
+    `migrations` are those that its code knows, `met` those that the database may have had before it.
+    """
 
     header: Header
     objects: tuple[Object, ...]
     digests: Mapping[str, str] = field(default_factory=dict)
     migrations: tuple[Migration, ...] = ()
+    met: tuple[Migration, ...] = ()
+
+    @property
+    def schema(self) -> tuple[Migration, ...]:
+        """The migrations that the database may have after it."""
+        return together(self.met, self.migrations if self.header.migrates else ())
 
     @property
     def keys(self) -> set[Key]:
@@ -88,11 +98,18 @@ def load(client: Client, namespace: str, header: Header) -> Record:
         return base64.b64decode(text(secret, "data", "part"))
 
     document: Object = json.loads(gzip.decompress(b"".join(map(part, range(header.parts)))))
-    migrations = tuple(
-        Migration(text(m, "tag"), text(m, "hash"), tuple(c for c in _texts(m.get("contracts")))) for m in rows(document, "migrations")
-    )
     digests = {k: v for k, v in table(document, "digests").items() if isinstance(v, str)}
-    return Record(header, tuple(rows(document, "objects")), digests, migrations)
+    return Record(header, tuple(rows(document, "objects")), digests, migrations_in(document, "migrations"), migrations_in(document, "met"))
+
+
+def migrations_in(document: Object, name: str) -> tuple[Migration, ...]:
+    """Migrations as a record, or a plan, writes them down."""
+    return tuple(Migration(text(m, "tag"), text(m, "hash"), tuple(texts(m, "contracts"))) for m in rows(document, name))
+
+
+def together(*releases: Sequence[Migration]) -> tuple[Migration, ...]:
+    """The migrations of all these, each once."""
+    return tuple({m.hash: m for release in releases for m in release}.values())
 
 
 def write(client: Client, namespace: str, record: Record) -> Header:
@@ -100,7 +117,8 @@ def write(client: Client, namespace: str, record: Record) -> Header:
     body: Object = {
         "objects": [without_secrets(o) for o in record.objects],
         "digests": dict(record.digests),
-        "migrations": [{"tag": m.tag, "hash": m.hash, "contracts": list(m.contracts)} for m in record.migrations],
+        "migrations": [asdict(m) for m in record.migrations],
+        "met": [asdict(m) for m in record.met],
     }
     packed = gzip.compress(json.dumps(body, separators=(",", ":")).encode(), mtime=0)
     parts = [packed[i : i + PART_BYTES] for i in range(0, len(packed), PART_BYTES)]
@@ -191,7 +209,3 @@ def _header(item: Object) -> Header:
     values["keeps"] = tuple(k for k in values["keeps"].split(",") if k)
     known = {k: v for k, v in values.items() if k in Header.__slots__}
     return Header(**{**known, "outcome": labels_of(item)[OUTCOME]})
-
-
-def _texts(value: Json) -> list[str]:
-    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []

@@ -1,7 +1,7 @@
 """A change of an environment, from beginning to end: plan → lock → apply → watch → verify → record, and back when it fails."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ops.catalog.model import Catalog
@@ -14,7 +14,7 @@ from ops.cluster.objects import Key
 from ops.cluster.order import Phase
 from ops.cluster.plan import Plan, Step, generated_config_maps
 from ops.cluster.prepare import prepare
-from ops.cluster.record import Header, Migration, Record
+from ops.cluster.record import Header, Record, together
 from ops.cluster.rollback import origin_of
 from ops.cluster.schema import schema_hash, unsafe_behind
 from ops.cluster.watch import Notice, Tell
@@ -120,11 +120,12 @@ def _open(client: Client, plan: Plan, home: str, who: str) -> Header:
         record.stamp(client),
         version=origin.version,
         target=origin.target,
-        schema=schema_hash(origin.migrations),
+        schema=schema_hash(together(origin.met, origin.migrations)),
         wanted=plan.wanted,
         keeps=generated_config_maps(plan.manifests),
+        migrates=any(step.action != "unchanged" for step in _jobs(plan)),
     )
-    return record.write(client, home, Record(header, plan.manifests, origin.digests, origin.migrations))
+    return record.write(client, home, Record(header, plan.manifests, origin.digests, origin.migrations, origin.met))
 
 
 def _resumed(plan: Plan) -> str:
@@ -149,14 +150,15 @@ class _Change:
 def _go_back(change: _Change, header: Header, failure: Failure) -> Failure:
     """After a failure: the last good record again, if there is one. Returns what is to be raised."""
     client, plan, home = change.client, change.plan, change.home
+    header = replace(header, migrates=header.migrates and _migrated(client, plan))
     record.close(client, home, header, "failed", cause=failure.cause)
-    headers = record.history(client, home)
-    goal_header = record.last_good(headers)
+    goal_header = record.last_good(record.history(client, home))
     if goal_header is None:
         remedy = f"{failure.remedy} There is no earlier good record to go back to: what was applied is still there."
         return Failure(failure.doing, failure.cause, remedy)
     goal = record.load(client, home, goal_header)
-    unsafe = unsafe_behind(_met(change, headers), goal.migrations)
+    schema = together(plan.origin.met, plan.origin.migrations if header.migrates else ())
+    unsafe = unsafe_behind(schema, goal.migrations)
     if unsafe:
         cause = "\n".join([failure.cause, "Not rolled back: the former code cannot run on the new schema:", *unsafe])
         return Failure(failure.doing, cause, failure.remedy)
@@ -170,25 +172,23 @@ def _go_back(change: _Change, header: Header, failure: Failure) -> Failure:
     return RolledBack(failure.doing, cause, failure.remedy, code=Exit.ROLLED_BACK)
 
 
-def _met(change: _Change, headers: Sequence[Header]) -> Sequence[Migration]:
-    """The migrations that the database may have met: those of the plan, unless none of its Jobs came to be; and all before it."""
-    client, plan = change.client, change.plan
+def _jobs(plan: Plan) -> list[Step]:
+    return [step for step in plan.steps if step.phase is Phase.MIGRATION]
 
-    def there(step: Step) -> bool:
-        resource = client.by_key(step.key)
-        return step.action == "unchanged" or bool(resource and client.get(resource, step.key.namespace, step.key.name))
 
-    if any(there(step) for step in plan.steps if step.phase is Phase.MIGRATION):
-        return plan.origin.migrations
-    before = next((header for header in headers if header.number == plan.base), None)
-    return record.load(client, change.home, before).migrations if before else ()
+def _migrated(client: Client, plan: Plan) -> bool:
+    """Whether the plan's migrations may have been run: not where its Jobs never came to be. Also where nobody can say."""
+    try:
+        return any((kind := client.by_key(s.key)) and client.get(kind, s.key.namespace, s.key.name) for s in _jobs(plan))
+    except Failure:
+        return True
 
 
 def _restore(change: _Change, goal: Record, failed: Header) -> int:
     """Go back under the lock that is held already."""
     client, home = change.client, change.home
-    newest = record.load(client, home, failed)
-    back = prepare(change.catalog, client, origin_of(client, goal, newest), goal.objects)
+    back = prepare(change.catalog, client, origin_of(client, goal), goal.objects)
+    change.pace.check()
     header = _open(client, back, home, failed.who)
     try:
         apply_plan(client, back, change.pace)

@@ -23,17 +23,17 @@ def plan_rollback(catalog: Catalog, client: Client, *, to: int = 0) -> Plan:
     header = goal_of(headers, to)
     goal = record.load(client, home, header)
     newest = record.load(client, home, headers[-1])
-    unsafe = unsafe_behind(newest.migrations, goal.migrations)
+    unsafe = unsafe_behind(newest.schema, goal.migrations)
     if unsafe:
         raise Refused(
             f"going back to record {header.number}",
             "\n".join(["its code cannot run on the schema that is there now:", *unsafe]),
             "Go forward with a fix instead, or restore the database from its snapshot.",
         )
-    return prepare(catalog, client, origin_of(client, goal, newest), goal.objects)
+    return prepare(catalog, client, origin_of(client, goal), goal.objects)
 
 
-def origin_of(client: Client, goal: Record, newest: Record) -> Origin:
+def origin_of(client: Client, goal: Record) -> Origin:
     """Where a plan that restores `goal` comes from. The schema stays as it is: a rollback runs no migration."""
     header = goal.header
     return Origin(
@@ -44,7 +44,7 @@ def origin_of(client: Client, goal: Record, newest: Record) -> Origin:
         header.version,
         header.number,
         goal.digests,
-        newest.migrations,
+        goal.migrations,
     )
 
 

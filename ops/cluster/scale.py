@@ -26,7 +26,7 @@ def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most:
     if header is None:
         raise Refused(f"scaling {name}", "nothing has been deployed here", "Run `invoke deploy` first.")
     goal, newest = record.load(client, home, header), record.load(client, home, headers[-1])
-    unsafe = unsafe_behind(newest.migrations, goal.migrations)
+    unsafe = unsafe_behind(newest.schema, goal.migrations)
     if unsafe:
         cause = f"record {newest.header.number} did not end well, and the code of record {header.number} cannot run on its schema:"
         raise Refused(f"scaling {name}", "\n".join([cause, *unsafe]), "Go forward with a deploy first.")
@@ -39,7 +39,7 @@ def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most:
         header.commit,
         header.version,
         digests=goal.digests,
-        migrations=newest.migrations,
+        migrations=goal.migrations,
     )
     return prepare(catalog, client, origin, objects)
 

@@ -22,11 +22,6 @@ def schema_hash(migrations: Sequence[Migration]) -> str:
     return hashlib.sha256("\n".join(m.hash for m in migrations).encode()).hexdigest() if migrations else ""
 
 
-def together(*releases: Sequence[Migration]) -> tuple[Migration, ...]:
-    """The migrations that a database may have which met these releases, one after the other."""
-    return tuple({m.hash: m for release in releases for m in release}.values())
-
-
 def unsafe_behind(now: Sequence[Migration], then: Sequence[Migration]) -> list[str]:
     """Why a release that knew only `then` cannot run on a database that has `now`.
 

@@ -27,7 +27,7 @@ def _holds(wanted: Json, live: Json, owned: Object) -> bool:
     """Whether `owned` names just the fields of `wanted`, and `live` has the value of each."""
     members = {name: table(owned, name) for name in owned if name != "."}
     if not members:  # a value that is owned whole
-        return wanted == live
+        return _same(wanted, live)
     if isinstance(wanted, dict) and isinstance(live, dict):
         return members.keys() == {f"f:{name}" for name in wanted} and all(
             name in live and _holds(value, live[name], members[f"f:{name}"]) for name, value in wanted.items()
@@ -61,7 +61,12 @@ def _key(member: str) -> Object:
 
 def _has(item: Json, key: Object, *, defaults: bool = False) -> bool:
     """Whether an item has this key; with `defaults`, one that leaves out a part of it may have it."""
-    return isinstance(item, dict) and all(item[k] == v if k in item else defaults for k, v in key.items())
+    return isinstance(item, dict) and all(_same(item[k], v) if k in item else defaults for k, v in key.items())
+
+
+def _same(one: Json, other: Json) -> bool:
+    """Python takes true for 1, and 1.0 too; an API server does not."""
+    return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _values(wanted: list[Json], live: list[Json], members: Mapping[str, Object]) -> bool:

@@ -48,9 +48,12 @@ def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
     with connect(target) as client:
         decided = _planned(catalog, client, checkout)
         _show(decided, target)
+    if out and decided.hidden:
+        cause = f"it changes {', '.join(map(str, decided.hidden))}, and the values of Secrets are in no file"
+        raise Refused(f"writing the plan to {out}", cause, f"Run `invoke deploy --env {env}{' --testbed' * testbed}` without a plan file.")
     if out:
         Path(out).write_text(json.dumps(to_document(decided), indent=1), encoding="utf-8")
-        say(f"Wrote {out}: `invoke deploy --env {env} --plan {out}` applies exactly this.")
+        say(f"Wrote {out}: `invoke deploy --env {env}{' --testbed' * testbed} --plan {out}` applies exactly this.")
     if machine_readable():
         emit_json({"plan": to_document(decided)})
     return Exit.CHANGES if detailed_exitcode and not decided.empty else Exit.DONE

@@ -31,7 +31,7 @@ class Facts:
     shallow: bool
     nobody: str | None  # why git does not know who would release
     remote: str
-    push_addresses: tuple[str, ...]
+    addresses: tuple[str, ...]  # of the remote, to fetch from and to push to
     remote_error: str | None
     remote_head: str | None
     behind: int
@@ -90,7 +90,7 @@ def observe(root: Path, *, branch: str = "main", remote: str = "origin") -> Fact
         shallow=repo.git.rev_parse("--is-shallow-repository") == "true",
         nobody=_nobody(repo),
         remote=remote,
-        push_addresses=_push_addresses(repo, remote),
+        addresses=_addresses(repo, remote),
         remote_error=problem,
         remote_head=remote_head,
         behind=_behind(repo, head, remote_head),
@@ -160,13 +160,14 @@ def _nobody(repo: "Repo") -> str | None:
     return None
 
 
-def _push_addresses(repo: "Repo", remote: str) -> tuple[str, ...]:
-    """Where a push would go, as git's settings rewrite it; passwords are left out, since it is shown."""
+def _addresses(repo: "Repo", remote: str) -> tuple[str, ...]:
+    """Where a fetch and a push would go, as git's settings rewrite it; passwords are left out, since it is shown."""
     from git.util import remove_password_if_present
 
     if remote not in [r.name for r in repo.remotes]:
         return ()
-    return tuple(remove_password_if_present(str(repo.git.remote("get-url", "--push", "--all", remote)).splitlines()))
+    found = [str(repo.git.remote("get-url", *push, "--all", remote)).splitlines() for push in ((), ("--push",))]
+    return tuple(dict.fromkeys(remove_password_if_present([address for addresses in found for address in addresses])))
 
 
 def _changed(repo: "Repo") -> list[str]:

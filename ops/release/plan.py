@@ -65,10 +65,10 @@ def blockers(facts: Facts, tag: str) -> list[str]:
 
 
 def _elsewhere(facts: Facts) -> list[str]:
-    """Why this cannot be a rehearsal: where its push would leave this machine."""
-    change = f"git remote set-url --push {facts.remote} PATH, a bare repository here; or release without --testbed"
-    return [
-        f"a rehearsal stays on this machine, and {facts.remote} is pushed to {address}: {change}"
-        for address in facts.push_addresses
-        if not is_path(address)
-    ]
+    """Why this cannot be a rehearsal: where it would leave this machine, or not find again what it pushed."""
+    change = f"rehearse in a clone of its own, after git remote set-url {facts.remote} PATH, a bare repository here"
+    away = [address for address in facts.addresses if not is_path(address)]
+    reasons = [f"a rehearsal stays on this machine, and {facts.remote} is {address}: {change}" for address in away]
+    if not away and len(facts.addresses) > 1:
+        reasons.append(f"a rehearsal has one remote, and {facts.remote} is {' and '.join(facts.addresses)}: {change}")
+    return reasons

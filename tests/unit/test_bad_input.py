@@ -331,8 +331,8 @@ def answering() -> Iterator[tuple[str, dict[str, bytes]]]:
             self.send_response(200)
             self.send_header("Content-Length", str(len(body) + self.path.startswith("/short")))
             self.end_headers()
+            answers["token"] = self.headers.get("Authorization", "").encode()  # before the answer, after which it is looked at
             self.wfile.write(body)
-            answers["token"] = self.headers.get("Authorization", "").encode()
 
         def log_message(self, *_: object) -> None:
             pass

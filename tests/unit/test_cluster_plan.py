@@ -14,8 +14,8 @@ from ops.cluster.facts import Facts, Sight, Taken, has_field
 from ops.cluster.objects import Key, key_of
 from ops.cluster.order import Phase
 from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
-from ops.cluster.record import Header, Migration, Record
-from ops.cluster.schema import together, unsafe_behind
+from ops.cluster.record import Header, Migration, Record, together
+from ops.cluster.schema import unsafe_behind
 from ops.errors import UsageError
 
 ORIGIN = Origin("deploy", "staging", "2026-01-01T00:00:00Z", "c0ffee")
@@ -195,7 +195,9 @@ def test_a_plan_survives_being_written_down() -> None:
         last=last,
         history=(last.header,),
     )
-    origin = replace(ORIGIN, digests={"web": "sha256:1"}, migrations=(Migration("0000_a", "h", ("drops a table",)),))
+    origin = replace(
+        ORIGIN, digests={"web": "sha256:1"}, migrations=(Migration("0000_a", "h", ("drops a table",)),), met=(Migration("0000_b", "i"),)
+    )
     plan = make_plan(origin, found, STORES)
     assert from_document(json.loads(json.dumps(to_document(plan)))) == plan
 

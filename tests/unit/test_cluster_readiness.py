@@ -211,6 +211,12 @@ def test_a_missing_key_of_a_secret_is_a_failure_at_once() -> None:
     assert state == Failed("container web cannot be started: couldn't find key X")
 
 
+def test_a_kubelet_that_has_not_seen_a_config_map_yet_tries_again() -> None:
+    message = "failed to sync configmap cache: timed out waiting for the condition"
+    waiting = pod(status=container(state={"waiting": {"reason": "CreateContainerConfigError", "message": message}}))
+    assert isinstance(of_deployment(waiting), Waiting)
+
+
 def stateful_set(**status: Any) -> dict[str, Any]:
     metadata = {"name": "db", "namespace": "n", "uid": "s", "generation": 1}
     known = {"observedGeneration": 1, "replicas": 1, "updateRevision": "b", "currentRevision": "a"}

@@ -17,6 +17,7 @@ WEB: dict[str, Any] = {
     "metadata": {"name": "web", "namespace": "n", "labels": {"app": "web"}, "finalizers": ["a/b", "c/d"]},
     "spec": {
         "replicas": 2,
+        "one": 1,
         "selector": {"matchLabels": {"app": "web"}},
         "template": {
             "spec": {
@@ -75,6 +76,8 @@ def containers(manifest: dict[str, Any]) -> Any:
     [
         lambda m: m["spec"].update(replicas=3),
         lambda m: m["spec"].pop("replicas"),
+        lambda m: m["spec"].update(replicas=2.0),
+        lambda m: m["spec"].update(one=True),
         lambda m: m["spec"].update(paused=True),
         lambda m: m["spec"]["selector"]["matchLabels"].update(more="x"),
         lambda m: m["metadata"]["labels"].update(app="api"),
@@ -142,7 +145,7 @@ def test_only_an_apply_of_ours_in_this_version_counts(entry: dict[str, str]) -> 
     assert not unchanged(WEB, applied(WEB, **entry))
 
 
-scalars = st.booleans() | st.integers() | st.text(max_size=5)
+scalars = st.booleans() | st.integers(2) | st.text(max_size=5)
 names = st.text(alphabet="abc.:", min_size=1, max_size=3)  # none of KEYS and ATOMIC
 trees = st.recursive(scalars, lambda child: st.dictionaries(names, child, max_size=3), max_leaves=12)
 manifests = st.builds(

@@ -13,6 +13,8 @@ _CREATE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerEr
 _FINAL_PULL = re.compile(
     r"not found|manifest unknown|unauthorized|denied|forbidden|invalid reference|no match for platform|InvalidImageName", re.I
 )
+# The kubelet has not yet seen the ConfigMap or the Secret, and tries again: not that there is none.
+_PASSING = re.compile(r"failed to sync (configmap|secret) cache: timed out")
 _PLACING_SECONDS = 10
 _ROOM_SECONDS = 60  # while a pod leaves, which may make room
 _BINDING_SECONDS = 120  # while a volume is made
@@ -72,7 +74,7 @@ def _pull(pod: Object, status: Object, scene: Scene) -> Failed | None:
     age = scene.seconds_since(text(condition(pod, "PodScheduled"), "lastTransitionTime"))
     if reason in _PULL and (age > _PULLING_SECONDS or _FINAL_PULL.search(f"{reason} {message}")):
         return Failed(f"image {text(status, 'image')} cannot be pulled: {_innermost(message) or reason}")
-    if reason in _CREATE:
+    if reason in _CREATE and not _PASSING.search(message):
         return Failed(f"container {text(status, 'name')} cannot be started: {message or reason}")
     return None
 
