@@ -46,7 +46,10 @@ def forward(target: Target, namespace: str, resource: str, port: int) -> Iterato
     argv = (*kubectl(target), "port-forward", f"--namespace={namespace}", "--address=127.0.0.1", resource, f":{port}")
     # Into a file and not a pipe: a program that kubectl asks for credentials may hold a pipe open, and nobody reads it later.
     with tempfile.TemporaryFile() as said:
-        child = subprocess.Popen(argv, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+        try:
+            child = subprocess.Popen(argv, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+        except OSError as error:
+            raise Failure("starting kubectl", f"{argv[0]}: {error.strerror}", "Install a kubectl for this machine.") from error
         try:
             yield _port(child, said.fileno(), f"reaching {resource} in {namespace}", shlex.join(argv))
         finally:

@@ -142,6 +142,14 @@ def test_a_forward_that_says_nothing_ends_after_a_while(tmp_path: Path, monkeypa
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
+def test_a_kubectl_of_another_machine_is_told(tmp_path: Path) -> None:
+    (tmp_path / "kubectl").write_bytes(b"\x7fELF of another machine")
+    (tmp_path / "kubectl").chmod(0o755)
+    foreign = replace(TARGET, kubectl=tmp_path / "kubectl")
+    with pytest.raises(Failure, match="Exec format error"), kubectl.forward(foreign, "space", "pod/web", 8080):
+        pass
+
+
 def test_a_forward_that_ends_is_told_with_its_words_and_one_that_works_gives_its_port(tmp_path: Path) -> None:
     broken = program(tmp_path, "echo no such pod >&2; exit 1")
     with pytest.raises(Failure, match="no such pod"), kubectl.forward(replace(TARGET, kubectl=broken), "space", "pod/web", 8080):
