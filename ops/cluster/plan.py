@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final, Literal, get_args
 
-from ops.cluster import needs
+from ops.cluster import byhand, needs
 from ops.cluster.diff import Difference, differences, masked, quiet
 from ops.cluster.facts import Facts, Sight
 from ops.cluster.objects import Key, Object, at, key_of, number, rows, table, text, texts
@@ -17,6 +17,7 @@ from ops.errors import UsageError
 
 VERSION: Final = 1
 Action = Literal["create", "change", "replace", "unchanged", "delete"]
+_NEEDLESS: Final = "no record needs it any more"
 _GENERATED = re.compile(r"-[a-z0-9]{10}$")  # how kustomize ends the name of a generated ConfigMap
 
 
@@ -62,7 +63,8 @@ class Origin:
 class Plan:
     """Everything that applying will do. `base` is the newest record at that time; `unfinished` one that never came to its end.
 
-    `problems` are what forbids applying it; `left_out` are objects whose kind the cluster does not know.
+    `problems` are what forbids applying it; `left_out` are objects whose kind the cluster does not know; `warnings` are what
+    somebody did by hand and a deploy does not undo.
     """
 
     origin: Origin
@@ -77,6 +79,7 @@ class Plan:
     finishes: bool = False  # what the unfinished record wanted is what this plan wants
     last: int = 0  # the last good record
     unsettled: bool = False  # the newest record is not good: what it applied must still become ready
+    warnings: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Step, ...]:
@@ -110,8 +113,12 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     former = ran.union(*(r.keys for r in facts.trail))
     steps = [_step(sight, stores, ran, origin.kind) for sight in facts.sights]
     steps += [_removal(live, facts, former) for live in facts.others if _goes(live, origin.kind)]
-    steps.sort(key=lambda step: (step.phase, step.key))
+    steps = _without_sweeping(sorted(steps, key=lambda step: (step.phase, step.key)))
     problems = [f"{key_of(s.wanted)}: {s.refusal}" for s in facts.sights if s.refusal]
+    problems += [f"{key_of(s.live)}: {why}" for s in facts.sights if s.live and (why := byhand.leaving(s.live))]
+    changing = {step.key for step in steps if step.action != "unchanged"}
+    halted = {key_of(s.live): why for s in facts.sights if s.live and (why := byhand.halted(s.live, s.wanted))}
+    problems += [f"{key}: {why}" for key, why in halted.items() if key in changing]
     problems += facts.missing
     if not rehearsal:
         problems += [f"{key}: this cluster does not know the kind {key.kind}" for key in facts.unknown]
@@ -124,11 +131,19 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
         facts.unknown,
         last=facts.last.header.number if facts.last else 0,
         unsettled=bool(facts.trail),
+        warnings=tuple(f"{key}: {why}" for key, why in halted.items() if key not in changing),
     )
     cut = unfinished(facts.history)
     if cut is None:
         return plan
     return replace(plan, unfinished=cut.number, unfinished_who=cut.who, held=facts.held, finishes=plan.wanted == cut.wanted)
+
+
+def _without_sweeping(steps: list[Step]) -> list[Step]:
+    """What no record needs any more goes with the next change: to sweep alone would make a record, and with it another one superfluous."""
+    if any(step.action != "unchanged" and step.note != _NEEDLESS for step in steps):
+        return steps
+    return [replace(step, action="unchanged", note="goes with the next change") if step.note == _NEEDLESS else step for step in steps]
 
 
 def _step(sight: Sight, stores: Collection[str], ran: Collection[Key], kind: Kind) -> Step:
@@ -180,7 +195,7 @@ def _removal(live: Object, facts: Facts, former: Collection[Key]) -> Step:
     needed = _still_needed(key, facts)
     if key.kind == "ConfigMap" and (_GENERATED.search(key.name) or key not in former) and needed:
         return replace(step, action="unchanged", note=f"kept: {needed}")
-    return replace(step, note="was in the last deploy, is not in this one" if key in former else "no record needs it any more")
+    return replace(step, note="was in the last deploy, is not in this one" if key in former else _NEEDLESS)
 
 
 def _still_needed(key: Key, facts: Facts) -> str:
@@ -220,17 +235,23 @@ def to_document(plan: Plan) -> Object:
     for row, step in zip(rows(document, "steps"), plan.steps, strict=True):
         row["phase"] = step.phase.name.lower()
         row["manifest"] = None if step.manifest is None else masked(None, step.manifest)[1]
-    return {"version": VERSION, "kind": "plan", **document}
+    whole: Object = {"version": VERSION, "kind": "plan", **document}
+    return {**whole, "fingerprint": fingerprint(whole)}
 
 
 def from_document(document: Object) -> Plan:
-    """A plan that `to_document` made. Raises `UsageError` for another version, and for one whose Secrets must change."""
+    """A plan that `to_document` made. Raises `UsageError` for another version, for one that was edited, and for one whose Secrets change.
+
+    What is applied is what was shown: a changed manifest would bring along the differences of the former one.
+    """
     if document.get("version") != VERSION or document.get("kind") != "plan":
         raise UsageError("reading a plan", "it is not a plan of this version", "Make it again with `invoke plan`.")
+    if document.get("fingerprint") != fingerprint({k: v for k, v in document.items() if k != "fingerprint"}):
+        raise UsageError("reading a plan", "somebody has edited it", "Make it again with `invoke plan`.")
     try:
         plan = _from(document)
     except (KeyError, TypeError, ValueError) as error:
-        cause = f"somebody has edited it: {error!r}"
+        cause = f"it is not as this version writes it: {error!r}"
         raise UsageError("reading a plan", cause, "Make it again with `invoke plan`.") from error
     if plan.hidden:
         cause = f"it changes {', '.join(map(str, plan.hidden))}, whose values are not in the file"
@@ -257,6 +278,7 @@ def _from(document: Object) -> Plan:
         document.get("finishes") is True,
         number(document, "last"),
         document.get("unsettled") is True,
+        tuple(texts(document, "warnings")),
     )
 
 

@@ -67,6 +67,9 @@ def execute(
             if lock.lost:
                 raise
             raise _go_back(_Change(catalog, client, plan, pace), header, failure) from failure
+        except KeyboardInterrupt as interrupt:
+            left = f"interrupted: what was applied goes on in the cluster, and record {header.number} has no end"
+            raise KeyboardInterrupt(f"{left}; `invoke deploy` finishes it or takes its place, `invoke rollback` goes back") from interrupt
         record.close(client, home, header, "good")
         _tidy(client, home)
     return Result("done", header.number, len(plan.changes), _resumed(plan))
@@ -162,7 +165,7 @@ def _go_back(change: _Change, header: Header, failure: Failure) -> Failure:
     if unsafe:
         cause = "\n".join([failure.cause, "Not rolled back: the former code cannot run on the new schema:", *unsafe])
         return Failure(failure.doing, cause, failure.remedy)
-    change.pace.tell(Notice(plan.steps[0].key, "failed", f"{failure.cause}\ngoing back to record {goal_header.number}"))
+    change.pace.tell(Notice(Key("record", "", str(header.number)), "failed", f"going back to record {goal_header.number}"))
     try:
         number = _restore(change, goal, header)
     except Failure as second:

@@ -27,6 +27,8 @@ def plan_lines(plan: Plan, target: str) -> Iterator[str]:
         yield from _step_lines(step)
     for key in plan.left_out:
         yield f"! {key}: the cluster does not know this kind; left out"
+    for warning in plan.warnings:
+        yield f"! {warning}"
     for problem in plan.problems:
         yield f"✗ {problem}"
     yield summary(plan)
@@ -62,7 +64,7 @@ def history_rows(headers: Iterable[Header]) -> list[tuple[str, ...]]:
             header.kind + (f" → {header.target}" if header.target else ""),
             header.outcome,
             header.started,
-            header.commit[:_SHORT],
+            _commit(header),
             header.version,
             header.who,
             header.cause.splitlines()[0] if header.cause else "",
@@ -71,12 +73,17 @@ def history_rows(headers: Iterable[Header]) -> list[tuple[str, ...]]:
     ]
 
 
+def _commit(header: Header) -> str:
+    """The commit, with its + where the checkout had changes that it has not."""
+    return header.commit[:_SHORT] + ("+" if header.commit.endswith("+") else "")
+
+
 def last_line(last: Header | None, unfinished: Header | None, held: bool) -> str:
     """What was deployed last, and what is under way (`held`: its deploy holds the lock) or was cut off."""
     if unfinished:
         how = "is under way" if held else "never came to its end"
         return f"record {unfinished.number} ({unfinished.kind} by {unfinished.who}) {how}"
-    return f"record {last.number}, {last.kind} of {last.commit[:_SHORT]} by {last.who}, {last.started}" if last else "nothing deployed"
+    return f"record {last.number}, {last.kind} of {_commit(last)} by {last.who}, {last.started}" if last else "nothing deployed"
 
 
 def status_rows(rows: "Iterable[Row]") -> list[tuple[str, ...]]:

@@ -6,8 +6,9 @@ from functools import partial
 
 from ops.catalog.model import Catalog
 from ops.cluster import lock, record
+from ops.cluster.byhand import halted
 from ops.cluster.client import Client
-from ops.cluster.objects import OWNED, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
+from ops.cluster.objects import OWNED, WORKLOADS, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
 from ops.cluster.readiness import Done, Failed, Scene, Stuck, Waiting, judge
 from ops.cluster.record import Header
 from ops.cluster.watch import last_lines
@@ -53,14 +54,26 @@ def status(catalog: Catalog, client: Client) -> Status:
     owned = {n: [client.start(partial(client.find, r, n, labels=OWNED)) for r in kinds] for n in catalog.namespaces}
     other = {n: [client.start(partial(client.find, r, n)) for r in around] for n in catalog.namespaces}
     headers = record.history(client, catalog.namespaces[0])
+    good = record.last_good(headers)
+    wanted = client.start(partial(record.load, client, catalog.namespaces[0], good)) if good else None
     found: list[Row] = []
     for namespace in catalog.namespaces:
         pods, sets, claims, events = (pending.result() for pending in other[namespace])
         scene = Scene(client.now(), _EVER, pods, sets, claims, events)
         workloads = [o for pending in owned[namespace] for o in pending.result()]
         found += [_row(client, o, scene) for o in sorted(workloads, key=key_of)]
+    there = {(row.kind, row.namespace, row.name) for row in found}
+    gone = [_gone(o) for o in (wanted.result().objects if wanted else ()) if text(o, "kind") in WORKLOADS]
+    found += [row for row in gone if (row.kind, row.namespace, row.name) not in there]
     cut = record.unfinished(headers)
-    return Status(tuple(found), record.last_good(headers), cut, cut is not None and lock.held(client, catalog.namespaces[0]))
+    return Status(tuple(found), good, cut, cut is not None and lock.held(client, catalog.namespaces[0]))
+
+
+def _gone(manifest: Object) -> Row:
+    """A workload of the last good record as a row, for when it is not there any more."""
+    key = key_of(manifest)
+    wanted = number(manifest, "spec", "replicas", default=1)
+    return Row(key.kind, key.namespace, key.name, 0, wanted, (), 0, 0, "it is gone: the next deploy makes it again")
 
 
 def _row(client: Client, workload: Object, scene: Scene) -> Row:
@@ -90,6 +103,8 @@ def _pods(workload: Object, scene: Scene) -> list[Object]:
 
 
 def _why(client: Client, workload: Object, scene: Scene) -> tuple[str, tuple[str, ...]]:
+    if words := halted(workload):
+        return words, ()
     match judge(workload, scene):
         case Done():
             return "", ()

@@ -63,6 +63,8 @@ def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool)
     """Show the plan, ask, apply exactly that, watch it, and check the platform afterwards."""
     catalog, target = _target(env, testbed)
     given = _read(plan_file) if plan_file else None
+    if given and given.origin.environment != target.environment.name:
+        raise Refused("checking the plan", f"it is for {given.origin.environment}", f"Make one for {target.environment.name}.")
     checkout = None if given else ask(catalog, target)
     with connect(target) as client:
         decided = _planned(catalog, client, checkout) if checkout else given
@@ -91,7 +93,10 @@ def scale(service: str, replicas: int, env: str, *, testbed: bool, yes: bool, dr
     with _cluster(env, testbed) as (catalog, client, target):
         decided = plan_scale(catalog, client, service, least=replicas)
         _show(decided, target)
-        return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run)
+        code = _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run)
+    if decided.changes and not dry_run:
+        say("An autoscaler changes the pods when it next looks; `invoke status` shows them.")
+    return code
 
 
 def history(env: str, *, testbed: bool) -> int:

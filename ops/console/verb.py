@@ -4,6 +4,7 @@ import functools
 import inspect
 import os
 import re
+import signal
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -78,6 +79,7 @@ def guarded(work: Callable[[], int | None], doing: str = "running this command")
         error(failure)
         return failure.code
     except KeyboardInterrupt as interrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one, as `uv run` hands it on, has nothing left to end
         words = str(interrupt) or "interrupted"
         warn(f"\n{words}")
         answer_failed(Failure(doing, words, "Run it again.", code=Exit.INTERRUPTED))

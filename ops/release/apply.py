@@ -118,7 +118,7 @@ def _push(repo: "Repo", plan: Plan, commit: str, tag_object: str) -> None:
         if arrived:  # only the answer was lost
             return
         if arrived is False and error.status == 1:
-            cause = f"the remote refused, and neither {plan.branch} nor {plan.tag} has moved:\n{said(error)}"
+            cause = f"the remote refused, and nothing of this release is there:\n{said(error)}"
             raise Failure(doing, cause, f"If {plan.branch} moved meanwhile: git pull --ff-only, then run it again.") from error
         there = f"{plan.tag} is not there now" if arrived is False else f"whether {plan.tag} is there, the remote does not say"
         remedy = "Run it again when the remote answers: a release that arrived late is brought here, else it is made."

@@ -15,6 +15,7 @@ from ops.catalog import load
 from ops.cluster import checkout, client, connect
 from ops.cluster import verb as cluster
 from ops.cluster.objects import Object
+from ops.cluster.render import fingerprint
 from ops.cluster.rollback import goal_of
 from ops.cluster.target import Target
 from ops.command import Command, environment
@@ -225,12 +226,16 @@ def test_a_plan_file_that_is_no_plan_is_wrong_usage(tmp_path: Path) -> None:
         {"steps": [{"phase": "prune", "action": "explode"}]},
     ],
 )
-def test_a_plan_file_that_somebody_edited_is_wrong_usage(edit: dict[str, object], tmp_path: Path) -> None:
-    whole = {"version": 1, "kind": "plan", "origin": {"kind": "deploy", "environment": "staging", "made_at": "x"}}
-    (tmp_path / "plan").write_text(json.dumps(whole))
+def test_a_plan_file_of_another_shape_is_wrong_usage(edit: dict[str, object], tmp_path: Path) -> None:
+    whole: Object = {"version": 1, "kind": "plan", "origin": {"kind": "deploy", "environment": "staging", "made_at": "x"}}
+
+    def write(document: Object) -> None:
+        (tmp_path / "plan").write_text(json.dumps({**document, "fingerprint": fingerprint(document)}))
+
+    write(whole)
     assert cluster._read(str(tmp_path / "plan")).origin.environment == "staging"
-    (tmp_path / "plan").write_text(json.dumps({**whole, **edit}))
-    with pytest.raises(UsageError, match="edited"):
+    write({**whole, **json.loads(json.dumps(edit))})
+    with pytest.raises(UsageError, match="not as this version writes it"):
         cluster._read(str(tmp_path / "plan"))
 
 

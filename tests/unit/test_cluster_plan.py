@@ -114,20 +114,58 @@ def test_a_generated_config_map_stays_while_pods_or_a_record_need_it() -> None:
         spec={"template": {"spec": {"containers": [{"envFrom": [{"configMapRef": {"name": older["metadata"]["name"]}}]}]}}},
     )
     history = (good(1, keeps=(f"n/{old['metadata']['name']}",)).header,)
-    plan = make_plan(ORIGIN, facts(others=tuple(map(live, (old, older, oldest))), history=history, replica_sets=(reader,)), STORES)
+    others = tuple(map(live, (old, older, oldest)))
+    plan = make_plan(ORIGIN, facts(seen(config("new")), others=others, history=history, replica_sets=(reader,)), STORES)
     assert actions(plan) == {
+        "new": "create",
         old["metadata"]["name"]: "unchanged",
         older["metadata"]["name"]: "unchanged",
         oldest["metadata"]["name"]: "delete",
     }
-    assert {s.note for s in plan.steps} == {"kept: record 1 needs it", "kept: pods still read it", "no record needs it any more"}
+    assert {s.note for s in plan.steps} - {""} == {"kept: record 1 needs it", "kept: pods still read it", "no record needs it any more"}
+
+
+def test_what_no_record_needs_goes_with_a_change_and_makes_none_by_itself() -> None:
+    old = live(config("web-config-aaaaaaaaaa"))
+    alone = make_plan(ORIGIN, facts(others=(old,)), STORES)
+    assert alone.empty and alone.steps[0].note == "goes with the next change"
+    assert actions(make_plan(ORIGIN, facts(seen(config("new")), others=(old,)), STORES))["web-config-aaaaaaaaaa"] == "delete"
+
+
+def test_what_was_done_by_hand_and_stops_a_workload_is_told_and_forbids_its_change() -> None:
+    wanted = workload("Deployment", "web", "web@sha256:1")
+    paused, idle = live({**wanted, "spec": {**wanted["spec"], "paused": True}}), live({**wanted, "spec": {**wanted["spec"], "replicas": 0}})
+    for there, words in ((paused, "it is paused"), (idle, "it is scaled to 0 by hand")):
+        still = make_plan(ORIGIN, facts(Sight(wanted, there, there)), STORES)
+        assert still.empty and words in still.warnings[0] and still.problems == ()
+        newer = workload("Deployment", "web", "web@sha256:2")
+        after = {**there, "spec": {**there["spec"], "template": newer["spec"]["template"]}}
+        assert words in make_plan(ORIGIN, facts(Sight(newer, there, after)), STORES).problems[0]
+    two = workload("Deployment", "web", "web@sha256:1", replicas=2)
+    assert make_plan(ORIGIN, facts(Sight(two, idle, live(two))), STORES).problems == ()  # the manifest's number comes back
+
+
+def test_an_object_that_is_being_deleted_is_waited_for() -> None:
+    leaving = live(config("c"))
+    leaving["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["a/b"]}
+    problems = make_plan(ORIGIN, facts(Sight(config("c"), leaving, leaving)), STORES).problems
+    assert problems == ("ConfigMap n/c: it is being deleted (finalizers: a/b): plan again when it is gone",)
+
+
+def test_a_plan_that_somebody_edited_is_refused() -> None:
+    document = json.loads(json.dumps(to_document(make_plan(ORIGIN, facts(seen(config("c", a="1"), config("c", a="2"))), STORES))))
+    assert from_document(document).changes
+    document["steps"][0]["manifest"]["data"]["a"] = "3"
+    with pytest.raises(UsageError, match="somebody has edited it"):
+        from_document(document)
 
 
 def test_a_generated_config_map_goes_when_its_record_is_older_than_the_ten_that_are_kept() -> None:
     old = config("web-config-aaaaaaaaaa")
     history = tuple(good(n, keeps=("n/web-config-aaaaaaaaaa",) if n == 1 else ()).header for n in range(1, 11))
-    assert actions(make_plan(ORIGIN, facts(others=(live(old),), history=history), STORES)) == {"web-config-aaaaaaaaaa": "delete"}
-    assert actions(make_plan(ORIGIN, facts(others=(live(old),), history=history[:9]), STORES)) == {"web-config-aaaaaaaaaa": "unchanged"}
+    for headers, action in ((history, "delete"), (history[:9], "unchanged")):
+        plan = make_plan(ORIGIN, facts(seen(config("new")), others=(live(old),), history=headers), STORES)
+        assert actions(plan)["web-config-aaaaaaaaaa"] == action
 
 
 def test_a_job_runs_once_and_again_only_when_it_failed() -> None:

@@ -1,5 +1,6 @@
 """Deployment: every replica is of the newest revision and available."""
 
+from ops.cluster.byhand import halted
 from ops.cluster.objects import Object, annotations_of, number, owned_by, text
 from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting, condition
 from ops.cluster.readiness.workload import verdict
@@ -27,7 +28,14 @@ def judge(deployment: Object, scene: Scene) -> State:
     if ready >= wanted and replicas > updated:
         return Waiting(f"{replicas - updated} former pods to end")
     state = verdict(current, scene, ready, wanted)
-    if isinstance(state, Waiting) and text(condition(deployment, "Progressing"), "reason") == "ProgressDeadlineExceeded":
+    return _stalled(deployment, state) if isinstance(state, Waiting) else state
+
+
+def _stalled(deployment: Object, state: Waiting) -> State:
+    """Whether there is anything to wait for."""
+    if why := halted(deployment):
+        return Failed(why)
+    if text(condition(deployment, "Progressing"), "reason") == "ProgressDeadlineExceeded":
         return Failed(f"no progress within {number(deployment, 'spec', 'progressDeadlineSeconds', default=600)} s: {state.reason}")
     return state
 
