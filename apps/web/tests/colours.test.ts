@@ -39,6 +39,7 @@ test.each([
     ["accent", "paper"],
     ["accent", "wash"],
     ["on-accent", "accent"],
+    ["danger", "sheet"],
     ["danger", "danger-wash"],
   ] as const) {
     expect(contrast(colour(block, text), colour(block, ground)), `${text} on ${ground}`).toBeGreaterThanOrEqual(4.5);

@@ -1,21 +1,33 @@
 "use client";
 
 import { type FormEvent, type KeyboardEvent, useRef, useState } from "react";
-
-const LONGEST = 4000;
+import { refusal, room, tally } from "../session/draft.ts";
 
 /** Where a memory is written. Enter stores it, Shift and Enter begins a new line. */
 export function Composer({ onStore }: { onStore: (text: string) => Promise<boolean> }) {
   const [text, setText] = useState("");
   const [busy, setBusy] = useState(false);
+  // How often this text was refused; one that is too long stays refused until it is short enough.
+  const [refusals, setRefusals] = useState(0);
   const area = useRef<HTMLTextAreaElement>(null);
+  const left = tally(text);
+  const tooLong = room(text) < 0;
+  const problem = tooLong || refusals > 0 ? refusal(text) : "";
+
+  function write(now: string) {
+    setText(now);
+    if (room(now) >= 0) setRefusals(0);
+  }
 
   async function submit(event?: FormEvent) {
     event?.preventDefault();
-    const wanted = text.trim();
-    if (!wanted || busy) return area.current?.focus();
+    if (busy) return area.current?.focus();
+    if (refusal(text)) {
+      setRefusals(refusals + 1);
+      return area.current?.focus();
+    }
     setBusy(true);
-    if (await onStore(wanted)) setText("");
+    if (await onStore(text.trim())) setText("");
     setBusy(false);
     area.current?.focus();
   }
@@ -35,18 +47,28 @@ export function Composer({ onStore }: { onStore: (text: string) => Promise<boole
         ref={area}
         value={text}
         rows={2}
-        maxLength={LONGEST}
         placeholder="Mira prefers the window seat on trains"
-        aria-describedby="memory-hint"
+        aria-describedby="memory-problem memory-tally memory-hint"
+        aria-invalid={problem !== ""}
         enterKeyHint="send"
-        onChange={(event) => setText(event.target.value)}
+        onChange={(event) => write(event.target.value)}
         onKeyDown={onKey}
       />
+      {problem ? (
+        // A new element at each refusal: one that stays as it is would not be read out again.
+        <p className="problem" id="memory-problem" role="alert" key={refusals}>
+          {problem}
+        </p>
+      ) : null}
       <div className="composer-foot">
         <p className="hint" id="memory-hint">
           <kbd>Enter</kbd> stores, <kbd>Shift</kbd> + <kbd>Enter</kbd> starts a new line
         </p>
-        {text.length > LONGEST * 0.9 ? <span className="tally">{LONGEST - text.length} left</span> : null}
+        {left ? (
+          <span className={tooLong ? "tally over" : "tally"} id="memory-tally">
+            {left}
+          </span>
+        ) : null}
         <button className="button primary" type="submit" disabled={busy}>
           {busy ? "Storing…" : "Store"}
         </button>

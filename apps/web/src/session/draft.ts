@@ -1,0 +1,24 @@
+// A memory that is being written, by the rule of memory-service (services/memory-service/memory_service/routes.py): 1 to
+// 4000 characters, white space at the ends aside.
+
+const LONGEST = 4000;
+const NEAR = 400;
+
+/** How many characters there is room for; below 0, how many are too many. One is a code point, as for the service. */
+export function room(text: string): number {
+  return LONGEST - [...text.trim()].length;
+}
+
+/** What stands beside the field: nothing while the limit is far. */
+export function tally(text: string): string {
+  const left = room(text);
+  if (left >= NEAR) return "";
+  if (left >= 0) return `${left} left`;
+  return left === -1 ? "1 character too long" : `${-left} characters too long`;
+}
+
+/** Why it cannot be stored; empty where it can. No number that changes is in it: it is read out whenever it changes. */
+export function refusal(text: string): string {
+  if (!text.trim()) return "Write something first.";
+  return room(text) < 0 ? `Too long to store: a memory has at most ${LONGEST} characters. Nothing was cut off.` : "";
+}
