@@ -1,6 +1,6 @@
 "use client";
 
-import { useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import type { Memory } from "../session/memories.ts";
 
 type Props = { memory: Memory; onRemove: (memory: Memory) => Promise<void> };
@@ -26,6 +26,11 @@ export function MemoryItem({ memory, onRemove }: Props) {
     setAsking(false);
   }
 
+  function onKey(event: KeyboardEvent) {
+    // Escape is "Keep", until it is being deleted.
+    if (event.key === "Escape" && !busy) setAsking(false);
+  }
+
   const start = memory.text.length > 40 ? `${memory.text.slice(0, 40)}…` : memory.text;
   return (
     // Takes the focus of a "Show more" that went away.
@@ -37,10 +42,16 @@ export function MemoryItem({ memory, onRemove }: Props) {
         <span className="memory-actions">
           {asking ? (
             <>
-              <button className="button quiet" type="button" ref={keep} onClick={() => setAsking(false)}>
+              <button
+                className="button quiet"
+                type="button"
+                ref={keep}
+                onClick={() => setAsking(false)}
+                onKeyDown={onKey}
+              >
                 Keep
               </button>
-              <button className="button danger" type="button" disabled={busy} onClick={confirmed}>
+              <button className="button danger" type="button" disabled={busy} onClick={confirmed} onKeyDown={onKey}>
                 Delete for good
               </button>
             </>
