@@ -16,6 +16,7 @@ type Props = {
 
 /** Sign-in and sign-up: what this is on one side, the form on the other. */
 export function AccountPage({ action, title, lead, submit, fields, other, query }: Props) {
+  const notice = noticeIn(query);
   const typed = { email: text(query.email), name: text(query.name) };
   return (
     <div className="account">
@@ -34,16 +35,14 @@ export function AccountPage({ action, title, lead, submit, fields, other, query 
       </aside>
       <main id="content" className="account-main">
         <div className="account-box">
-          <h1>{title}</h1>
+          {/* biome-ignore lint/a11y/noAutofocus: who comes with a notice was led here (session/arrival.ts) */}
+          <h1 tabIndex={-1} autoFocus={notice !== undefined} aria-describedby={notice ? "notice" : undefined}>
+            {title}
+          </h1>
           <p className="lead">{lead}</p>
-          {query["signed-out"] ? (
-            <p className="notice" role="status">
-              You are signed out.
-            </p>
-          ) : null}
-          {query.expired ? (
-            <p className="notice" role="status">
-              Your session is over. Please sign in again.
+          {notice ? (
+            <p className="notice" id="notice" role="status">
+              {notice}
             </p>
           ) : null}
           <AccountForm action={action} submit={submit} fields={fields} typed={typed} problem={problemIn(query)} />
@@ -54,6 +53,12 @@ export function AccountPage({ action, title, lead, submit, fields, other, query 
       </main>
     </div>
   );
+}
+
+/** Why a person was led here. */
+function noticeIn(query: Query): string | undefined {
+  if (query["signed-out"]) return "You are signed out.";
+  return query.expired ? "Your session is over. Please sign in again." : undefined;
 }
 
 /** What a form that was sent without a script came back with. */

@@ -14,8 +14,8 @@ import { next, start, type View } from "../session/view.ts";
 import { Composer } from "./composer.tsx";
 import { MemoryItem } from "./memory-item.tsx";
 
-/** The page's whole content: store, search, list, delete. */
-export function Memories() {
+/** The page's whole content: store, search, list, delete. `arrived`: just now, by signing in. */
+export function Memories({ arrived }: { arrived: boolean }) {
   const [{ view, question, typed, said }, dispatch] = useReducer(next, start);
   const [problem, setProblem] = useState("");
   const heading = useRef<HTMLHeadingElement>(null);
@@ -91,7 +91,10 @@ export function Memories() {
 
   return (
     <>
-      <h1 className="page-title">Memories</h1>
+      {/* biome-ignore lint/a11y/noAutofocus: only for who was led here (session/arrival.ts) */}
+      <h1 className="page-title" tabIndex={-1} autoFocus={arrived}>
+        Memories
+      </h1>
       <p className="lead">Write down what you want to keep. Ask for it later in your own words.</p>
       <Composer onStore={store} />
       {problem ? (

@@ -1,7 +1,9 @@
 import type { Metadata } from "next";
+import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 import { Mark } from "../../components/mark.tsx";
 import { Memories } from "../../components/memories.tsx";
+import { fromAccountForm } from "../../session/arrival.ts";
 import { currentPerson } from "../../session/person.ts";
 
 export const metadata: Metadata = { title: "Memories" };
@@ -9,6 +11,7 @@ export const metadata: Metadata = { title: "Memories" };
 export default async function MemoriesPage() {
   const person = await currentPerson();
   if (!person) redirect("/sign-in");
+  const arrived = fromAccountForm((await headers()).get("referer"));
   return (
     <>
       <header className="bar">
@@ -27,7 +30,7 @@ export default async function MemoriesPage() {
         </div>
       </header>
       <main id="content" className="page">
-        <Memories />
+        <Memories arrived={arrived} />
       </main>
     </>
   );
