@@ -53,11 +53,25 @@ def test_a_deleted_memory_is_gone(visitor: Visitor, person: Person) -> None:
     visit.store(CAKE)
     visit.page.get_by_role("button", name=re.compile("^Delete: The bakery")).click()
     expect(visit.page.get_by_role("button", name="Keep")).to_be_focused()
+    visit.page.keyboard.press("Escape")
+    expect(visit.page.get_by_role("button", name=re.compile("^Delete: The bakery"))).to_be_focused()
+    visit.page.keyboard.press("Enter")
     visit.page.get_by_role("button", name="Delete for good").click()
     expect(visit.page.get_by_role("status")).to_have_text("Memory deleted")
     visit.page.reload()
     visit.arrive()
     expect(visit.page.get_by_role("listitem")).to_have_text([re.compile(re.escape(CAKE))])
+
+
+def test_what_is_too_long_is_kept_and_not_stored(visitor: Visitor, person: Person) -> None:
+    visit = visitor()
+    visit.sign_up(person)
+    field = visit.page.get_by_label("New memory")
+    field.fill("x" * 4100)
+    expect(visit.page.get_by_text("100 characters too long")).to_be_visible()
+    visit.page.get_by_role("button", name="Store").click()
+    expect(visit.page.get_by_role("alert").filter(has_text="Too long to store")).to_be_visible()
+    expect(field).to_have_value("x" * 4100)
 
 
 def test_a_wrong_password_is_said_and_nothing_typed_is_lost(visitor: Visitor, person: Person) -> None:
@@ -115,8 +129,8 @@ def test_sign_up_store_and_search_by_keyboard_alone(visitor: Visitor, person: Pe
     keyboard.press("Enter")
     visit.arrive()
 
-    for _ in range(3):  # skip link, sign out, new memory
-        keyboard.press("Tab")
+    expect(visit.page.get_by_role("heading", name="Memories", exact=True)).to_be_focused()  # what comes next is the new memory
+    keyboard.press("Tab")
     expect(visit.page.get_by_label("New memory")).to_be_focused()
     keyboard.type("Two lines:")
     keyboard.press("Shift+Enter")
