@@ -50,7 +50,7 @@ def start(catalog: Catalog, home: State) -> None:
     Raises `Failure` with the last log lines of the container that does not come up; then nothing of it runs.
     """
     if not any(seen.status == "running" for seen in look(catalog, home)):
-        require_free(plan.ports(catalog))
+        require_free(plan.ports(catalog), home)
     setting = setting_of(catalog, home)
     _keep_password(catalog, home, setting)
     images = _images(catalog)

@@ -62,7 +62,7 @@ def start(catalog: Catalog, home: State) -> Platform:
     """
     if count := clear(home):
         say(f"ended {count} processes that an earlier run had left behind")
-    require_free(plan.ports(catalog))
+    require_free(plan.ports(catalog), home)
     setting = setting_of(catalog, home)
     with Progress() as progress:
         built = stacks.build(catalog, home, lambda name, what, done: progress.update(name, what, done=done))

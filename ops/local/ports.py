@@ -9,13 +9,29 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.errors import Failure
+from ops.local import state
+from ops.local.state import State
 
 
-def require_free(ports: Mapping[str, int]) -> None:
-    """Raise `Failure` naming every port that is taken, the service that wants it, and the process that holds it."""
-    taken = [f"port {port} (for {name}) is taken by {holder(port)}" for name, port in ports.items() if not free(port)]
+def require_free(ports: Mapping[str, int], home: State) -> None:
+    """Raise `Failure` naming every port that is taken, the service that wants it, and who holds it.
+
+    Who holds it is a process, or the platform of another checkout, whose state folder lies beside `home`.
+    """
+    taken: list[str] = []
+    ways: list[str] = []
+    for name, port in ports.items():
+        if free(port):
+            continue
+        pid = holder(port)
+        words = f"{_name(pid)} (pid {pid})" if pid else "a process that this user may not see"
+        checkout = state.owner(home, pid)
+        taken.append(f"port {port} (for {name}) is taken by {f'the platform of {checkout}: ' * bool(checkout)}{words}")
+        ways.append(f"run `invoke down` in {checkout}" if checkout else "end that process")
     if taken:
-        raise Failure("taking the platform's ports", "\n".join(taken), "End that process, or let it use another port; then run it again.")
+        way = " and ".join(dict.fromkeys(ways))
+        remedy = f"{way[0].upper()}{way[1:]}, or let the platform use other ports (`localPort` in platform.yaml); then run it again."
+        raise Failure("taking the platform's ports", "\n".join(taken), remedy)
 
 
 def free(port: int) -> bool:
@@ -31,10 +47,9 @@ def free(port: int) -> bool:
     return True
 
 
-def holder(port: int) -> str:
-    """The process that listens on a port, in words."""
-    pid = _pid_from_proc(port) if sys.platform == "linux" else _pid_from_lsof(port)
-    return f"{_name(pid)} (pid {pid})" if pid else "a process that this user may not see"
+def holder(port: int) -> int:
+    """The pid of the process that listens on a port; 0 where this user may not see it."""
+    return _pid_from_proc(port) if sys.platform == "linux" else _pid_from_lsof(port)
 
 
 def _pid_from_proc(port: int) -> int:

@@ -1,5 +1,6 @@
 """The folder with everything that the platform on this machine keeps: data, secrets, logs, what was built, what runs."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -56,6 +57,11 @@ class State:
     def record(self) -> Path:
         """What the supervisor runs."""
         return self.run / "record.json"
+
+    @property
+    def checkout(self) -> Path:
+        """The path of the checkout whose platform this is: the folder's own name is only a hash of it."""
+        return self.folder / "checkout.json"
 
     @property
     def lock(self) -> Path:
@@ -158,3 +164,28 @@ def read(state: State) -> Record | None:
         return Record(document["engine"], supervisor, document["address"], processes)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def keep_checkout(state: State, root: Path) -> None:
+    """Let other checkouts find out whose platform this is."""
+    write_private(state.checkout, json.dumps(str(root)))
+
+
+def owner(home: State, pid: int) -> str:
+    """The checkout whose platform runs this process, by the records in the state folders beside `home`; nothing where none does."""
+    with contextlib.suppress(OSError):  # the folder above may be closed to this user
+        for folder in home.folder.parent.iterdir():
+            record = read(State(folder)) if folder != home.folder else None
+            if record and any(who.pid == pid and who.alive for who in _everyone(record)):
+                return _checkout(State(folder))
+    return ""
+
+
+def _everyone(record: Record) -> list[Identity]:
+    return [record.supervisor, *(entry.identity for entry in record.processes.values())]
+
+
+def _checkout(state: State) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        return str(json.loads(state.checkout.read_text("utf-8")))
+    return f"the checkout whose state is in {state.folder}"

@@ -36,6 +36,7 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
     attend: Callable[[], None]
     with _ctrl_c_on_terminate(), _alone(home, "another `up` or `down` is at work; waiting for it"):
         state.opened(home)  # again: a `down --volumes` may have had the lock
+        state.keep_checkout(home, catalog.root)
         if record := current(catalog, home):
             return _runs_already(record, engine)
         choice = facts.choose(engine)
@@ -104,7 +105,7 @@ def _remove(catalog: Catalog, home: State) -> str:
         stopped = _stop(catalog, home, volumes=True)
         for part in (home.data, home.logs, home.run, home.build):
             shutil.rmtree(part, ignore_errors=True)
-        for file in (home.secrets, home.password):
+        for file in (home.secrets, home.password, home.checkout):
             file.unlink(missing_ok=True)
     return stopped
 

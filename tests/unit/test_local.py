@@ -218,8 +218,8 @@ def test_a_start_script_is_one_node_program(tmp_path: Path, script: str) -> None
         start_arguments(tmp_path / "package.json")
 
 
-def test_free_ports_are_free() -> None:
-    ports.require_free({})
+def test_free_ports_are_free(tmp_path: Path) -> None:
+    ports.require_free({}, state.State(tmp_path))
 
 
 def test_logs_are_followed_line_by_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

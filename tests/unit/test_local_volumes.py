@@ -59,7 +59,7 @@ class Engine:
             volumes=SimpleNamespace(list=lambda filters: self.listed("volumes", filters)),
         )
 
-    def require_free(self, _: object) -> None:
+    def require_free(self, *_: object) -> None:
         if self.found["containers"]:
             raise Failure("taking the platform's ports", "they are taken", "")
 

@@ -1,0 +1,73 @@
+"""What has ended on this machine: `status` and `up` say it, `logs` shows its words, and another checkout's platform is known."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ops import catalog as catalogue
+from ops.catalog import Catalog
+from ops.errors import Failure
+from ops.local import facts, ports, state
+from ops.local.process import Identity, identify
+from ops.local.state import Entry, Record, State
+
+Out = pytest.CaptureFixture[str]
+GONE = Identity(1, "another time")
+WHERE = "Logs: `invoke logs NAME --env local`"
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return catalogue.load()
+
+
+@pytest.fixture
+def home(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
+    """A state folder of its own on a machine without Docker."""
+    monkeypatch.setenv("NEXTAI_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(facts, "docker", lambda: facts.Answer(trouble="none"))
+    return state.opened(state.of(catalog.root))
+
+
+@pytest.fixture
+def supervisor() -> Iterator[subprocess.Popen[bytes]]:
+    child = subprocess.Popen(("sleep", "60"), start_new_session=True)
+    yield child
+    child.kill()
+    child.wait()
+
+
+def write(home: State, supervisor: subprocess.Popen[bytes], killed: str = "", engine: str = "embedded") -> None:
+    """A platform that runs, but for a job that is done and perhaps one service that was killed."""
+    own = identify(supervisor.pid)
+    entries = {"postgres": Entry(own, 15, "ready", 1), "migrate": Entry(GONE, 15, "done")}
+    entries["user-service"] = Entry(GONE if killed else own, 15, "ended" if killed else "ready", 2)
+    state.write(home, Record(engine, own, "http://localhost:1", entries))
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        yield squatter.getsockname()[1]
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_the_platform_of_another_checkout_is_named_with_the_remedy(tmp_path: Path, taken: int, alive: bool) -> None:
+    own, other = (state.opened(State(tmp_path / name)) for name in ("own", "other"))
+    state.keep_checkout(other, Path("/home/me/another checkout"))
+    holder = identify(os.getpid())
+    holder = holder if alive else replace(holder, started="another time")
+    state.write(other, Record("embedded", holder, "", {"postgres": Entry(holder, 15, "ready", taken)}))
+    with pytest.raises(Failure) as caught:
+        ports.require_free({"postgres": taken, "redis": taken}, own)
+    assert ("is taken by the platform of /home/me/another checkout" in caught.value.cause) is alive
+    assert (caught.value.remedy.count("Run `invoke down` in /home/me/another checkout") == 1) is alive
+    assert ("end that process" in caught.value.remedy.lower()) is not alive
+    assert "`localPort` in platform.yaml" in caught.value.remedy
