@@ -163,10 +163,18 @@ def _still(platform: Platform) -> bool:
     while not platform.events.empty():
         event = platform.events.get()
         if event["event"] == "ended":
-            say(_cause(event) + "\nThe others go on; `invoke down` and `invoke up` start it again.", "bold red")
+            say(_ended(event), "bold red")
         elif event["event"] == "gone":
             return False
     return True
+
+
+def _ended(event: Event) -> str:
+    """The last lines with their name, and the name again at the end: the others' lines go on below, and above."""
+    name = event["name"]
+    first, *lines = _cause(event).splitlines()
+    last = f"{name} has ended; the others go on: Ctrl-C and `invoke up` start everything again."
+    return "\n".join([first, *(f"{name} | {line}" for line in lines), last])
 
 
 def stop(home: State) -> int:

@@ -6,13 +6,14 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.errors import Failure
-from ops.local import facts, ports, state
+from ops.local import embedded, facts, ports, state
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, Record, State
 
@@ -71,3 +72,14 @@ def test_the_platform_of_another_checkout_is_named_with_the_remedy(tmp_path: Pat
     assert (caught.value.remedy.count("Run `invoke down` in /home/me/another checkout") == 1) is alive
     assert ("end that process" in caught.value.remedy.lower()) is not alive
     assert "`localPort` in platform.yaml" in caught.value.remedy
+
+
+def test_a_service_that_dies_in_the_foreground_is_named_at_the_end_too(capsys: Out) -> None:
+    events: SimpleQueue[embedded.Event] = SimpleQueue()
+    events.put({"event": "ended", "name": "user-service", "cause": "was killed by SIGKILL", "lines": ["a", "b"]})
+    platform = embedded.Platform(None, events)  # type: ignore[arg-type]
+    assert embedded._still(platform)
+    first, *lines, last = capsys.readouterr().out.splitlines()
+    assert first == "user-service was killed by SIGKILL; its last lines:"
+    assert lines == ["user-service | a", "user-service | b"]
+    assert last.startswith("user-service has ended; the others go on: ")
