@@ -72,13 +72,18 @@ def _short(error: BaseException) -> str:
     return text.splitlines()[0][:120] if text else type(error).__name__
 
 
+def check(forced: str | None) -> None:
+    """Raises `UsageError` for an engine that there is not."""
+    if forced not in (None, "compose", "embedded"):
+        raise UsageError("choosing the engine", f"there is no engine {forced!r}", "One of: compose, embedded.")
+
+
 def choose(forced: str | None) -> Choice:
     """Compose where a Docker Engine answers and its compose plugin is there, else embedded; or what was asked for.
 
     Raises `UsageError` for another name, `Failure` when compose was asked for and cannot be had.
     """
-    if forced not in (None, "compose", "embedded"):
-        raise UsageError("choosing the engine", f"there is no engine {forced!r}", "One of: compose, embedded.")
+    check(forced)
     if forced == "embedded":
         return Choice("embedded", "it was asked for")
     answer = docker()

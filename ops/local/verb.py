@@ -32,6 +32,7 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
 
     Finding that it runs already is success. Raises `Failure` when it does not come up; then nothing of it runs.
     """
+    facts.check(engine)
     home = state.opened(state.of(catalog.root))
     attend: Callable[[], None]
     with _ctrl_c_on_terminate(), _alone(home, "another `up` or `down` is at work; waiting for it"):

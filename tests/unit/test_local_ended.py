@@ -12,8 +12,8 @@ import pytest
 
 from ops import catalog as catalogue
 from ops.catalog import Catalog
-from ops.errors import Failure
-from ops.local import embedded, facts, ports, state
+from ops.errors import Failure, UsageError
+from ops.local import embedded, facts, ports, state, verb
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, Record, State
 
@@ -49,6 +49,15 @@ def write(home: State, supervisor: subprocess.Popen[bytes], killed: str = "", en
     entries = {"postgres": Entry(own, 15, "ready", 1), "migrate": Entry(GONE, 15, "done")}
     entries["user-service"] = Entry(GONE if killed else own, 15, "ended" if killed else "ready", 2)
     state.write(home, Record(engine, own, "http://localhost:1", entries))
+
+
+def test_an_engine_that_there_is_not_is_wrong_usage_before_anything_else(
+    catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home, supervisor)
+    monkeypatch.setattr(state, "opened", lambda _: pytest.fail("nothing is opened"))
+    with pytest.raises(UsageError, match="no engine 'foo'"):
+        verb.up(catalog, engine="foo", detach=True)
 
 
 @pytest.fixture
