@@ -217,6 +217,13 @@ def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, sinc
 
     if tail < 0:
         raise UsageError("reading --tail", f"{tail} is no number of lines", "Write 0 or more.")
+    catalog = load()
+    if not testbed and env in catalog.environments and catalog.environments[env].kind == "local":
+        from ops import local
+
+        if since:
+            raise UsageError("reading --since", "lines are not kept by their time on this machine", "Leave it out; --tail says how many.")
+        return local.logs(catalog, service, follow=follow, tail=tail)
     wanted = Wanted(tail, _seconds(since) if since else None, follow)
     with _cluster(env, testbed) as (catalog, client, _):
         for line in read(catalog, client, service, wanted):

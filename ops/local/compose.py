@@ -221,10 +221,31 @@ def _await_health(catalog: Catalog, home: State, trouble: str) -> None:
         time.sleep(0.2)
 
 
+def lines(catalog: Catalog, home: State, name: str, tail: int, follow: bool = False) -> Iterator[str]:
+    """The last `tail` lines that a container wrote, and with `follow` those that come until it ends.
+
+    Raises `Failure` where it has no container, or the engine stops answering.
+    """
+    with _client() as client:
+        found = _containers(client, catalog, home, name)
+        if not found:
+            raise Failure(f"reading the logs of {name}", "it has no container", "`invoke status --env local` shows what runs.")
+        rest = b""
+        for part in found[0].logs(stream=True, follow=follow, tail=tail):
+            *whole, rest = (rest + part).split(b"\n")
+            yield from (line.decode("utf-8", "replace").rstrip("\r") for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")
+
+
+def _containers(client: "DockerClient", catalog: Catalog, home: State, name: str) -> "list[Container]":
+    filters: dict[str, str | list[str] | bool] = {"label": [_label(catalog, home), f"{_SERVICE}={name}"]}
+    return client.containers.list(all=True, filters=filters)
+
+
 def _broken(catalog: Catalog, home: State, seen: Seen) -> Failure:
     with _client() as client:
-        filters: dict[str, str | list[str] | bool] = {"label": [_label(catalog, home), f"{_SERVICE}={seen.name}"]}
-        container = client.containers.list(all=True, filters=filters)[0]
+        container = _containers(client, catalog, home, seen.name)[0]
         lines = container.logs(tail=15).decode("utf-8", "replace").splitlines()
         refused = str(container.attrs["State"].get("Error") or "")  # why the engine could not start it
         checks = container.attrs["State"].get("Health", {}).get("Log") or []

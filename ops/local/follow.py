@@ -3,7 +3,8 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ops.console import say
@@ -58,3 +59,18 @@ def follow(files: Mapping[str, Path], going: Callable[[], bool], *, from_end: bo
         if not follower.show():
             time.sleep(0.1)  # files tell nobody that they grew; this is how `tail -f` does it without inotify
     follower.show()
+
+
+def lines(file: Path, tail: int, going: Callable[[], bool]) -> Iterator[str]:
+    """The last `tail` lines of a file, and those that come as long as `going()`."""
+    with file.open("rb") as source:
+        rest = b"".join(deque(source, maxlen=tail))
+        goes = True
+        while goes:
+            goes = going()  # asked before the file is read: what was written just before the end is shown too
+            *whole, rest = (rest + source.read()).split(b"\n")
+            yield from (line.decode("utf-8", "replace").rstrip("\r") for line in whole)
+            if goes and not whole:
+                time.sleep(0.1)  # as above
+    if rest:
+        yield rest.decode("utf-8", "replace")

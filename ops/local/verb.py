@@ -1,4 +1,4 @@
-"""`up`, `down` and `status` of the platform on this machine: which engine, then its story."""
+"""`up`, `down`, `status` and `logs` of the platform on this machine: which engine, then its story."""
 
 import contextlib
 import shutil
@@ -10,11 +10,14 @@ from types import FrameType
 
 from ops.catalog import Catalog
 from ops.config import local as config
-from ops.console import confirm, emit_json, machine_readable, say, table
-from ops.errors import Exit, Failure
+from ops.console import confirm, emit_json, emit_line, heard, machine_readable, say, table
+from ops.errors import Exit, Failure, UsageError
 from ops.local import embedded, facts, state
+from ops.local.follow import lines as followed
 from ops.local.state import Record, State
 from ops.secret import Secret
+
+_LOGS = "Logs: `invoke logs NAME --env local`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
             attend = partial(embedded.attend, catalog, home, platform)
         _announce(catalog, choice.engine)
     if detach:
+        say(_LOGS)
         return Exit.DONE
     say("Logs follow; Ctrl-C stops everything.")
     with _ctrl_c_on_terminate():
@@ -147,6 +151,42 @@ def rows_of(catalog: Catalog, home: State) -> list[Row]:
     return [Row(name, states[name], entry.identity.pid, entry.port) for name, entry in record.processes.items()]
 
 
+def logs(catalog: Catalog, name: str, *, follow: bool, tail: int) -> int:
+    """Show the last lines of a store, job or service, and with `follow` those that come until it ends.
+
+    Raises `UsageError` for a name that there is not, `Failure` for what has not run here.
+    """
+    known = [*catalog.stores, *catalog.jobs, *catalog.services]
+    if name not in known:
+        raise UsageError(f"looking for the logs of {name}", "no service, job or store has that name", f"One of: {', '.join(known)}.")
+    for line in _lines(catalog, state.of(catalog.root), name, tail, follow=follow):
+        if machine_readable():
+            emit_line({"name": name, "text": line})
+        else:
+            say(f"{name} | {line}")
+        if not heard():
+            break
+    return Exit.DONE
+
+
+def _lines(catalog: Catalog, home: State, name: str, tail: int, *, follow: bool = False) -> Iterator[str]:
+    """What it writes, from whichever engine ran it last: what has ended can be read too."""
+    record = state.read(home)
+    if record and record.engine == "compose":
+        from ops.local import compose
+
+        return compose.lines(catalog, home, name, tail, follow)
+    if not home.log(name).exists():
+        raise Failure(f"reading the logs of {name}", "it has not run on this machine", "`invoke up` starts it.")
+    return followed(home.log(name), tail, lambda: follow and writes(home, name))
+
+
+def writes(home: State, name: str) -> bool:
+    """Whether a process of the embedded engine runs, and may still write."""
+    record = embedded.running(home)
+    return record is not None and name in record.processes and record.processes[name].identity.alive
+
+
 def current(catalog: Catalog, home: State) -> Record | None:
     """The record of what runs: a live supervisor, or containers."""
     record = state.read(home)
@@ -175,6 +215,7 @@ def _runs_already(record: Record, engine: str | None) -> int:
         raise Failure("starting the platform", f"it runs already, on the {record.engine} engine", "Run `invoke down` first.")
     say(f"runs already on the {record.engine} engine: {record.address}")
     say("`invoke down` and `invoke up` take in changed code.")
+    say(_LOGS)
     if machine_readable():
         emit_json({"engine": record.engine, "address": record.address, "started": False})
     return Exit.DONE

@@ -1,5 +1,6 @@
 """What has ended on this machine: `status` and `up` say it, `logs` shows its words, and another checkout's platform is known."""
 
+import json
 import os
 import socket
 import subprocess
@@ -7,13 +8,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
+from types import SimpleNamespace
 
 import pytest
 
 from ops import catalog as catalogue
+from ops import local
 from ops.catalog import Catalog
-from ops.errors import Failure, UsageError
-from ops.local import embedded, facts, ports, state, verb
+from ops.cluster import verb as cluster
+from ops.console import use_json
+from ops.errors import Exit, Failure, UsageError
+from ops.local import embedded, facts, follow, ports, state, verb
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, Record, State
 
@@ -58,6 +63,70 @@ def test_an_engine_that_there_is_not_is_wrong_usage_before_anything_else(
     monkeypatch.setattr(state, "opened", lambda _: pytest.fail("nothing is opened"))
     with pytest.raises(UsageError, match="no engine 'foo'"):
         verb.up(catalog, engine="foo", detach=True)
+
+
+def test_logs_of_this_machine_are_the_end_of_the_file(catalog: Catalog, home: State, capsys: Out) -> None:
+    home.log("web").write_text("one\ntwo\nthree, and no line's end")
+    assert cluster.logs("web", "local", testbed=False, follow=False, tail=2, since="") == Exit.DONE
+    assert capsys.readouterr().out == "web | two\nweb | three, and no line's end\n"
+    assert local.logs(catalog, "web", follow=False, tail=0) == Exit.DONE
+    assert capsys.readouterr().out == ""
+    use_json(True)
+    try:
+        local.logs(catalog, "web", follow=False, tail=1)
+    finally:
+        use_json(False)
+    assert json.loads(capsys.readouterr().out) == {"version": 1, "name": "web", "text": "three, and no line's end"}
+
+
+def test_logs_are_followed_until_what_writes_them_ends(catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes]) -> None:
+    log = home.log("user-service")
+    log.write_text("before\nlast\n")
+    asked: list[bool] = []
+
+    def going() -> bool:
+        asked.append(True)
+        with log.open("a") as out:
+            out.write(f"half{len(asked)}" if len(asked) == 1 else " and half\nits last word\n")
+        return len(asked) < 2
+
+    assert list(follow.lines(log, 1, going)) == ["last", "half1 and half", "its last word"]
+    write(home, supervisor)
+    assert verb.writes(home, "user-service")
+    write(home, supervisor, killed="user-service")
+    assert not verb.writes(home, "user-service")
+
+
+def test_logs_of_a_container_come_from_the_engine(
+    catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home, supervisor, engine="compose")
+    asked: list[dict[str, object]] = []
+
+    def logs(**options: object) -> Iterator[bytes]:
+        asked.append(options)
+        yield from (b"one\ntw", b"o\n", b"three")
+
+    client = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: [SimpleNamespace(logs=logs)]), close=lambda: None)
+    monkeypatch.setattr("docker.DockerClient", lambda **_: client)
+    assert verb.logs(catalog, "web", follow=True, tail=5) == Exit.DONE
+    assert capsys.readouterr().out == "web | one\nweb | two\nweb | three\n"
+    assert asked == [{"stream": True, "follow": True, "tail": 5}]
+
+
+@pytest.mark.parametrize(
+    ("name", "since", "said"),
+    [("nothing-like-it", "", "One of: postgres, "), ("web", "10m", "--tail")],
+)
+def test_wrong_words_for_the_logs_of_this_machine(home: State, name: str, since: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        cluster.logs(name, "local", testbed=False, follow=False, tail=5, since=since)
+    assert said in caught.value.remedy
+
+
+def test_logs_of_what_never_ran_here(catalog: Catalog, home: State) -> None:
+    with pytest.raises(Failure, match="has not run on this machine"):
+        verb.logs(catalog, "web", follow=False, tail=5)
 
 
 @pytest.fixture
