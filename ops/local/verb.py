@@ -17,6 +17,7 @@ from ops.local.follow import lines as followed
 from ops.local.state import Record, State
 from ops.secret import Secret
 
+_LAST = 15  # lines of what has ended
 _LOGS = "Logs: `invoke logs NAME --env local`"
 
 
@@ -29,11 +30,19 @@ class Row:
     pid: int
     port: int
 
+    @property
+    def trouble(self) -> str:
+        """How it is in words, where that is not well; the empty string otherwise."""
+        if self.state.startswith("ended"):
+            return f"{self.name} has {self.state}"
+        return f"{self.name} is {self.state}" if self.state == "unhealthy" else ""
+
 
 def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int:
     """Start the platform, print the page's address, and show its logs until Ctrl-C stops it; with `detach`, return instead.
 
-    Finding that it runs already is success. Raises `Failure` when it does not come up; then nothing of it runs.
+    Finding that all of it runs already is success; where something has ended, everything is started again, on the engine that it ran on.
+    Raises `UsageError` for an engine that there is not, `Failure` when it does not come up; then nothing of it runs.
     """
     facts.check(engine)
     home = state.opened(state.of(catalog.root))
@@ -41,10 +50,15 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
     with _ctrl_c_on_terminate(), _alone(home, "another `up` or `down` is at work; waiting for it"):
         state.opened(home)  # again: a `down --volumes` may have had the lock
         state.keep_checkout(home, catalog.root)
-        if record := current(catalog, home):
-            return _runs_already(record, engine)
-        choice = facts.choose(engine)
-        say(f"engine: {choice.engine} ({choice.why})")
+        record = current(catalog, home)
+        if record:
+            _refuse_another(record, engine)
+            if not (trouble := _trouble(rows_of(catalog, home))):
+                return _runs_already(record)
+            say(f"{trouble}: starting everything again; the data stays")
+            _stop(catalog, home, volumes=False)
+        choice = facts.choose(record.engine if record else engine)
+        say(f"engine: {choice.engine} ({'as before' if record else choice.why})")
         if choice.engine == "compose":
             from ops.local import compose
 
@@ -116,12 +130,14 @@ def _remove(catalog: Catalog, home: State) -> str:
 
 
 def status(catalog: Catalog) -> int:
-    """Show what runs: a row for each store, job and service."""
+    """Show what runs: a row for each store, job and service, and the last lines of what has ended. Exit 1 where something has."""
     home = state.of(catalog.root)
     record = current(catalog, home)
     rows = rows_of(catalog, home)
+    trouble = _trouble(rows)
+    last = {row.name: list(_lines(catalog, home, row.name, _LAST)) if row.trouble else [] for row in rows}
     if machine_readable():
-        found = [{"name": r.name, "state": r.state, "pid": r.pid, "port": r.port} for r in rows]
+        found = [{"name": r.name, "state": r.state, "pid": r.pid, "port": r.port, "log": last[r.name]} for r in rows]
         emit_json(
             {
                 "environment": "local",
@@ -135,7 +151,13 @@ def status(catalog: Catalog) -> int:
     else:
         say(f"engine: {record.engine}, address: {record.address or 'not ready yet'}")
         table(("name", "state", "pid", "port"), [(r.name, r.state, str(r.pid or ""), str(r.port or "")) for r in rows])
-    return Exit.DONE
+        for name, lines in last.items():
+            for line in lines:
+                say(f"{name} | {line}")
+        if trouble:
+            say(f"{trouble}: `invoke up` starts everything again; the data stays.")
+        say(_LOGS)
+    return Exit.FAILED if trouble else Exit.DONE
 
 
 def rows_of(catalog: Catalog, home: State) -> list[Row]:
@@ -210,9 +232,16 @@ def variables(catalog: Catalog, name: str) -> Mapping[str, Secret]:
     return config.environment(catalog, name, embedded.setting_of(catalog, home))
 
 
-def _runs_already(record: Record, engine: str | None) -> int:
+def _refuse_another(record: Record, engine: str | None) -> None:
     if engine and engine != record.engine:
         raise Failure("starting the platform", f"it runs already, on the {record.engine} engine", "Run `invoke down` first.")
+
+
+def _trouble(rows: list[Row]) -> str:
+    return ", ".join(row.trouble for row in rows if row.trouble)
+
+
+def _runs_already(record: Record) -> int:
     say(f"runs already on the {record.engine} engine: {record.address}")
     say("`invoke down` and `invoke up` take in changed code.")
     say(_LOGS)

@@ -352,10 +352,23 @@ def test_a_service_that_dies_later_is_told_and_the_others_stay(platform: Platfor
     assert "echo | told to die" in seen
     assert not _refuses(platform.ports["postgres"])
     code, text = platform.run("status")
-    assert code == 0
-    assert "ended" in text
+    assert code == 1
+    assert "echo | told to die" in text
     child.send_signal(signal.SIGINT)
     assert child.wait(30) == 0
+
+
+def test_up_starts_everything_again_after_a_service_was_killed(platform: Platform) -> None:
+    platform.up()
+    before = platform.pids()
+    os.kill(before["echo"], signal.SIGKILL)
+    until(lambda: platform.run("status")[0] == 1, "the end is seen")
+    code, text = platform.run("up", "engine=embedded", "detach")
+    assert code == 0, text
+    assert "echo has ended: starting everything again" in text
+    assert platform.ask("/health") == "ok"
+    assert not any(alive(pid) for pid in before.values())
+    assert platform.run("status")[0] == 0
 
 
 def test_a_local_override_wins_and_a_wrong_line_is_named(platform: Platform) -> None:

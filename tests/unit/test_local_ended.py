@@ -18,7 +18,7 @@ from ops.catalog import Catalog
 from ops.cluster import verb as cluster
 from ops.console import use_json
 from ops.errors import Exit, Failure, UsageError
-from ops.local import embedded, facts, follow, ports, state, verb
+from ops.local import compose, embedded, facts, follow, ports, state, verb
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, Record, State
 
@@ -51,9 +51,87 @@ def supervisor() -> Iterator[subprocess.Popen[bytes]]:
 def write(home: State, supervisor: subprocess.Popen[bytes], killed: str = "", engine: str = "embedded") -> None:
     """A platform that runs, but for a job that is done and perhaps one service that was killed."""
     own = identify(supervisor.pid)
-    entries = {"postgres": Entry(own, 15, "ready", 1), "migrate": Entry(GONE, 15, "done")}
+    entries = {"postgres": Entry(own, 15, "ready", 1), "db-migrate": Entry(GONE, 15, "done")}
     entries["user-service"] = Entry(GONE if killed else own, 15, "ended" if killed else "ready", 2)
     state.write(home, Record(engine, own, "http://localhost:1", entries))
+
+
+def test_status_of_what_runs_is_good_and_says_where_to_look(
+    catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out
+) -> None:
+    write(home, supervisor)
+    assert verb.status(catalog) == Exit.DONE
+    assert WHERE in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_status_fails_where_something_has_ended_with_its_last_lines_and_the_remedy(
+    catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out, as_json: bool
+) -> None:
+    write(home, supervisor, killed="user-service")
+    home.log("user-service").write_text("first\nout of memory\n")
+    use_json(as_json)
+    try:
+        assert verb.status(catalog) == Exit.FAILED
+    finally:
+        use_json(False)
+    out = capsys.readouterr().out
+    if as_json:
+        logs = {row["name"]: row["log"] for row in json.loads(out)["processes"]}
+        assert logs == {"postgres": [], "db-migrate": [], "user-service": ["first", "out of memory"]}
+        return
+    assert "user-service | out of memory\n" in out
+    assert "user-service has ended: `invoke up` starts everything again; the data stays.\n" in out
+    assert "db-migrate has ended" not in out
+
+
+def test_status_fails_where_a_container_is_unhealthy_or_ended(
+    catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home, supervisor, engine="compose")
+    seen = [
+        compose.Seen("redis", "exited", "", 137, 1),
+        compose.Seen("db-migrate", "exited", "", 0, 0),
+        compose.Seen("web", "running", "unhealthy", 0, 2),
+    ]
+    monkeypatch.setattr(compose, "look", lambda *_: seen)
+    monkeypatch.setattr(compose, "lines", lambda _c, _h, name, *_: iter([f"last of {name}"]))
+    assert verb.status(catalog) == Exit.FAILED
+    out = capsys.readouterr().out
+    assert "redis | last of redis\n" in out
+    assert "web | last of web\n" in out
+    assert "redis has ended with exit code 137, web is unhealthy: `invoke up`" in out
+
+
+def test_up_starts_everything_again_where_something_has_ended(
+    catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home, supervisor, killed="user-service")
+    (home.data / "kept").touch()
+    began: list[bool] = []
+    monkeypatch.setattr(verb.embedded, "start", lambda *_: began.append(identify(supervisor.pid).alive))
+    assert verb.up(catalog, detach=True) == Exit.DONE
+    assert began == [False]  # what ran was stopped before
+    assert (home.data / "kept").exists()
+    out = capsys.readouterr().out
+    assert "user-service has ended: starting everything again; the data stays\n" in out
+    assert "runs already" not in out
+    assert WHERE in out.splitlines()
+    assert str(catalog.root) in home.checkout.read_text()
+
+
+def test_up_does_not_change_the_engine_of_a_platform_that_has_lost_something(
+    catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home, supervisor, killed="user-service")
+    with pytest.raises(Failure, match="on the embedded engine"):
+        verb.up(catalog, engine="compose", detach=True)
+    assert identify(supervisor.pid).alive
+    monkeypatch.setattr(facts, "docker", lambda: facts.Answer("1"))  # a Docker engine has come up since
+    monkeypatch.setattr(facts, "here", lambda _: True)
+    monkeypatch.setattr(compose, "start", lambda *_: pytest.fail("the data is the other engine's"))
+    monkeypatch.setattr(verb.embedded, "start", lambda *_: None)
+    assert verb.up(catalog, detach=True) == Exit.DONE
 
 
 def test_an_engine_that_there_is_not_is_wrong_usage_before_anything_else(
