@@ -128,20 +128,23 @@ def _bases(wanted: Iterable[str], engine: Engine, client: "APIClient | None") ->
     pinned = [name for name in wanted if "@" in name]
     asked = [name for name in wanted if "@" not in name]
     found = [Base(name, name.partition("@")[2], name) for name in pinned]
-    remembered = _remembered(asked, engine)
+    remembered, causes = _remembered(asked, engine)
     for name in asked:
         if digest := remembered[name]:
             found.append(Base(name, digest, f"{name}@{digest}"))
         else:
-            found.append(_local_base(name, client))
+            found.append(_local_base(name, client, causes.get(name, "")))
     return found
 
 
-def _local_base(name: str, client: "APIClient | None") -> Base:
+def _local_base(name: str, client: "APIClient | None", cause: str) -> Base:
+    """What the engine has of a base image. `cause`: why its registry gave no digest, where that is known in this run."""
     digest, pinned = _inspect(client, name) if client else (None, False)
     if digest is None:
-        cause = f"{name}: neither its registry nor a Docker engine here has it"
-        raise Failure("resolving the base images", cause, f"Run `docker pull {name}` where its registry can be reached.")
+        registry = f"its registry did not give a digest{f' ({cause})' if cause else ''}"
+        here = "the engine here has not got it" if client else "no Docker engine answers here"
+        remedy = f"Run `docker pull {name}` where its registry can be reached."
+        raise Failure("resolving the base images", f"{name}: {registry}, and {here}", remedy)
     return Base(name, digest, f"{name}@{digest}" if pinned else name)
 
 
@@ -164,19 +167,22 @@ def _inspect(client: "APIClient", name: str) -> tuple[str | None, bool]:
     return str(image["Id"]), False
 
 
-def _remembered(names: list[str], engine: Engine) -> dict[str, str | None]:
-    """What the registries say of base images: from memory where that is fresh, else asked."""
+def _remembered(names: list[str], engine: Engine) -> tuple[dict[str, str | None], dict[str, str]]:
+    """What the registries say of base images: from memory where that is fresh, else asked; and why one that was asked gave no digest."""
     file = cache() / "images" / "bases.json"
     memory = _read_memory(file)
     now = time.time()
+    causes: dict[str, str] = {}
     fresh = {name: memory[name][1] for name in names if name in memory and 0 <= now - memory[name][0] < MEMORY_SECONDS}
     if unknown := [name for name in names if name not in fresh]:
         answers: dict[Reference, str | Failure | None] = digests([reference(name) for name in unknown], engine.docker_config)
         for name in unknown:
             answer = answers[reference(name)]
             fresh[name] = answer if isinstance(answer, str) else None
+            if not isinstance(answer, str):
+                causes[name] = answer.cause if answer else "it has no such tag"
         write_json(file, memory | {name: (now, fresh[name]) for name in unknown})
-    return fresh
+    return fresh, causes
 
 
 def _read_memory(file: Path) -> dict[str, tuple[float, str | None]]:

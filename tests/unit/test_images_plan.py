@@ -8,7 +8,7 @@ import pytest
 
 from ops import catalog
 from ops.errors import Failure, UsageError
-from ops.images import bake, record
+from ops.images import bake, facts, record
 from ops.images.facts import Facts
 from ops.images.key import key
 from ops.images.model import Base, Engine, Entry, Inputs, Planned
@@ -171,3 +171,27 @@ def test_an_engine_that_is_not_there_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(Failure, match=f"unix://{tmp_path}/none.sock does not answer"):
         connect(Engine(f"unix://{tmp_path}/none.sock"))
+
+
+@pytest.mark.parametrize("engine_answers", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [(Failure("asking", "it refused (401 Unauthorized)", ""), " (it refused (401 Unauthorized))"), (None, " (it has no such tag)")],
+)
+def test_a_base_that_nobody_has_is_told_as_far_as_it_was_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Failure | None, why: str, engine_answers: bool
+) -> None:
+    from docker.errors import ImageNotFound
+
+    class Client:
+        def inspect_image(self, name: str) -> None:
+            raise ImageNotFound(name)
+
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
+    monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked, answer))
+    client = Client() if engine_answers else None
+    engine = "the engine here has not got it" if engine_answers else "no Docker engine answers here"
+    for cause in (why, ""):  # the second time, the answer is remembered, and not why it was none
+        with pytest.raises(Failure) as caught:
+            facts._bases(["node:24"], Engine(registry="r"), client)  # type: ignore[arg-type]
+        assert caught.value.cause == f"node:24: its registry did not give a digest{cause}, and {engine}"
