@@ -53,6 +53,8 @@ def publish(engine: Engine, decided: BuildPlan) -> dict[str, str]:
 def affected(since: str) -> int:
     """Print the names, one a line."""
     names = reached(load(), since)
+    if not names:
+        say(f"nothing is affected since {since}")
     if machine_readable():
         emit_json({"since": since, "images": names})
         return 0

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from ops.catalog.model import Catalog, Database, Image, Job, Stack
+from ops.console import use_json
 from ops.errors import UsageError
 from ops.images import affected
+from ops.images import verb as images
 
 LOCK = """\
 lockfileVersion: '9.0'
@@ -132,3 +134,18 @@ def test_a_folder_that_is_no_clone_is_not_called_a_wrong_revision(catalog: Catal
 def test_an_unknown_revision_is_named(catalog: Catalog, revision: str) -> None:
     with pytest.raises(UsageError, match="is not a commit that git knows"):
         affected(catalog, revision)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_that_nothing_is_affected_is_said_to_people(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    monkeypatch.setattr(images, "load", lambda: None)
+    monkeypatch.setattr(images, "reached", lambda *_: [])
+    use_json(as_json)
+    try:
+        assert images.affected("v1") == 0
+    finally:
+        use_json(False)
+    said = capsys.readouterr()
+    assert (said.err if as_json else said.out) == "nothing is affected since v1\n"
