@@ -16,10 +16,12 @@ bytecode.keep()
 gc.set_threshold(100_000)  # a verb lives for seconds and its modules for all of them: looking for garbage is a tenth of its start
 
 ENV = "environment: staging, production, …"
+ANY_ENV = "local, or an environment with a cluster"
+SERVICE = "a service, job or store"
 YES = "do it without asking"
 DRY = "show what would be done, and do nothing"
 JSON = "one document for machines on standard output"
-TESTBED = "rehearse on the testbed of this machine"
+TESTBED = "on the testbed of this machine, in place of the environment's cluster"
 
 
 @verb(engine="compose or embedded; by default Docker Compose where a Docker engine answers", detach="return when it runs", json=JSON)
@@ -43,7 +45,7 @@ def down(_: Context, volumes: bool = False, yes: bool = False, json: bool = Fals
     service="name of an image; all of them without one",
     push="push to the registry",
     explain="say which file or argument made each miss",
-    testbed=TESTBED,
+    testbed="with the engine and the registry of the testbed of this machine",
     dry_run=DRY,
     json=JSON,
 )
@@ -62,7 +64,7 @@ def build(
     return images.build(service, push=push, explain=explain, testbed=testbed, dry_run=dry_run)
 
 
-@verb(since="Git revision to compare with", json=JSON)
+@verb(since="Git revision to compare with; origin/main without it", json=JSON)
 def affected(_: Context, since: str = "origin/main", json: bool = False) -> int | None:
     """List the images that changed since a revision."""
     from ops.images import verb as images
@@ -95,7 +97,7 @@ def deploy(
     return cluster.deploy(env, testbed=testbed, plan_file=plan, yes=yes, dry_run=dry_run)
 
 
-@verb(env=ENV, testbed=TESTBED, json=JSON)
+@verb(env=ANY_ENV, testbed=TESTBED, json=JSON)
 def status(_: Context, env: str, testbed: bool = False, json: bool = False) -> int | None:
     """Show each workload: wanted, ready, digest, restarts, and why it is not ready."""
     from ops.cluster import verb as cluster
@@ -123,23 +125,24 @@ def rollback(
 
 @verb(
     positional=("service",),
-    env=ENV,
+    service=SERVICE,
+    env=ANY_ENV,
     testbed=TESTBED,
     follow="go on as lines come",
     tail="lines from the end",
-    since="as 10m or 1h",
+    since="only what is younger, as 10m or 1h",
     json="a document a line",
 )
 def logs(
     _: Context, service: str, env: str, testbed: bool = False, follow: bool = False, tail: int = 100, since: str = "", json: bool = False
 ) -> int | None:
-    """Show the logs of all pods of a service."""
+    """Show what a service writes, in all its pods or on this machine."""
     from ops.cluster import verb as cluster
 
     return cluster.logs(service, env, testbed=testbed, follow=follow, tail=tail, since=since)
 
 
-@verb(positional=("service",), env=ENV, testbed=TESTBED, replicas="how many", yes=YES, dry_run=DRY, json=JSON)
+@verb(positional=("service",), service="a service or store", env=ENV, testbed=TESTBED, replicas="how many", yes=YES, dry_run=DRY, json=JSON)
 def scale(
     _: Context,
     service: str,
@@ -156,7 +159,7 @@ def scale(
     return cluster.scale(service, replicas, env, testbed=testbed, yes=yes, dry_run=dry_run)
 
 
-@verb(positional=("service",), env=ENV, testbed=TESTBED, image="image of the debug container")
+@verb(positional=("service",), service=SERVICE, env=ENV, testbed=TESTBED, image="image of the debug container")
 def shell(_: Context, service: str, env: str, testbed: bool = False, image: str = "debian:trixie-slim") -> int | None:
     """Open a shell beside a running pod of a service, in an ephemeral debug container."""
     from ops.cluster import verb as cluster
@@ -164,7 +167,7 @@ def shell(_: Context, service: str, env: str, testbed: bool = False, image: str 
     return cluster.shell(service, env, testbed=testbed, image=image)
 
 
-@verb(default=True, env="local, or an environment with a cluster", testbed=TESTBED, yes=YES, dry_run=DRY, json=JSON)
+@verb(default=True, env=ANY_ENV, testbed=TESTBED, yes=YES, dry_run=DRY, json=JSON)
 def migrate(
     _: Context, env: str = "local", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
@@ -174,7 +177,7 @@ def migrate(
     return database.migrate(env, testbed=testbed, yes=yes, dry_run=dry_run)
 
 
-@verb(name="status", env="local, or an environment with a cluster", testbed=TESTBED, json=JSON)
+@verb(called="status", env=ANY_ENV, testbed=TESTBED, json=JSON)
 def migrate_status(_: Context, env: str = "local", testbed: bool = False, json: bool = False) -> int | None:
     """List the migrations: applied, pending, edited."""
     from ops.database import verb as database
@@ -182,7 +185,7 @@ def migrate_status(_: Context, env: str = "local", testbed: bool = False, json: 
     return database.status(env, testbed=testbed)
 
 
-@verb(name="check", json=JSON)
+@verb(called="check", json=JSON)
 def migrate_check(_: Context, json: bool = False) -> int | None:
     """Check the migration files: journal, order, safety rules."""
     from ops.database import verb as database
@@ -190,7 +193,7 @@ def migrate_check(_: Context, json: bool = False) -> int | None:
     return database.check()
 
 
-@verb(name="generate", positional=("name",), json=JSON)
+@verb(called="generate", positional=("name",), name="what it does, in a few words joined by _: part of its file's name", json=JSON)
 def migrate_generate(_: Context, name: str, json: bool = False) -> int | None:
     """Make a migration from the changes of the Drizzle schema."""
     from ops.database import verb as database
@@ -229,7 +232,7 @@ def sync(_: Context, check: bool = False, json: bool = False) -> int | None:
 
 
 @verb(
-    name="up",
+    called="up",
     provider="native (Linux, root) or container (any machine with a Docker engine); by default native where it can run",
     json=JSON,
 )
@@ -240,7 +243,7 @@ def testbed_up(_: Context, provider: str = "", json: bool = False) -> int | None
     return testbed.up(provider)
 
 
-@verb(name="down", wipe="also remove images and volumes", json=JSON)
+@verb(called="down", wipe="also remove images and volumes", json=JSON)
 def testbed_down(_: Context, wipe: bool = False, json: bool = False) -> int | None:
     """Stop the testbed and leave nothing of it running."""
     from ops.testbed import verb as testbed
@@ -248,7 +251,7 @@ def testbed_down(_: Context, wipe: bool = False, json: bool = False) -> int | No
     return testbed.down(wipe=wipe)
 
 
-@verb(name="env", json=JSON)
+@verb(called="env", json=JSON)
 def testbed_env(_: Context, json: bool = False) -> int | None:
     """Print shell lines that point docker and kubectl to the testbed: eval "$(invoke testbed.env)"."""
     from ops.testbed import verb as testbed

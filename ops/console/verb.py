@@ -22,11 +22,12 @@ P = ParamSpec("P")
 
 
 def verb(
-    *, positional: tuple[str, ...] = (), repeated: tuple[str, ...] = (), default: bool = False, name: str | None = None, **help: str
+    *, positional: tuple[str, ...] = (), repeated: tuple[str, ...] = (), default: bool = False, called: str | None = None, **help: str
 ) -> Callable[[Callable[Concatenate[Context, P], int | None]], "Task[Callable[..., None]]"]:
     """An Invoke task from a function that returns an exit code (None is 0) and raises `Failure` for people to read.
 
-    `positional` arguments need no flag, `repeated` ones are lists; the keywords are the help of the arguments.
+    `positional` arguments need no flag, `repeated` ones are lists; `called` is the verb's name where it is not the function's.
+    The other keywords are the help of the arguments.
     """
 
     def decorate(function: Callable[Concatenate[Context, P], int | None]) -> "Task[Callable[..., None]]":
@@ -42,7 +43,7 @@ def verb(
             if code:
                 raise Leave(code=code)
 
-        made: Task[Callable[..., None]] = task(positional=positional, iterable=repeated, default=default, name=name, help=help)(body)
+        made: Task[Callable[..., None]] = task(positional=positional, iterable=repeated, default=default, name=called, help=help)(body)
         return made
 
     return decorate

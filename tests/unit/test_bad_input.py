@@ -437,3 +437,13 @@ def test_programs_keep_their_caches_elsewhere_when_the_home_folder_cannot_be_wri
     monkeypatch.setenv("GOPATH", "/mine")
     found = environment(command)
     assert found["XDG_CACHE_HOME"] == str(tmp_path / "cache" / "home" / "cache") and found["GOPATH"] == "/mine"
+
+
+def test_every_argument_of_every_verb_has_its_help() -> None:
+    import tasks
+
+    namespace = tasks.namespace
+    missing = [
+        f"{name} --{argument.name}" for name in namespace.task_names for argument in namespace[name].get_arguments() if not argument.help
+    ]
+    assert not missing
