@@ -98,18 +98,13 @@ def _listens(port: int) -> bool:
 
 
 def _engine() -> tuple[Finding, ...]:
-    import docker
-    from docker.errors import DockerException
+    from ops.local import facts
 
-    try:
-        client = docker.from_env(timeout=3)
-        version = client.version()["Version"]
-        client.close()
-    except (DockerException, OSError) as error:
-        cause = str(error).splitlines()[0][:120]
+    answer = facts.docker()
+    if answer.trouble:
         remedy = "Nothing to do: `invoke up` uses the embedded engine. For `invoke build`: start Docker, or `invoke testbed.up`."
-        return (Finding(ENGINE, "later", f"none answers: {cause}", remedy),)
-    return (Finding(ENGINE, "ok", str(version)),)
+        return (Finding(ENGINE, "later", answer.trouble, remedy),)
+    return (Finding(ENGINE, "ok", answer.version),)
 
 
 def _testbed() -> tuple[Finding, ...]:

@@ -54,9 +54,9 @@ def survey() -> tuple[Found | Missing, ...]:
         except Failure as failure:
             rows.append(Missing(name, failure.cause, failure.remedy))
             continue
-        later = spec.origin in ("go-module", "pnpm", "browser")
-        remedy = "Nothing to do: it is fetched or built when a verb first needs it." if later else spec.remedy
-        rows.append(Found(tool) if tool else Missing(name, _why_not(spec), remedy, later))
+        fetched = spec.origin in ("go-module", "pnpm", "browser")
+        remedy = "Nothing to do: it is fetched or built when a verb first needs it." if fetched else spec.remedy
+        rows.append(Found(tool) if tool else Missing(name, _why_not(spec), remedy, later=fetched or _not_installed(spec)))
     return tuple(rows)
 
 
@@ -171,7 +171,14 @@ def _go_module_here(spec: Spec) -> Tool | None:
     return gomodule.tool(pin, spec, go) if go and gomodule.built(pin, spec, go.version).exists() else None
 
 
+def _not_installed(spec: Spec) -> bool:
+    """Whether it comes with the workspace's packages, and nobody has installed those yet, as on a fresh clone."""
+    return spec.origin == "workspace" and not (ROOT / "node_modules" / ".modules.yaml").exists()
+
+
 def _why_not(spec: Spec) -> str:
+    if _not_installed(spec):
+        return "it is not installed yet: `invoke up` or `pnpm install` brings it"
     if spec.origin in ("go-module", "pnpm", "browser"):
         return "it is not built or fetched yet"
     others = [f"{path} ({version_of((str(path),), spec.ask, path) or 'does not start'})" for path in _candidates(spec)]

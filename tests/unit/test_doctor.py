@@ -1,10 +1,14 @@
 """`invoke doctor`: what is missing is missing only where something needs it."""
 
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 
 from ops import doctor
 from ops.catalog import load
 from ops.doctor import Finding
+from ops.tools.table import TABLE
 
 BUILDX = Finding("buildx", "missing", "it is not on this machine", "Install it.")
 
@@ -57,3 +61,25 @@ def test_the_testbeds_provider_is_said_and_why_not_another(
     (finding,) = doctor._testbed()
     assert finding.state == state
     assert said in finding.detail
+
+
+@pytest.mark.parametrize(("installed", "expected"), [(False, "later"), (True, "missing")])
+def test_what_up_installs_is_missing_only_where_it_was_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: bool, expected: doctor.State
+) -> None:
+    find = import_module("ops.tools.find")
+    monkeypatch.setattr(find, "ROOT", tmp_path)
+    monkeypatch.setattr(find, "TABLE", {name: TABLE[name] for name in ("biome", "node")})
+    if installed:
+        (tmp_path / "node_modules").mkdir()
+        (tmp_path / "node_modules" / ".modules.yaml").touch()
+    found = {finding.what: finding for finding in doctor._tools()}
+    assert found["biome"].state == expected
+    assert "`invoke up`" in found["biome"].remedy
+
+
+def test_an_engine_that_does_not_answer_is_said_as_up_says_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    (finding,) = doctor._engine()
+    assert finding.state == "later"
+    assert finding.detail == f"no Docker Engine answers at unix://{tmp_path}/none.sock (no such file or directory)"
