@@ -1,6 +1,6 @@
 """What somebody did by hand that no dry run shows: the fields are not the manifest's, and they decide whether it works."""
 
-from ops.cluster.objects import MANAGER, Object, at, key_of, number, rows, table, text, texts
+from ops.cluster.objects import Object, applied_fields, at, key_of, number, table, text, texts
 
 _SCALED = ("Deployment", "StatefulSet")
 
@@ -31,5 +31,4 @@ def halted(live: Object, wanted: Object | None = None) -> str:
 
 def _ours(live: Object) -> bool:
     """Whether the number of replicas is the manifest's."""
-    entries = [e for e in rows(live, "metadata", "managedFields") if e.get("manager") == MANAGER]
-    return any("f:replicas" in table(entry, "fieldsV1", "f:spec") for entry in entries)
+    return any("f:replicas" in table(entry, "fieldsV1", "f:spec") for entry in applied_fields(live))

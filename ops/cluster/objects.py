@@ -92,6 +92,17 @@ def annotations_of(manifest: Object) -> dict[str, str]:
     return {k: v for k, v in table(manifest, "metadata", "annotations").items() if isinstance(v, str)}
 
 
+def condition(manifest: Object, kind: str) -> Object:
+    """A condition of an object's status, or an empty mapping."""
+    return next((c for c in rows(manifest, "status", "conditions") if text(c, "type") == kind), {})
+
+
+def applied_fields(live: Object) -> list[Object]:
+    """The entries of an object's managed fields that our applies wrote: one for each version of its kind that was applied."""
+    entries = rows(live, "metadata", "managedFields")
+    return [entry for entry in entries if entry.get("manager") == MANAGER and entry.get("operation") == "Apply"]
+
+
 def owned_by(manifest: Object, uid: str) -> bool:
     """Whether an owner reference names this uid."""
     return any(text(owner, "uid") == uid for owner in rows(manifest, "metadata", "ownerReferences"))

@@ -9,11 +9,11 @@ from typing import Final, Literal, get_args
 from ops.cluster import byhand, needs
 from ops.cluster.diff import Difference, differences, masked, quiet
 from ops.cluster.facts import Facts, Sight
-from ops.cluster.objects import Key, Object, at, key_of, number, rows, table, text, texts
+from ops.cluster.objects import Key, Object, at, condition, key_of, number, rows, table, text, texts
 from ops.cluster.order import KEPT, Phase, phase_of
 from ops.cluster.record import KEEP, Kind, Migration, migrations_in, unfinished, without_secrets
 from ops.cluster.render import fingerprint
-from ops.errors import UsageError
+from ops.errors import Refused, UsageError
 
 VERSION: Final = 1
 Action = Literal["create", "change", "replace", "unchanged", "delete"]
@@ -177,11 +177,12 @@ def _job(step: Step, live: Object | None, ran: Collection[Key], kind: Kind) -> S
             return replace(step, action="unchanged", note="ran in an earlier deploy")
         return replace(step, differences=differences(None, step.manifest))
     version = text(live, "metadata", "resourceVersion")
-    ended = {text(c, "type") for c in rows(live, "status", "conditions") if text(c, "status") == "True"} & {"Failed", "Complete"}
     found = replace(step, before=quiet(live), resource_version=version)
-    if "Failed" in ended:
+    if text(condition(live, "Failed"), "status") == "True":
         return replace(found, action="replace", note="failed before: runs again")
-    return replace(found, action="unchanged", runs=not ended, note="" if ended else "still runs: it is waited for")
+    if text(condition(live, "Complete"), "status") == "True":
+        return replace(found, action="unchanged")
+    return replace(found, action="unchanged", runs=True, note="still runs: it is waited for")
 
 
 def _goes(live: Object, kind: Kind) -> bool:
@@ -227,6 +228,12 @@ def _unscaled(found: Object | None, manifest: Object | None) -> Object | None:
     if found is None or manifest is None or at(manifest, "spec", "replicas") is not None or "spec" not in found:
         return found
     return {**found, "spec": {k: v for k, v in table(found, "spec").items() if k != "replicas"}}
+
+
+def check_environment(plan: Plan, environment: str) -> None:
+    """Raise `Refused` for a plan that is for another environment."""
+    if plan.origin.environment != environment:
+        raise Refused("checking the plan", f"it is for {plan.origin.environment}", f"Make one for {environment}.")
 
 
 def to_document(plan: Plan) -> Object:

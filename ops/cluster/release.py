@@ -12,7 +12,7 @@ from ops.cluster.facts import cluster_id
 from ops.cluster.lock import hold, whoami
 from ops.cluster.objects import Key
 from ops.cluster.order import Phase
-from ops.cluster.plan import Plan, Step, generated_config_maps
+from ops.cluster.plan import Plan, Step, check_environment, generated_config_maps
 from ops.cluster.prepare import prepare
 from ops.cluster.record import Header, Record, together
 from ops.cluster.rollback import origin_of
@@ -78,8 +78,7 @@ def execute(
 def _admit(client: Client, plan: Plan) -> None:
     if plan.problems:
         raise Refused("checking the plan", "\n".join(plan.problems), "Correct every line above, then plan again.")
-    if plan.origin.environment != client.target.environment.name:
-        raise Refused("checking the plan", f"it is for {plan.origin.environment}", f"Make one for {client.target.environment.name}.")
+    check_environment(plan, client.target.environment.name)
     if plan.cluster != cluster_id(client):
         raise Refused("checking the plan", f"it was made for another cluster than {client.target.context}", "Make one for this cluster.")
 

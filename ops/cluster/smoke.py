@@ -20,8 +20,7 @@ from ops.catalog.model import Catalog
 from ops.cluster.client import Client
 from ops.cluster.kubectl import execute, forward, kubectl
 from ops.cluster.logs import selector_of
-from ops.cluster.objects import Object, rows, text
-from ops.cluster.readiness.state import condition
+from ops.cluster.objects import Object, condition, rows, text
 from ops.errors import Failure, UsageError
 
 

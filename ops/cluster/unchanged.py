@@ -8,14 +8,14 @@ How the API server writes down the fields that a manager owns: https://pkg.go.de
 import json
 from collections.abc import Mapping
 
-from ops.cluster.objects import MANAGER, Json, Object, rows, table, text
+from ops.cluster.objects import Json, Object, applied_fields, table, text
 
 _IDENTITY = ("apiVersion", "kind")  # and metadata.name, metadata.namespace: nobody owns what names the object
 
 
 def unchanged(wanted: Object, live: Object) -> bool:
     """True only if it is certain. False says nothing: a value may be written in another way, or a list be in another order."""
-    entries = [e for e in rows(live, "metadata", "managedFields") if e.get("manager") == MANAGER and e.get("operation") == "Apply"]
+    entries = applied_fields(live)
     if len(entries) != 1 or text(entries[0], "apiVersion") != text(wanted, "apiVersion") or "subresource" in entries[0]:
         return False
     metadata: Object = {k: v for k, v in table(wanted, "metadata").items() if k not in ("name", "namespace")}

@@ -14,7 +14,7 @@ from ops.cluster.checkout import Checkout, ask, published
 from ops.cluster.client import Client
 from ops.cluster.connect import connect
 from ops.cluster.objects import Object
-from ops.cluster.plan import Plan, from_document, to_document
+from ops.cluster.plan import Plan, check_environment, from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.render import render
 from ops.cluster.target import Target, resolve_target
@@ -27,17 +27,22 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _cluster(env: str, testbed: bool) -> Iterator[tuple[Catalog, Client, Target]]:
+def _cluster(env: str, testbed: bool, catalog: Catalog | None = None) -> Iterator[tuple[Catalog, Client, Target]]:
     """The catalogue, and a connection to the environment's cluster that answers."""
-    catalog, target = _target(env, testbed)
+    catalog, target = _target(env, testbed, catalog)
     with connect(target) as client:
         yield catalog, client, target
 
 
-def _target(env: str, testbed: bool) -> tuple[Catalog, Target]:
+def _is_here(catalog: Catalog, env: str, testbed: bool) -> bool:
+    """Whether the environment is this machine."""
+    return not testbed and env in catalog.environments and catalog.environments[env].kind == "local"
+
+
+def _target(env: str, testbed: bool, catalog: Catalog | None = None) -> tuple[Catalog, Target]:
     from ops.testbed import verb
 
-    catalog = load()
+    catalog = catalog or load()
     return catalog, resolve_target(catalog, env, verb.wanted(testbed))
 
 
@@ -63,8 +68,8 @@ def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool)
     """Show the plan, ask, apply exactly that, watch it, and check the platform afterwards."""
     catalog, target = _target(env, testbed)
     given = _read(plan_file) if plan_file else None
-    if given and given.origin.environment != target.environment.name:
-        raise Refused("checking the plan", f"it is for {given.origin.environment}", f"Make one for {target.environment.name}.")
+    if given:
+        check_environment(given, target.environment.name)
     checkout = None if given else ask(catalog, target)
     with connect(target) as client:
         decided = _planned(catalog, client, checkout) if checkout else given
@@ -192,11 +197,11 @@ def status(env: str, *, testbed: bool) -> int:
     from ops.cluster.status import status as look
 
     catalog = load()
-    if not testbed and env in catalog.environments and catalog.environments[env].kind == "local":
+    if _is_here(catalog, env, testbed):
         from ops import local
 
         return local.status(catalog)
-    with _cluster(env, testbed) as (catalog, client, target):
+    with _cluster(env, testbed, catalog) as (catalog, client, target):
         found = look(catalog, client)
     if machine_readable():
         emit_json(
@@ -218,14 +223,14 @@ def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, sinc
     if tail < 0:
         raise UsageError("reading --tail", f"{tail} is no number of lines", "Write 0 or more.")
     catalog = load()
-    if not testbed and env in catalog.environments and catalog.environments[env].kind == "local":
+    if _is_here(catalog, env, testbed):
         from ops import local
 
         if since:
             raise UsageError("reading --since", "lines are not kept by their time on this machine", "Leave it out; --tail says how many.")
         return local.logs(catalog, service, follow=follow, tail=tail)
     wanted = Wanted(tail, _seconds(since) if since else None, follow)
-    with _cluster(env, testbed) as (catalog, client, _):
+    with _cluster(env, testbed, catalog) as (catalog, client, _):
         for line in read(catalog, client, service, wanted):
             if machine_readable():
                 emit_line(asdict(line))

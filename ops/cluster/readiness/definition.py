@@ -1,7 +1,7 @@
 """CustomResourceDefinition: its kind is served."""
 
-from ops.cluster.objects import Object, text
-from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting, condition
+from ops.cluster.objects import Object, condition, text
+from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
 
 
 def judge(definition: Object, _scene: Scene) -> State:

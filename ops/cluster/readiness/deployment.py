@@ -1,8 +1,8 @@
 """Deployment: every replica is of the newest revision and available."""
 
 from ops.cluster.byhand import halted
-from ops.cluster.objects import Object, annotations_of, number, owned_by, text
-from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting, condition
+from ops.cluster.objects import Object, annotations_of, condition, number, owned_by, text
+from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
 from ops.cluster.readiness.workload import verdict
 
 _REVISION = "deployment.kubernetes.io/revision"

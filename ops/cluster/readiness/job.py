@@ -1,8 +1,8 @@
 """Job: it has run to its end."""
 
-from ops.cluster.objects import Object, number, text
+from ops.cluster.objects import Object, condition, number, text
 from ops.cluster.readiness import pod as pods
-from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting, condition
+from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
 from ops.cluster.readiness.workload import refused_pods
 
 

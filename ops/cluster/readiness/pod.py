@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from ops.cluster.objects import Object, number, rows, table, text
+from ops.cluster.objects import Object, condition, number, rows, table, text
 from ops.cluster.readiness import claim
-from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Waiting, condition, event_time, parse_time
+from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Waiting, event_time, parse_time
 
 _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
 _CREATE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")

@@ -1,7 +1,7 @@
 """SealedSecret: its controller has made the Secret."""
 
-from ops.cluster.objects import Object, number, text
-from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting, condition
+from ops.cluster.objects import Object, condition, number, text
+from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
 
 
 def judge(sealed: Object, _scene: Scene) -> State:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ops.cluster.objects import Object, owned_by, rows, text
+from ops.cluster.objects import Object, owned_by, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,3 @@ def event_time(event: Object) -> datetime:
     series = text(event, "series", "lastObservedTime")
     moment = series or text(event, "lastTimestamp") or text(event, "eventTime") or text(event, "metadata", "creationTimestamp")
     return parse_time(moment) if moment else datetime.min.replace(tzinfo=UTC)
-
-
-def condition(manifest: Object, kind: str) -> Object:
-    """A condition of an object's status, or an empty mapping."""
-    return next((c for c in rows(manifest, "status", "conditions") if text(c, "type") == kind), {})

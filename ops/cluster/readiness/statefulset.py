@@ -1,8 +1,8 @@
 """StatefulSet: every replica is of the newest revision and ready."""
 
-from ops.cluster.objects import Object, labels_of, number, text
+from ops.cluster.objects import Object, condition, labels_of, number, text
 from ops.cluster.readiness import pod as pods
-from ops.cluster.readiness.state import Done, Failed, Scene, State, Stuck, Waiting, condition
+from ops.cluster.readiness.state import Done, Failed, Scene, State, Stuck, Waiting
 from ops.cluster.readiness.workload import refused_pods, verdict
 
 _REVISION = "controller-revision-hash"

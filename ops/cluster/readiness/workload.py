@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from ops.cluster.objects import Object, text
+from ops.cluster.objects import Object, condition, text
 from ops.cluster.readiness import pod as pods
-from ops.cluster.readiness.state import Failed, Scene, Waiting, condition
+from ops.cluster.readiness.state import Failed, Scene, Waiting
 
 
 def verdict(current: Sequence[Object], scene: Scene, ready: int, wanted: int) -> Failed | Waiting:
