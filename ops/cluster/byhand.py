@@ -1,6 +1,6 @@
 """What somebody did by hand that no dry run shows: the fields are not the manifest's, and they decide whether it works."""
 
-from ops.cluster.objects import Object, applied_fields, at, key_of, number, table, text, texts
+from ops.cluster.objects import WORKLOADS, Object, applied_fields, at, key_of, number, rows, table, text, texts
 
 _SCALED = ("Deployment", "StatefulSet")
 
@@ -27,6 +27,32 @@ def halted(live: Object, wanted: Object | None = None) -> str:
         command = f"kubectl --namespace={key.namespace} scale {key.kind.lower()}/{key.name} --replicas=1"
         return f"it is scaled to 0 by hand, where its autoscaler does nothing; `{command}` ends that"
     return ""
+
+
+def added(after: Object, wanted: Object) -> str:
+    """Which variables of a workload's containers are not the manifest's and stay, with what ends it, or the empty string.
+
+    A variable of a container beats one of the same name from a ConfigMap or a Secret, so it may decide what runs. `after`: the
+    object as an apply leaves it.
+    """
+    key = key_of(wanted)
+    if key.kind not in WORKLOADS:
+        return ""
+    ours = {text(container, "name"): _variables(container) for container in _containers(wanted)}
+    there = {text(container, "name"): _variables(container) for container in _containers(after)}
+    more = sorted({name for container, names in ours.items() for name in there.get(container, set()) - names})
+    if not more:
+        return ""
+    command = f"kubectl --namespace={key.namespace} set env {key.kind.lower()}/{key.name} {' '.join(f'{name}-' for name in more)}"
+    return f"{', '.join(more)} was set by hand, and beats what the configuration says; `{command}` ends that"
+
+
+def _containers(workload: Object) -> list[Object]:
+    return [row for kind in ("initContainers", "containers") for row in rows(workload, "spec", "template", "spec", kind)]
+
+
+def _variables(container: Object) -> set[str]:
+    return {text(row, "name") for row in rows(container, "env")}
 
 
 def _ours(live: Object) -> bool:

@@ -11,7 +11,7 @@ from ops.cluster.diff import Difference, differences, masked, quiet
 from ops.cluster.facts import Facts, Sight
 from ops.cluster.objects import Key, Object, at, condition, key_of, number, rows, table, text, texts
 from ops.cluster.order import KEPT, Phase, phase_of
-from ops.cluster.record import KEEP, Kind, Migration, migrations_in, unfinished, without_secrets
+from ops.cluster.record import KEEP, Kind, Migration, migrations_in, unfinished
 from ops.cluster.render import fingerprint
 from ops.errors import Refused, UsageError
 
@@ -80,6 +80,7 @@ class Plan:
     last: int = 0  # the last good record
     unsettled: bool = False  # the newest record is not good: what it applied must still become ready
     warnings: tuple[str, ...] = ()
+    names: bool = False  # a release whose version the last good record does not have: it gets a record, changed or not
 
     @property
     def changes(self) -> tuple[Step, ...]:
@@ -89,7 +90,7 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not self.changes and not self.unsettled and not any(step.runs for step in self.steps)
+        return not self.changes and not self.unsettled and not self.names and not any(step.runs for step in self.steps)
 
     @property
     def hidden(self) -> tuple[Key, ...]:
@@ -103,8 +104,9 @@ class Plan:
 
     @property
     def wanted(self) -> str:
-        """The fingerprint of what is wanted: the same for two plans that want the same."""
-        return fingerprint([without_secrets(m) for m in sorted(self.manifests, key=key_of)])
+        """The fingerprint of what is wanted: the same for two plans that want the same. A Secret is planned only until it is there."""
+        without_secrets = [m for m in self.manifests if text(m, "kind") != "Secret"]
+        return fingerprint([*sorted(without_secrets, key=key_of)])
 
 
 def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsal: bool = False) -> Plan:
@@ -119,6 +121,8 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     changing = {step.key for step in steps if step.action != "unchanged"}
     halted = {key_of(s.live): why for s in facts.sights if s.live and (why := byhand.halted(s.live, s.wanted))}
     problems += [f"{key}: {why}" for key, why in halted.items() if key in changing]
+    warnings = [f"{key}: {why}" for key, why in halted.items() if key not in changing]
+    warnings += [f"{key_of(s.wanted)}: {why}" for s in facts.sights if s.live and (why := byhand.added(s.after or s.live, s.wanted))]
     problems += facts.missing
     if not rehearsal:
         problems += [f"{key}: this cluster does not know the kind {key.kind}" for key in facts.unknown]
@@ -131,7 +135,8 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
         facts.unknown,
         last=facts.last.header.number if facts.last else 0,
         unsettled=bool(facts.trail),
-        warnings=tuple(f"{key}: {why}" for key, why in halted.items() if key not in changing),
+        warnings=tuple(warnings),
+        names=origin.kind == "deploy" and facts.last is not None and origin.version not in ("", facts.last.header.version),
     )
     cut = unfinished(facts.history)
     if cut is None:
@@ -286,6 +291,7 @@ def _from(document: Object) -> Plan:
         number(document, "last"),
         document.get("unsettled") is True,
         tuple(texts(document, "warnings")),
+        document.get("names") is True,
     )
 
 

@@ -38,6 +38,8 @@ def summary(plan: Plan) -> str:
     """How many objects are created, changed, deleted, and left as they are."""
     if plan.empty:
         return f"Nothing to do: {len(plan.steps)} objects are as they should be."
+    if plan.names and not plan.changes:
+        return f"Nothing to change: {len(plan.steps)} objects are as they should be. A record will name them {plan.origin.version}."
     counts = {action: sum(step.action == action for step in plan.steps) for action in (*_MARKS, "unchanged")}
     words = {"create": "to create", "change": "to change", "replace": "to replace", "delete": "to delete", "unchanged": "unchanged"}
     return ", ".join(f"{count} {words[action]}" for action, count in counts.items() if count)

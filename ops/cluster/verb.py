@@ -98,10 +98,7 @@ def scale(service: str, replicas: int, env: str, *, testbed: bool, yes: bool, dr
     with _cluster(env, testbed) as (catalog, client, target):
         decided = plan_scale(catalog, client, service, least=replicas)
         _show(decided, target)
-        code = _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run)
-    if decided.changes and not dry_run:
-        say("An autoscaler changes the pods when it next looks; `invoke status` shows them.")
-    return code
+        return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run)
 
 
 def history(env: str, *, testbed: bool) -> int:

@@ -14,6 +14,7 @@ from ops.errors import Failure
 _TICK_SECONDS = 1.0  # some causes become definite by time alone
 _STREAM_SECONDS = 290  # the API server ends a watch after this; then a new one begins
 _AROUND = (("v1", "Pod"), ("v1", "Event"), ("v1", "PersistentVolumeClaim"), ("apps/v1", "ReplicaSet"))
+_SCALED = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"))
 _LOG_LINES = 12
 
 
@@ -154,8 +155,9 @@ def _judged(key: Key) -> bool:
 def _mirrors(client: Client, awaited: Iterable[Key], changed: "queue.SimpleQueue[_Mirror]") -> list[_Mirror]:
     awaited = list(awaited)
     wanted = {(resource, key.namespace) for key in awaited if (resource := client.by_key(key))}
-    for namespace in {key.namespace for key in awaited if key.namespace}:
-        wanted |= {(resource, namespace) for version, kind in _AROUND if (resource := client.resource(version, kind))}
+    around = [(kind, key.namespace) for key in awaited if key.namespace for kind in _AROUND]
+    around += [(kind, key.namespace) for key in awaited if key.kind == "HorizontalPodAutoscaler" for kind in _SCALED]
+    wanted |= {(resource, namespace) for (version, kind), namespace in around if (resource := client.resource(version, kind))}
     return [_Mirror(client, resource, namespace, changed) for resource, namespace in sorted(wanted, key=lambda w: (w[0].plural, w[1]))]
 
 
@@ -207,7 +209,8 @@ def _scene(client: Client, mirrors: Sequence[_Mirror], namespace: str, since: da
     def of(kind: str) -> list[Object]:
         return [o for m in mirrors if m.resource.kind == kind and m.namespace == namespace for o in m.objects.values()]
 
-    return Scene(client.now(), since, of("Pod"), of("ReplicaSet"), of("PersistentVolumeClaim"), of("Event"))
+    workloads = [*of("Deployment"), *of("StatefulSet")]
+    return Scene(client.now(), since, of("Pod"), of("ReplicaSet"), of("PersistentVolumeClaim"), of("Event"), workloads)
 
 
 def _report(key: Key, state: State, told: dict[Key, str], tell: Tell) -> None:

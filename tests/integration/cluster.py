@@ -33,11 +33,11 @@ class Cluster:
         self.notices.append(notice)
         self.times.append(time.monotonic())
 
-    def plan(self) -> Plan:
+    def plan(self, version: str = "") -> Plan:
         self.platform.write()
         catalog = self.platform.catalog()
         rendered = render(catalog, self.target.environment, self.platform.digests)
-        return plan_deploy(catalog, self.client, rendered, commit="c0ffee")
+        return plan_deploy(catalog, self.client, rendered, commit="c0ffee", version=version)
 
     def execute(self, plan: Plan, verify: Callable[[], None] | None = None) -> Result:
         return execute(self.platform.catalog(), self.client, plan, self.tell, verify=verify, seconds=SECONDS)

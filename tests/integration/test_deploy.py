@@ -152,11 +152,22 @@ def test_a_changed_secret_restarts_what_reads_it(cluster: Cluster) -> None:
     assert cluster.plan().changes == ()
 
 
-def test_scaling_moves_the_autoscalers_bounds_and_the_next_deploy_shows_it(cluster: Cluster) -> None:
+def test_a_release_that_changes_nothing_is_in_the_history_once(cluster: Cluster) -> None:
+    cluster.deploy()
+    before = cluster.everything()
+    for _ in range(2):
+        cluster.execute(cluster.plan(version="v1.2.0"))
+    assert [(h.version, h.outcome) for h in cluster.history()] == [("", "good"), ("v1.2.0", "good")]
+    now = cluster.everything()
+    assert {name.split()[0] for name in now if now[name] != before.get(name)} == {"Lease", "Secret"}  # the lock and the record
+
+
+def test_scaling_moves_the_autoscalers_bounds_waits_for_the_pods_and_the_next_deploy_shows_it(cluster: Cluster) -> None:
     cluster.deploy()
     plan = plan_scale(cluster.platform.catalog(), cluster.client, "web", least=2, most=4)
     assert [s.key.kind for s in plan.changes] == ["HorizontalPodAutoscaler"]
     cluster.execute(plan)
+    assert cluster.web()["status"]["availableReplicas"] == 2
     autoscaler = cluster.get("HorizontalPodAutoscaler", "web", group="autoscaling")
     assert autoscaler is not None
     assert (autoscaler["spec"]["minReplicas"], autoscaler["spec"]["maxReplicas"]) == (2, 4)

@@ -16,6 +16,7 @@ from ops.cluster.order import Phase
 from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
 from ops.cluster.record import Header, Migration, Record, together
 from ops.cluster.schema import unsafe_behind
+from ops.cluster.show import summary
 from ops.errors import UsageError
 
 ORIGIN = Origin("deploy", "staging", "2026-01-01T00:00:00Z", "c0ffee")
@@ -145,6 +146,38 @@ def test_what_was_done_by_hand_and_stops_a_workload_is_told_and_forbids_its_chan
     assert make_plan(ORIGIN, facts(Sight(two, idle, live(two))), STORES).problems == ()  # the manifest's number comes back
 
 
+def test_a_variable_that_was_added_by_hand_and_stays_is_told() -> None:
+    def web(*names: str, image: str = "web@sha256:1") -> dict[str, Any]:
+        made = workload("Deployment", "web", image)
+        made["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": name, "value": "x"} for name in names]
+        return made
+
+    there = live(web("OURS", "LOG_LEVEL"))
+    for sight in (
+        Sight(web("OURS"), there, None),
+        Sight(web("OURS"), there, there),
+        Sight(web("OURS", image="b"), there, live(web("OURS", "LOG_LEVEL", image="b"))),
+    ):
+        plan = make_plan(ORIGIN, facts(sight), STORES)
+        assert plan.problems == ()
+        assert plan.warnings == (
+            "Deployment n/web: LOG_LEVEL was set by hand, and beats what the configuration says; "
+            "`kubectl --namespace=n set env deployment/web LOG_LEVEL-` ends that",
+        )
+    removed = make_plan(ORIGIN, facts(Sight(web("OURS"), there, live(web("OURS")))), STORES)  # it was ours, and goes
+    assert removed.warnings == () and not removed.empty
+
+
+def test_a_release_that_changes_nothing_gets_a_record_of_its_version_once() -> None:
+    there = facts(seen(config("c"), config("c")), last=good(1, config("c"), version="v1.0.0"))
+    assert make_plan(replace(ORIGIN, version="v1.0.0"), there, STORES).empty
+    assert make_plan(ORIGIN, there, STORES).empty  # a deploy of what is no release
+    named = make_plan(replace(ORIGIN, version="v1.1.0"), there, STORES)
+    assert not named.empty and named.changes == ()
+    assert summary(named) == "Nothing to change: 1 objects are as they should be. A record will name them v1.1.0."
+    assert from_document(json.loads(json.dumps(to_document(named)))).names
+
+
 def test_an_object_that_is_being_deleted_is_waited_for() -> None:
     leaving = live(config("c"))
     leaving["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["a/b"]}
@@ -220,6 +253,8 @@ def test_an_unfinished_record_makes_a_plan_without_changes_one_that_has_somethin
     plan = make_plan(ORIGIN, facts(seen(wanted, wanted), history=(cut,), trail=(Record(cut, (wanted,)),)), STORES)
     assert not plan.empty
     assert (plan.unfinished, plan.unfinished_who, plan.finishes, plan.base) == (3, "ada@host/1", True, 3)
+    secret = thing("Secret", "s", stringData={"PASSWORD": "x"})  # it is there already, so the next plan does not make it
+    assert make_plan(ORIGIN, facts(seen(wanted, wanted), seen(secret)), STORES).wanted == same.wanted
     other = replace(cut, wanted="another")
     assert not make_plan(ORIGIN, facts(seen(wanted, wanted), history=(other,), trail=(Record(other, (wanted,)),)), STORES).finishes
 

@@ -61,6 +61,37 @@ def test_a_deployment_that_is_scaled_to_nothing_is_done() -> None:
     assert judge({**deployment(), "spec": {"replicas": 0}}, scene()) == Done()
 
 
+def of_autoscaler(least: int, replicas: int, *pods: dict[str, Any], able: str = "", **status: Any) -> State:
+    target = {"kind": "Deployment", "name": "web", "apiVersion": "apps/v1"}
+    conditions = [{"type": "AbleToScale", "status": "False", "message": able}] if able else []
+    autoscaler: Any = {
+        "kind": "HorizontalPodAutoscaler",
+        "spec": {"scaleTargetRef": target, "minReplicas": least, "maxReplicas": 3},
+        "status": {"conditions": conditions},
+    }
+    web = {**deployment(updatedReplicas=replicas, **{"replicas": replicas, **status}), "spec": {"replicas": replicas}}
+    return judge(autoscaler, scene(pods, replica_sets=[replica_set()], workloads=[web]))
+
+
+def test_an_autoscaler_is_done_when_its_least_is_available() -> None:
+    assert of_autoscaler(2, 2, availableReplicas=2) == Done()
+    assert of_autoscaler(2, 3, availableReplicas=2) == Done()  # it adds one for the load
+    assert of_autoscaler(2, 0) == Done()
+    assert of_autoscaler(2, 1, availableReplicas=1) == Waiting("Deployment web to go from 1 to 2")
+    assert of_autoscaler(1, 5, availableReplicas=5) == Waiting("Deployment web to go from 5 to 3")
+    assert of_autoscaler(2, 1, able="no matches") == Waiting("Deployment web to go from 1 to 2 (no matches)")
+    assert of_autoscaler(2, 2, availableReplicas=1) == Waiting("0 of 2 ready")
+    state = of_autoscaler(2, 2, pod(status=container(state={"waiting": {"reason": "ErrImagePull", "message": PULL}})))
+    assert isinstance(state, Failed) and "cannot be pulled" in state.cause
+
+
+def test_an_autoscaler_of_nothing_is_a_failure_and_one_of_a_strange_kind_is_left_alone() -> None:
+    scaler: Any = {"kind": "HorizontalPodAutoscaler", "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "gone"}}}
+    assert judge(scaler, scene()) == Failed("it scales Deployment gone, which is not there")
+    scaler["spec"]["scaleTargetRef"]["kind"] = "Rollout"
+    assert judge(scaler, scene()) == Done()
+
+
 PULL = 'rpc error: code = NotFound desc = failed to pull and unpack image "r/web@sha256:1": failed to resolve: r/web@sha256:1: not found'
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ops.cluster.objects import Object, text
-from ops.cluster.readiness import claim, daemonset, definition, deployment, job, pod, sealedsecret, statefulset
+from ops.cluster.readiness import autoscaler, claim, daemonset, definition, deployment, job, pod, sealedsecret, statefulset
 from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Stuck, Waiting
 
 JUDGES: Final[Mapping[str, Callable[[Object, Scene], State]]] = {
     "CustomResourceDefinition": definition.judge,
     "DaemonSet": daemonset.judge,
     "Deployment": deployment.judge,
+    "HorizontalPodAutoscaler": autoscaler.judge,
     "Job": job.judge,
     "PersistentVolumeClaim": claim.judge,
     "Pod": pod.judge,

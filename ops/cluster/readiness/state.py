@@ -52,7 +52,7 @@ State = Done | Waiting | Failed | Stuck
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What lies around an object: pods, replica sets, claims and events of its namespace, and the time by the cluster's clock.
+    """What lies around an object: what is in its namespace, and the time by the cluster's clock. `workloads`: what can be scaled.
 
     Events about things that are older than `since` say nothing about this rollout.
     """
@@ -63,6 +63,7 @@ class Scene:
     replica_sets: Sequence[Object] = field(default=())
     claims: Sequence[Object] = field(default=())
     events: Sequence[Object] = field(default=())
+    workloads: Sequence[Object] = field(default=())
 
     def pods_of(self, uid: str) -> list[Object]:
         """The pods that an object owns, without those that are on their way out."""
