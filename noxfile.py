@@ -22,19 +22,19 @@ nox.needs_version = ">=2026.8.17"
 nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
 nox.options.sessions = ["ci"]
-nox.options.parallel = 2
+nox.options.parallel = 3  # on two cores: each waits for a store, a browser or a lock now and then
 
 try:
     CATALOG = catalog.load()
 except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
 REPORT = Report(ROOT / ".nox" / "report")
-# In the order of their beginning: scan, which may have to build Trivy, first, and e2e, which builds the web server, after typecheck,
-# which writes types there. A session that may not run beside others (the testbed has enough to do) comes last.
+# In the order of their beginning: scan, which may have to build Trivy, first, then the long ones, e2e, which builds the web server, after
+# typecheck, which writes types there. The testbed, which has enough to do for two cores, comes last: then little runs beside it.
 CHECKS = [
-    *("scan", "typecheck", "lint"),
+    *("scan", "typecheck", "local", "tests"),
     *(f"services({name})" for name in CATALOG.services),
-    *("local", "tests", "manifests", "e2e", "integration"),
+    *("e2e", "lint", "manifests", "integration"),
 ]
 WITHOUT_TESTBED = ["tests/integration/test_local_embedded.py", "tests/integration/test_database.py"]
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
@@ -159,13 +159,14 @@ def local(session: nox.Session) -> None:
     pytest(session, *WITHOUT_TESTBED)
 
 
-@check(tests=True)
+@check(tests=True, allow_parallel=True)
 def integration(session: nox.Session) -> None:
     """The testbed: a real engine, registry and cluster; images, deploys, rollbacks."""
+    # First what waits most: the last of the other sessions run beside it.
+    pytest(session, LIFECYCLE, part="lifecycle")
     # Most of their time these tests wait for pods: three at once keep two cores busy.
     apart = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, LIFECYCLE)]
-    pytest(session, "tests/integration", *apart, "-n", "3", "--dist", "loadfile", part="deploys")
-    pytest(session, LIFECYCLE, part="lifecycle")
+    pytest(session, "tests/integration", *apart, "-n", "3", part="deploys")
 
 
 @check(tests=True, allow_parallel=True)

@@ -1,11 +1,13 @@
 """The testbed, once for all tests of a run, in however many workers: started by the first that asks for it, ended after the last."""
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from ops import testbed as rooms
 from ops import tools
@@ -22,6 +24,29 @@ from tests.integration.small_platform import Platform
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WAS_RUNNING = pytest.StashKey[bool]()
+ALONE = re.compile(r"/test_deploy\w*\.py::")  # each of these tests has a place of its own in the cluster, and shares nothing with its file
+
+
+def _unit(test: str) -> str:
+    """What a worker takes at once: a file, whose tests go on where the one before stopped, or a test."""
+    return test if ALONE.search(test) else test.partition("::")[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole files first: single tests fill up what is left, so that no worker has a file to run when the others have ended."""
+    items.sort(key=lambda item: _unit(item.nodeid) == item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """How the workers get their tests."""
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _unit(nodeid)
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)  # type: ignore[arg-type]
 
 
 def pytest_configure(config: pytest.Config) -> None:
