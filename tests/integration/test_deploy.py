@@ -23,7 +23,7 @@ def test_a_deploy_makes_everything_in_order_and_a_second_one_writes_nothing(clus
 
     assert result.state == "done"
     ready = [str(n.key.kind) for n in cluster.notices if n.state == "ready"]
-    assert ready == ["StatefulSet", "Job", "Deployment"]
+    assert ready == ["StatefulSet", "Job", "Deployment", "HorizontalPodAutoscaler"]
     assert [h.outcome for h in cluster.history()] == ["good"]
     namespaces = (cluster.platform.home, cluster.platform.data)
     before, audited = cluster.everything(), audit.writes(testbed, *namespaces)
@@ -159,7 +159,7 @@ def test_a_release_that_changes_nothing_is_in_the_history_once(cluster: Cluster)
         cluster.execute(cluster.plan(version="v1.2.0"))
     assert [(h.version, h.outcome) for h in cluster.history()] == [("", "good"), ("v1.2.0", "good")]
     now = cluster.everything()
-    assert {name.split()[0] for name in now if now[name] != before.get(name)} == {"Lease", "Secret"}  # the lock and the record
+    assert {name.split()[0] for name in now if now[name] != before.get(name)} == {"Secret"}  # the record
 
 
 def test_scaling_moves_the_autoscalers_bounds_waits_for_the_pods_and_the_next_deploy_shows_it(cluster: Cluster) -> None:

@@ -92,6 +92,13 @@ def test_an_autoscaler_of_nothing_is_a_failure_and_one_of_a_strange_kind_is_left
     assert judge(scaler, scene()) == Done()
 
 
+def test_a_quota_is_done_when_it_bounds_something() -> None:
+    hard = {"pods": "1"}
+    assert judge({"kind": "ResourceQuota", "spec": {"hard": hard}}, scene()) == Waiting("what is there to be counted")
+    assert judge({"kind": "ResourceQuota", "spec": {"hard": hard}, "status": {"hard": {"pods": "2"}}}, scene()) != Done()
+    assert judge({"kind": "ResourceQuota", "spec": {"hard": hard}, "status": {"hard": hard}}, scene()) == Done()
+
+
 PULL = 'rpc error: code = NotFound desc = failed to pull and unpack image "r/web@sha256:1": failed to resolve: r/web@sha256:1: not found'
 
 

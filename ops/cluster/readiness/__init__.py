@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ops.cluster.objects import Object, text
-from ops.cluster.readiness import autoscaler, claim, daemonset, definition, deployment, job, pod, sealedsecret, statefulset
+from ops.cluster.readiness import autoscaler, claim, daemonset, definition, deployment, job, pod, quota, sealedsecret, statefulset
 from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Stuck, Waiting
 
 JUDGES: Final[Mapping[str, Callable[[Object, Scene], State]]] = {
@@ -18,6 +18,7 @@ JUDGES: Final[Mapping[str, Callable[[Object, Scene], State]]] = {
     "Job": job.judge,
     "PersistentVolumeClaim": claim.judge,
     "Pod": pod.judge,
+    "ResourceQuota": quota.judge,
     "SealedSecret": sealedsecret.judge,
     "StatefulSet": statefulset.judge,
 }
