@@ -5,7 +5,8 @@ Every session uses the environment that `uv run` made from `uv.lock`: one lock, 
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nox
@@ -64,12 +65,19 @@ def tool(session: nox.Session, name: str, *arguments: str, cwd: Path = ROOT, env
         session.run(*found.argv, *arguments, env={**found.env, **(env or {})}, external=True)
 
 
-def workspace(session: nox.Session) -> None:
-    """The Node workspace's packages, as its lock file has them; sessions side by side must not install at the same time."""
+@contextmanager
+def apart(what: str) -> Iterator[None]:
+    """Hold something that two sessions side by side must not use at the same time."""
     from filelock import FileLock
 
     REPORT.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(REPORT.folder / "workspace.lock")):
+    with FileLock(str(REPORT.folder / f"{what}.lock")):
+        yield
+
+
+def workspace(session: nox.Session) -> None:
+    """The Node workspace's packages, as its lock file has them."""
+    with apart("workspace"):
         tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
 
 
@@ -162,17 +170,19 @@ def local(session: nox.Session) -> None:
 @check(tests=True, allow_parallel=True)
 def integration(session: nox.Session) -> None:
     """The testbed: a real engine, registry and cluster; images, deploys, rollbacks."""
-    # First what waits most: the last of the other sessions run beside it.
-    pytest(session, LIFECYCLE, part="lifecycle")
-    # Most of their time these tests wait for pods: three at once keep two cores busy.
-    apart = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, LIFECYCLE)]
-    pytest(session, "tests/integration", *apart, "-n", "3", part="deploys")
+    rest = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, LIFECYCLE)]
+    with apart("network"):  # a browser gives up what it is loading when an interface comes or goes
+        # First what waits most: the last of the other sessions run beside it.
+        pytest(session, LIFECYCLE, part="lifecycle")
+        # Most of their time these tests wait for pods: three at once keep two cores busy.
+        pytest(session, "tests/integration", *rest, "-n", "3", part="deploys")
 
 
 @check(tests=True, allow_parallel=True)
 def e2e(session: nox.Session) -> None:
     """A browser on the running platform: sign up, store, search, sign out."""
-    pytest(session, "tests/e2e")
+    with apart("network"):
+        pytest(session, "tests/e2e")
 
 
 @nox.session

@@ -15,6 +15,11 @@ from ops.testbed.keep import write
 from ops.testbed.layout import Layout
 
 
+# All of them are written in Go, and there is more memory than processor time on a machine that rehearses: they look for garbage
+# less often. https://go.dev/doc/gc-guide
+GARBAGE = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
+
+
 @dataclass(frozen=True, slots=True)
 class Daemon:
     """A program that keeps running. `ready` asks it; it may raise OSError or ValueError, which mean no."""
@@ -98,7 +103,7 @@ def _spawn(layout: Layout, daemon: Daemon) -> None:
             stderr=log,
             start_new_session=True,
             cwd=layout.state,
-            env={**os.environ, **environment(layout), **daemon.env},
+            env={**os.environ, **environment(layout), **GARBAGE, **daemon.env},
         )
     write(layout.pids / daemon.name, f"{process.pid} {start_time(process.pid)}\n")
 

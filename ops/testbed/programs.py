@@ -46,7 +46,8 @@ def _wrap_libraries(layout: Layout, root: Path) -> None:
         for kind in ("iptables", "ip6tables")
         for suffix in ("", "-save", "-restore")
     }
-    commands |= {name: (name, "") for name in ("runc", "socat", "conntrack", "ipset")} | {"modprobe": ("kmod", "modprobe")}
+    commands |= {name: (name, "") for name in ("runc", "socat", "conntrack", "ipset", "igzip")} | {"modprobe": ("kmod", "modprobe")}
+    commands |= {"unpigz": ("igzip", "-d")}  # the name that dockerd looks for
     libraries = ":".join(str(path) for pattern in ("usr/lib/*-linux-gnu", "lib/*-linux-gnu") for path in root.glob(pattern))
     tables = next(root.glob("usr/lib/*-linux-gnu/xtables"))
     for name, (program, first) in commands.items():
