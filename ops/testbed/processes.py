@@ -14,7 +14,6 @@ from ops.testbed import cgroups
 from ops.testbed.keep import write
 from ops.testbed.layout import Layout
 
-
 # All of them are written in Go, and there is more memory than processor time on a machine that rehearses: they look for garbage
 # less often. https://go.dev/doc/gc-guide
 GARBAGE = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
