@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
 from ops import catalog, tools  # noqa: E402
+from ops.bytecode import keep_for_children  # noqa: E402
 from ops.checks.files import tracked  # noqa: E402
 from ops.checks.report import Report, show  # noqa: E402
 from ops.errors import Failure  # noqa: E402
@@ -30,12 +31,13 @@ try:
 except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
 REPORT = Report(ROOT / ".nox" / "report")
-# In the order of their beginning: scan, which may have to build Trivy, first, then the long ones, e2e, which builds the web server, after
-# typecheck, which writes types there. The testbed, which has enough to do for two cores, comes last: then little runs beside it.
+keep_for_children(ROOT / ".nox" / "bytecode")  # the sessions start hundreds of Pythons
+# In the order of their beginning: first those that may have to build Trivy and Kubernetes, then the long ones; e2e, which builds the web
+# server, after typecheck, which writes types there. A session that may not run beside others (it has enough to do) comes last.
 CHECKS = [
-    *("scan", "typecheck", "local", "tests"),
+    *("scan", "typecheck", "lifecycle", "local", "tests", "e2e"),
     *(f"services({name})" for name in CATALOG.services),
-    *("e2e", "lint", "manifests", "integration"),
+    *("lint", "manifests", "integration"),
 ]
 WITHOUT_TESTBED = ["tests/integration/test_local_embedded.py", "tests/integration/test_database.py"]
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
@@ -81,9 +83,9 @@ def workspace(session: nox.Session) -> None:
         tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
 
 
-def pytest(session: nox.Session, *arguments: str, part: str = "") -> None:
-    """Run pytest with this session's report; `part` tells several runs of one session apart."""
-    session.run(sys.executable, "-m", "pytest", f"--junitxml={REPORT.junit(session.name, part)}", *arguments, *session.posargs)
+def pytest(session: nox.Session, *arguments: str) -> None:
+    """Run pytest with this session's report."""
+    session.run(sys.executable, "-m", "pytest", f"--junitxml={REPORT.junit(session.name)}", *arguments, *session.posargs)
 
 
 @check(quick=True, allow_parallel=True)
@@ -168,14 +170,18 @@ def local(session: nox.Session) -> None:
 
 
 @check(tests=True, allow_parallel=True)
+def lifecycle(session: nox.Session) -> None:
+    """The testbed after a crash, and after its end."""
+    with apart("network"):  # a browser gives up what it is loading when an interface comes or goes
+        pytest(session, LIFECYCLE)
+
+
+@check(tests=True)
 def integration(session: nox.Session) -> None:
     """The testbed: a real engine, registry and cluster; images, deploys, rollbacks."""
-    rest = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, LIFECYCLE)]
-    with apart("network"):  # a browser gives up what it is loading when an interface comes or goes
-        # First what waits most: the last of the other sessions run beside it.
-        pytest(session, LIFECYCLE, part="lifecycle")
-        # Most of their time these tests wait for pods: three at once keep two cores busy.
-        pytest(session, "tests/integration", *rest, "-n", "3", part="deploys")
+    # Most of their time these tests wait for pods: three at once keep two cores busy.
+    ignored = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, LIFECYCLE)]
+    pytest(session, "tests/integration", *ignored, "-n", "3")
 
 
 @check(tests=True, allow_parallel=True)

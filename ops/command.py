@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,11 @@ class Completed:
     code: int
     stdout: str
     stderr: str
+
+
+def patient(*argv: str) -> tuple[str, ...]:
+    """The same command, giving way to others: for what computes for minutes while somebody or something waits for answers."""
+    return ("nice", *argv) if shutil.which("nice") else argv
 
 
 def environment(command: Command) -> dict[str, str]:

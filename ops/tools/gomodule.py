@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.command import Command, run
+from ops.command import Command, patient, run
 from ops.errors import Failure
 from ops.tools.cachefolder import cache
 from ops.tools.table import Spec, Tool
@@ -85,7 +85,7 @@ def _build(pin: Pin, spec: Spec, go: Tool, program: Path) -> None:
     try:
         run(
             Command(
-                (*go.argv, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(aside / pin.name), pin.package),
+                patient(*go.argv, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(aside / pin.name), pin.package),
                 doing=f"building {pin.name} {pin.version}",
                 env={**go.env, **spec.build_env, "CGO_ENABLED": "0"},
                 cwd=pin.folder,

@@ -62,6 +62,23 @@ assert not hasattr(kubernetes.client, "nothing")
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
 
 
+def test_children_keep_their_modules_in_a_folder_where_python_was_told_to_keep_none(tmp_path: Path) -> None:
+    program = f"""
+import subprocess, sys
+from pathlib import Path
+from ops import bytecode
+bytecode.keep_for_children(Path({str(tmp_path)!r}))
+print(subprocess.run([sys.executable, "-c", "import ops.errors, sys; print(sys.pycache_prefix)"], stdout=-1, text=True, check=True).stdout)
+"""
+    env = {"PATH": "/usr/bin:/bin"}
+    for given, prefix in (({"PYTHONDONTWRITEBYTECODE": "1"}, str(tmp_path)), ({}, "None")):
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env={**env, **given}, check=True, capture_output=True, text=True)
+        assert done.stdout.strip() == prefix
+        assert bool(list(tmp_path.rglob("errors.*.pyc"))) is (prefix != "None")
+        for file in tmp_path.rglob("*.pyc"):
+            file.unlink()
+
+
 def test_modules_are_kept_in_the_cache_folder_where_python_was_told_to_keep_none(tmp_path: Path) -> None:
     program = "from ops import bytecode\nbytecode.keep()\nimport ops.cluster.objects, sys\nprint(sys.pycache_prefix)\n"
     env = {"PATH": "/usr/bin:/bin", "NEXTAI_CACHE": str(tmp_path)}
