@@ -6,10 +6,11 @@ FROM ${GO_IMAGE} AS build
 ENV CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS="-trimpath -buildvcs=false -mod=readonly"
 ARG SERVICE_PATH
 WORKDIR /src/${SERVICE_PATH}
-# What is locked is fetched before the sources come, so that a changed line fetches nothing.
+# What is locked is fetched before the sources come, so that a changed line fetches nothing. Go asks
+# once for each module: a connection that breaks off is tried again, and what has come already stays.
 COPY ${SERVICE_PATH}/go.mod ${SERVICE_PATH}/go.sum ./
 RUN --mount=type=cache,id=go-mod,target=/go/pkg/mod \
-    go mod download
+    go mod download || { sleep 2 && go mod download; } || { sleep 10 && go mod download; }
 COPY . /src
 RUN --mount=type=cache,id=go-mod,target=/go/pkg/mod --mount=type=cache,id=go-build,target=/root/.cache/go-build \
     go build -ldflags="-s -w -buildid=" -o /image/server ./cmd/server

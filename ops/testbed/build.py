@@ -3,12 +3,13 @@
 import re
 from pathlib import Path
 
-from ops.command import Command, patient, run
+from ops.command import Command, patient
 from ops.errors import Failure
 from ops.testbed.keep import kept, key_of
 from ops.testbed.layout import SOURCES, Layout
 from ops.testbed.model import Say
 from ops.tools import find
+from ops.tools.gomodule import compiled
 
 MODULE = SOURCES / "kubernetes"
 PROGRAMS = ("kube", "coredns", "kube-router", "metrics-server", "pause")
@@ -48,4 +49,4 @@ def _build(work: Path) -> None:
     packages = [f"./{name}" for name in PROGRAMS]
     remedy = "Check that the Go module proxy can be reached (go env GOPROXY) and that the disk has 10 GB left."
     argv = patient(*go.argv, "build", "-ldflags", flags, "-o", f"{work}/", *packages)
-    run(Command(argv, "building Kubernetes for the testbed", env={**go.env, **FLAGS}, cwd=MODULE, remedy=remedy))
+    compiled(Command(argv, "building Kubernetes for the testbed", env={**go.env, **FLAGS}, cwd=MODULE, remedy=remedy))

@@ -16,6 +16,8 @@ from ops.tools.table import Spec, Tool
 
 _TOOL = re.compile(r"^tool\s+(\S+)", re.MULTILINE)
 _REQUIRED = re.compile(r"^\s*(?:require\s+)?(\S+)\s+v(\S+?)(?:\s|$)", re.MULTILINE)
+# What Go says of a connection that ended too early: of the network, or of a server that is busy.
+_BROKEN = re.compile(r"connection re(set|fused)|unexpected EOF|i/o timeout|handshake timeout|\b50[234]\b|stream error|no such host")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,28 @@ def tool(pin: Pin, spec: Spec, go: Tool) -> Tool:
     return Tool(pin.name, (str(program),), pin.version, f"built from infra/tools/{pin.name}")
 
 
+def compiled(build: Command) -> None:
+    """Run `go build`. Go asks for each module once: where a connection breaks off it is run again, with what has come already.
+
+    Raises `Failure` when it failed for another reason, or three times.
+    """
+    for seconds in (2, 10, 0):
+        try:
+            run(build)
+            return
+        except Failure as failure:
+            if not seconds or not _BROKEN.search(failure.cause):
+                raise
+            print(f"{build.doing}: the connection broke off, once more in {seconds} s", file=sys.stderr, flush=True)
+            time.sleep(seconds)
+
+
 def _build(pin: Pin, spec: Spec, go: Tool, program: Path) -> None:
     print(f"building {pin.name} {pin.version} (once, about {spec.seconds} s)", file=sys.stderr, flush=True)
     started = time.monotonic()
     aside = Path(tempfile.mkdtemp(prefix=f"{pin.name}-", suffix=".new", dir=program.parent.parent))
     try:
-        run(
+        compiled(
             Command(
                 patient(*go.argv, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(aside / pin.name), pin.package),
                 doing=f"building {pin.name} {pin.version}",

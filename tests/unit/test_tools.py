@@ -1,10 +1,12 @@
 """Where programs come from: which version fits, what is remembered, what is built."""
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from ops.command import Command
 from ops.errors import Failure, UsageError
 from ops.tools import find as public_find
 from ops.tools import gomodule, pnpm
@@ -129,3 +131,23 @@ def test_npm_is_run_by_the_node_that_was_found() -> None:
     assert npm
     assert npm.argv[0] == node.argv[0]
     assert node.env["PATH"].split(os.pathsep)[0] == str(Path(node.argv[0]).parent)
+
+
+@pytest.mark.parametrize(
+    ("words", "failures", "runs", "fails"),
+    [
+        ("read tcp 10.0.0.1:1->10.0.0.2:443: read: connection reset by peer", 2, 3, False),
+        ("reading https://proxy/x.mod: 502 Bad Gateway", 1, 2, False),
+        ("read: connection reset by peer", 9, 3, True),
+        ("main.go:3: syntax error", 1, 1, True),
+    ],
+)
+def test_a_go_build_whose_connection_breaks_off_is_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, failures: int, runs: int, fails: bool
+) -> None:
+    monkeypatch.setattr(gomodule.time, "sleep", lambda _: None)
+    program = f"echo run >> runs; test $(wc -l < runs) -gt {failures} || {{ echo '{words}' >&2; exit 1; }}"
+    command = Command(("sh", "-c", program), "building x", cwd=tmp_path)
+    with pytest.raises(Failure, match=words[-10:]) if fails else nullcontext():
+        gomodule.compiled(command)
+    assert (tmp_path / "runs").read_text().count("run") == runs
