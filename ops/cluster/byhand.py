@@ -1,8 +1,20 @@
 """What somebody did by hand that no dry run shows: the fields are not the manifest's, and they decide whether it works."""
 
-from ops.cluster.objects import WORKLOADS, Object, applied_fields, at, key_of, number, rows, table, text, texts
-
-_SCALED = ("Deployment", "StatefulSet")
+from ops.cluster.objects import (
+    SCALED,
+    WORKLOADS,
+    Object,
+    applied_fields,
+    at,
+    containers_of,
+    key_of,
+    number,
+    pod_template,
+    rows,
+    table,
+    text,
+    texts,
+)
 
 
 def leaving(live: Object) -> str:
@@ -19,7 +31,7 @@ def halted(live: Object, wanted: Object | None = None) -> str:
     if key.kind == "Deployment" and at(live, "spec", "paused") is True:
         return f"it is paused; `kubectl --namespace={key.namespace} rollout resume deployment/{key.name}` ends that"
     if (
-        key.kind in _SCALED
+        key.kind in SCALED
         and at(wanted, "spec", "replicas") is None
         and number(live, "spec", "replicas", default=1) == 0
         and not _ours(live)
@@ -38,8 +50,7 @@ def added(after: Object, wanted: Object) -> str:
     key = key_of(wanted)
     if key.kind not in WORKLOADS:
         return ""
-    ours = {text(container, "name"): _variables(container) for container in _containers(wanted)}
-    there = {text(container, "name"): _variables(container) for container in _containers(after)}
+    ours, there = _variables(wanted), _variables(after)
     more = sorted({name for container, names in ours.items() for name in there.get(container, set()) - names})
     if not more:
         return ""
@@ -47,12 +58,10 @@ def added(after: Object, wanted: Object) -> str:
     return f"{', '.join(more)} was set by hand, and beats what the configuration says; `{command}` ends that"
 
 
-def _containers(workload: Object) -> list[Object]:
-    return [row for kind in ("initContainers", "containers") for row in rows(workload, "spec", "template", "spec", kind)]
-
-
-def _variables(container: Object) -> set[str]:
-    return {text(row, "name") for row in rows(container, "env")}
+def _variables(workload: Object) -> dict[str, set[str]]:
+    """The names of the variables of each container."""
+    containers = containers_of(pod_template(workload) or {})
+    return {text(container, "name"): {text(row, "name") for row in rows(container, "env")} for container in containers}
 
 
 def _ours(live: Object) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ops.catalog.model import Catalog
 from ops.cluster.client import ApiError, Client, Stream, events
-from ops.cluster.objects import Key, Object, at, pod_template, rows, table, text
+from ops.cluster.objects import WORKLOADS, Key, Object, at, pod_template, rows, table, text
 from ops.errors import Failure, UsageError
 
 _PAUSE_SECONDS = 1.0  # before a stream that ended is begun again
@@ -90,7 +90,7 @@ def read(catalog: Catalog, client: Client, name: str, wanted: Wanted) -> Iterato
 def selector_of(catalog: Catalog, client: Client, name: str) -> tuple[str, str]:
     """Namespace and label selector of the pods of what bears this name."""
     for namespace in catalog.namespaces:
-        for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        for kind in WORKLOADS:
             resource = client.by_key(Key(kind, "", "", "apps"))
             found = client.get(resource, namespace, name) if resource else None
             if found is not None:

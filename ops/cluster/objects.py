@@ -9,7 +9,8 @@ Object: TypeAlias = dict[str, Json]
 
 OWNED = "nextai-agent.com/environment"  # the label of everything that a deploy makes; its value is the environment
 MANAGER = "nextai-deploy"  # the field manager's name, and the Lease's
-WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+SCALED = ("Deployment", "StatefulSet")  # what has a number of replicas
+WORKLOADS = (*SCALED, "DaemonSet")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -6,7 +6,7 @@ from copy import deepcopy
 from ops.catalog.model import Catalog
 from ops.cluster import record
 from ops.cluster.client import Client
-from ops.cluster.objects import Object, key_of, number, table, text
+from ops.cluster.objects import SCALED, Object, key_of, number, table, text
 from ops.cluster.plan import Origin, Plan
 from ops.cluster.prepare import prepare
 from ops.cluster.schema import unsafe_behind
@@ -62,10 +62,10 @@ def _scale(objects: tuple[Object, ...], name: str, least: int, most: int | None)
             spec["maxReplicas"] = max(least, number(spec, "maxReplicas")) if most is None else most
             return
     for workload in objects:
-        if text(workload, "kind") in ("Deployment", "StatefulSet") and text(workload, "metadata", "name") == name:
+        if text(workload, "kind") in SCALED and text(workload, "metadata", "name") == name:
             if most not in (None, least):
                 raise UsageError(f"scaling {name}", "it has no autoscaler, so it has one number of replicas", "Leave the upper bound out.")
             table(workload, "spec")["replicas"] = least
             return
-    known = sorted(key_of(o).name for o in objects if text(o, "kind") in ("Deployment", "StatefulSet"))
+    known = sorted(key_of(o).name for o in objects if text(o, "kind") in SCALED)
     raise UsageError(f"scaling {name}", f"nothing of that name was deployed (there is: {', '.join(known)})", "Name one of them.")

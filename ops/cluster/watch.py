@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ops.cluster.client import ApiError, Client, Resource, Stream, events
-from ops.cluster.objects import Key, Object, key_of, rows, table, text
+from ops.cluster.objects import SCALED, Key, Object, key_of, rows, table, text
 from ops.cluster.readiness import Done, Failed, LogOf, Scene, State, Stuck, Waiting, judge
 from ops.errors import Failure
 
 _TICK_SECONDS = 1.0  # some causes become definite by time alone
 _STREAM_SECONDS = 290  # the API server ends a watch after this; then a new one begins
 _AROUND = (("v1", "Pod"), ("v1", "Event"), ("v1", "PersistentVolumeClaim"), ("apps/v1", "ReplicaSet"))
-_SCALED = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"))
 _LOG_LINES = 12
 
 
@@ -156,7 +155,7 @@ def _mirrors(client: Client, awaited: Iterable[Key], changed: "queue.SimpleQueue
     awaited = list(awaited)
     wanted = {(resource, key.namespace) for key in awaited if (resource := client.by_key(key))}
     around = [(kind, key.namespace) for key in awaited if key.namespace for kind in _AROUND]
-    around += [(kind, key.namespace) for key in awaited if key.kind == "HorizontalPodAutoscaler" for kind in _SCALED]
+    around += [(("apps/v1", kind), key.namespace) for key in awaited if key.kind == "HorizontalPodAutoscaler" for kind in SCALED]
     wanted |= {(resource, namespace) for (version, kind), namespace in around if (resource := client.resource(version, kind))}
     return [_Mirror(client, resource, namespace, changed) for resource, namespace in sorted(wanted, key=lambda w: (w[0].plural, w[1]))]
 
@@ -209,7 +208,7 @@ def _scene(client: Client, mirrors: Sequence[_Mirror], namespace: str, since: da
     def of(kind: str) -> list[Object]:
         return [o for m in mirrors if m.resource.kind == kind and m.namespace == namespace for o in m.objects.values()]
 
-    workloads = [*of("Deployment"), *of("StatefulSet")]
+    workloads = [o for kind in SCALED for o in of(kind)]
     return Scene(client.now(), since, of("Pod"), of("ReplicaSet"), of("PersistentVolumeClaim"), of("Event"), workloads)
 
 

@@ -17,6 +17,7 @@ from ops.console import say
 from ops.console.output import stream
 from ops.errors import Failure
 from ops.local import composefile, facts, plan, state
+from ops.local.follow import joined
 from ops.local.ports import require_free
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, Record, State
@@ -230,12 +231,7 @@ def lines(catalog: Catalog, home: State, name: str, tail: int, follow: bool = Fa
         found = _containers(client, catalog, home, name)
         if not found:
             raise Failure(f"reading the logs of {name}", "it has no container", "`invoke status --env local` shows what runs.")
-        rest = b""
-        for part in found[0].logs(stream=True, follow=follow, tail=tail):
-            *whole, rest = (rest + part).split(b"\n")
-            yield from (line.decode("utf-8", "replace").rstrip("\r") for line in whole)
-    if rest:
-        yield rest.decode("utf-8", "replace")
+        yield from joined(found[0].logs(stream=True, follow=follow, tail=tail))
 
 
 def _containers(client: "DockerClient", catalog: Catalog, home: State, name: str) -> "list[Container]":

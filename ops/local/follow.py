@@ -4,7 +4,7 @@ import contextlib
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ops.console import say
@@ -63,14 +63,25 @@ def follow(files: Mapping[str, Path], going: Callable[[], bool], *, from_end: bo
 
 def lines(file: Path, tail: int, going: Callable[[], bool]) -> Iterator[str]:
     """The last `tail` lines of a file, and those that come as long as `going()`."""
+    return joined(_parts(file, tail, going))
+
+
+def _parts(file: Path, tail: int, going: Callable[[], bool]) -> Iterator[bytes]:
     with file.open("rb") as source:
-        rest = b"".join(deque(source, maxlen=tail))
+        yield b"".join(deque(source, maxlen=tail))
         goes = True
         while goes:
             goes = going()  # asked before the file is read: what was written just before the end is shown too
-            *whole, rest = (rest + source.read()).split(b"\n")
-            yield from (line.decode("utf-8", "replace").rstrip("\r") for line in whole)
-            if goes and not whole:
+            yield (part := source.read())
+            if goes and not part:
                 time.sleep(0.1)  # as above
+
+
+def joined(parts: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a text that comes in parts, each as soon as it is whole; the last one may lack its end."""
+    rest = b""
+    for part in parts:
+        *whole, rest = (rest + part).split(b"\n")
+        yield from (line.decode("utf-8", "replace").rstrip("\r") for line in whole)
     if rest:
         yield rest.decode("utf-8", "replace")

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from ops.command import Command, patient
+from ops.command import Command
 from ops.errors import Failure
 from ops.testbed.keep import kept, key_of
 from ops.testbed.layout import SOURCES, Layout
@@ -48,5 +48,5 @@ def _build(work: Path) -> None:
     flags = link_flags(kubernetes_version((MODULE / "go.mod").read_text()))
     packages = [f"./{name}" for name in PROGRAMS]
     remedy = "Check that the Go module proxy can be reached (go env GOPROXY) and that the disk has 10 GB left."
-    argv = patient(*go.argv, "build", "-ldflags", flags, "-o", f"{work}/", *packages)
+    argv = (*go.argv, "build", "-ldflags", flags, "-o", f"{work}/", *packages)
     compiled(Command(argv, "building Kubernetes for the testbed", env={**go.env, **FLAGS}, cwd=MODULE, remedy=remedy))

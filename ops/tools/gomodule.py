@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ops.command import Command, patient, run
@@ -81,13 +81,13 @@ def tool(pin: Pin, spec: Spec, go: Tool) -> Tool:
 
 
 def compiled(build: Command) -> None:
-    """Run `go build`. Go asks for each module once: where a connection breaks off it is run again, with what has come already.
+    """Run `go build`, giving way to others. Go asks for each module once: where a connection breaks off it runs again, with what has come.
 
     Raises `Failure` when it failed for another reason, or three times.
     """
     for seconds in (2, 10, 0):
         try:
-            run(build)
+            run(replace(build, argv=patient(*build.argv)))
             return
         except Failure as failure:
             if not seconds or not _BROKEN.search(failure.cause):
@@ -103,7 +103,7 @@ def _build(pin: Pin, spec: Spec, go: Tool, program: Path) -> None:
     try:
         compiled(
             Command(
-                patient(*go.argv, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(aside / pin.name), pin.package),
+                (*go.argv, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(aside / pin.name), pin.package),
                 doing=f"building {pin.name} {pin.version}",
                 env={**go.env, **spec.build_env, "CGO_ENABLED": "0"},
                 cwd=pin.folder,
