@@ -66,12 +66,15 @@ RULES = (
     Rule(r"INSERT\b", r"\bSELECT\b", "moves rows", BATCH),
     Rule(r"WITH\b", r"\b(?:UPDATE|DELETE|INSERT|MERGE)\b", "moves rows", BATCH),
 )
-CREATED = re.compile(rf"^CREATE\s+(?:UNLOGGED\s+|TEMP(?:ORARY)?\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?({QUALIFIED})", re.IGNORECASE)
+# Not with IF NOT EXISTS: what is there already is not the file's own.
+CREATED = re.compile(rf"^CREATE\s+(?:UNLOGGED\s+|TEMP(?:ORARY)?\s+)?TABLE\s+(?!IF\s+NOT\s+EXISTS\b)({QUALIFIED})", re.IGNORECASE)
 TARGET = re.compile(
     rf"^(?:ALTER\s+TABLE|DROP\s+TABLE|UPDATE|DELETE\s+FROM|INSERT\s+INTO|TRUNCATE(?:\s+TABLE)?|COPY)"
     rf"\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?({QUALIFIED})",
     re.IGNORECASE,
 )
+DROPPED = re.compile(r"^DROP\b", re.IGNORECASE)
+MORE = re.compile(rf"\s*\*?\s*,\s*(?:ONLY\s+)?({QUALIFIED})")  # DROP TABLE and TRUNCATE name several tables
 TRANSACTION = re.compile(
     r"^(?:BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK|END|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b", re.IGNORECASE
 )
@@ -96,9 +99,14 @@ def waived(migration: Migration, finding: Finding) -> bool:
 
 
 def findings(migration: Migration) -> tuple[Finding, ...]:
-    """Everything in a file that a gate is about, waived or not. What the file itself creates, it may change at will."""
-    created = {plain(match[1]) for statement in migration.statements if (match := CREATED.search(statement.shape))}
-    return tuple(finding for statement in migration.statements for finding in _findings(migration.file, statement, created))
+    """Everything in a file that a gate is about, waived or not. What the file itself has created, it may change at will from there on."""
+    created: set[str] = set()
+    found: list[Finding] = []
+    for statement in migration.statements:
+        found += _findings(migration.file, statement, created)
+        if match := CREATED.search(statement.shape):
+            created.add(plain(match[1]))
+    return tuple(found)
 
 
 def _findings(file: str, statement: Statement, created: set[str]) -> Iterator[Finding]:
@@ -108,14 +116,26 @@ def _findings(file: str, statement: Statement, created: set[str]) -> Iterator[Fi
     if re.match(r"DO\b", statement.shape, re.IGNORECASE):
         yield from _inside(file, statement, created)
         return
-    target = TARGET.search(statement.shape)
-    if target and plain(target[1]) in created:
+    targets = _targets(statement.shape)
+    if targets and targets <= created:
+        if DROPPED.search(statement.shape):  # of that name there may be another: a temporary table lies before one that stays
+            created -= targets
         return
     for rule in RULES:
         if not re.match(rule.statement, statement.shape, re.IGNORECASE):
             continue
         if any(re.search(rule.action, action, re.IGNORECASE) for action in actions(statement.shape)):
             yield Finding(file, statement.line, rule.what, rule.advice)
+
+
+def _targets(shape: str) -> set[str]:
+    """The tables that a statement changes, empties or drops."""
+    found: set[str] = set()
+    match = TARGET.search(shape)
+    while match:
+        found.add(plain(match[1]))
+        match = MORE.match(shape, match.end())
+    return found
 
 
 def _inside(file: str, block: Statement, created: set[str]) -> Iterator[Finding]:

@@ -188,6 +188,12 @@ def whats(text: str) -> list[str]:
         ("DO $$ BEGIN ALTER TABLE users DROP COLUMN name; END $$", "drops a column"),
         ("DO $$ BEGIN IF true THEN UPDATE users SET name = 'x'; END IF; END $$", "moves rows"),
         ("DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'users'; END $$", "runs SQL that is put together as it runs"),
+        ("DROP TABLE users; CREATE TABLE users (a int)", "drops a table"),
+        ("ALTER TABLE users RENAME TO old; CREATE TABLE users (a int)", "renames what running versions use"),
+        ("CREATE TABLE IF NOT EXISTS users (a int); ALTER TABLE users DROP COLUMN name", "drops a column"),
+        ("CREATE TABLE t (a int); DROP TABLE t, public.users CASCADE", "drops a table"),
+        ("CREATE TABLE t (a int); TRUNCATE TABLE ONLY t, ONLY users", "empties a table"),
+        ("CREATE TEMP TABLE users (a int); DROP TABLE users; DROP TABLE users", "drops a table"),
         ("COMMIT", "controls transactions"),
         ("SELECT 1; BEGIN; SELECT 2", "controls transactions"),
     ],
@@ -216,6 +222,7 @@ def test_what_breaks_running_versions_is_found(text: str, what: str) -> None:
         "COMMENT ON TABLE users IS 'DROP TABLE users; COMMIT;'",
         "DO $$ BEGIN ALTER TABLE a ADD CONSTRAINT c UNIQUE (x); EXCEPTION WHEN duplicate_object THEN null; END $$;",
         'CREATE TABLE t (a int); ALTER TABLE "public"."t" ADD b int NOT NULL; ALTER TABLE t DROP a; UPDATE t SET b = 1; DROP TABLE t',
+        "CREATE TABLE t (a int); CREATE TABLE u (a int); TRUNCATE t, u; DROP TABLE IF EXISTS public.t, u CASCADE",
     ],
 )
 def test_what_adds_is_let_through(text: str) -> None:
