@@ -1,15 +1,11 @@
 """The way to an environment's database from this machine: its connection string, and a forwarded port where it lies in a cluster."""
 
-import socket
-import subprocess
-import tempfile
-import time
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ops.catalog import Catalog, Store
+from ops.catalog import Catalog
 from ops.errors import Failure
 from ops.secret import Secret
 
@@ -17,7 +13,6 @@ if TYPE_CHECKING:
     from ops.cluster.target import Target
 
 VARIABLE = "DATABASE_URL"
-READY_SECONDS = 15.0
 
 
 @contextmanager
@@ -26,13 +21,16 @@ def reached(catalog: Catalog, env: str, *, testbed: bool = False) -> Iterator[Se
 
     For `local`: the platform that runs here. Else the Secret of the migration job, through the store's Service.
     """
+    from ops.cluster.kubectl import forward
+
     known = catalog.environments.get(env)
-    if known is not None and known.kind == "local":
+    if known is not None and known.kind == "local" and not testbed:
         yield _local(catalog)
         return
     target = _target(catalog, env, testbed=testbed)
     inside = _secret(catalog, target)
-    with _forwarded(target, catalog.stores[catalog.database.store]) as port:
+    store = catalog.stores[catalog.database.store]
+    with forward(target, store.namespace, f"service/{store.name}", store.port) as port:
         yield _moved(inside, port)
 
 
@@ -49,22 +47,17 @@ def _local(catalog: Catalog) -> Secret:
 
 def _target(catalog: Catalog, env: str, *, testbed: bool) -> "Target":
     from ops.cluster.target import resolve_target
+    from ops.testbed import verb
 
-    if not testbed:
-        return resolve_target(catalog, env)
-    from ops import testbed as beds
-
-    bed = beds.running()
-    if bed is None:
-        raise Failure("looking for the testbed", "it does not run", "Run `invoke testbed.up`, then this again.")
-    return resolve_target(catalog, env, bed)
+    return resolve_target(catalog, env, verb.wanted(testbed))
 
 
 def _secret(catalog: Catalog, target: "Target") -> Secret:
     from ops.cluster.connect import connect
+    from ops.config.rehearsal import secret_name
 
     job = catalog.jobs[catalog.database.job]
-    name = f"{job.name}-secrets"
+    name = secret_name(job.name)
     with connect(target) as client:
         resource = client.resource("v1", "Secret")
         found = client.get(resource, job.namespace, name) if resource else None
@@ -74,55 +67,6 @@ def _secret(catalog: Catalog, target: "Target") -> Secret:
         cause = f"{target.context} has no {VARIABLE} in Secret {name} of namespace {job.namespace}"
         raise Failure(f"reading the database's address of {target.environment.name}", cause, f"Deploy {target.environment.name} first.")
     return Secret(b64decode(value).decode())
-
-
-@contextmanager
-def _forwarded(target: "Target", store: Store) -> Iterator[int]:
-    """A port of this machine that leads to the store in the cluster, by kubectl, which ends with the block."""
-    port = _free_port()
-    argv = [*_kubectl(target), "--context", target.context, "--namespace", store.namespace]
-    argv += ["port-forward", "--address", "127.0.0.1", f"service/{store.name}", f"{port}:{store.port}"]
-    with tempfile.TemporaryFile("w+") as said:
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
-        try:
-            _await(child, port, f"forwarding a port to {store.name} in {target.context}", said.fileno())
-            yield port
-        finally:
-            child.terminate()
-            child.wait()
-
-
-def _kubectl(target: "Target") -> list[str]:
-    from ops import tools
-
-    program = [str(target.kubectl)] if target.kubectl else list(tools.find("kubectl").argv)
-    return [*program, "--kubeconfig", str(target.kubeconfig)] if target.kubeconfig else program
-
-
-def _await(child: "subprocess.Popen[bytes]", port: int, doing: str, said: int) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
-        if child.poll() is not None or time.monotonic() > deadline:
-            text = _text(said) or f"no answer within {READY_SECONDS:g} s"
-            raise Failure(doing, text, "Look at the store's pod: `invoke status` shows it.")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-
-
-def _text(descriptor: int) -> str:
-    import os
-
-    return os.pread(descriptor, 4096, 0).decode(errors="replace").strip()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _moved(dsn: Secret, port: int) -> Secret:

@@ -1,7 +1,7 @@
 """Running what is pending: facts → plan → gates → lock → each file applied and written down."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from ops.database.connect import connect, describe, scrubbed, secret
 from ops.database.facts import applied
 from ops.database.journal import Migration
 from ops.database.lock import held
-from ops.errors import Failure
+from ops.errors import Failure, Refused
 from ops.secret import Secret
 
 if TYPE_CHECKING:
@@ -68,19 +68,32 @@ def _silent(_: str) -> None:
     return
 
 
-def migrate(dsn: Secret | str, folder: Path, *, wait: float = LOCK_WAIT_SECONDS, say: Say = _silent) -> Result:
+def migrate(
+    dsn: Secret | str, folder: Path, *, shown: Sequence[Migration] | None = None, wait: float = LOCK_WAIT_SECONDS, say: Say = _silent
+) -> Result:
     """Run what is pending, and return what ran.
 
-    `wait` is how many seconds to wait for another run to end; `say` gets a line for each applied file. Raises `Refused`
-    when a file was edited, is missing or out of order, breaks a gate, or when the lock is held; `Failure` when a file fails.
+    `shown` are the migrations that somebody has agreed to: there must be no other. `wait` is how many seconds to wait for another run
+    to end; `say` gets a line for each applied file. Raises `Refused` when a file was edited, is missing or out of order, was not shown,
+    breaks a gate, or when the lock is held; `Failure` when a file fails.
     """
     dsn, begun = secret(dsn), time.monotonic()
     migrations = journal.read(folder)
     todo = pending(dsn, folder)
+    _check_shown(todo, shown)
     safety.gate(todo)
     with _told(dsn, "migrating"):
         ran = _run(dsn, migrations, wait, say) if todo else ()
     return Result(ran, len(migrations) - len(ran), time.monotonic() - begun)
+
+
+def _check_shown(todo: Sequence[Migration], shown: Sequence[Migration] | None) -> None:
+    if shown is None:
+        return
+    known = {migration.hash for migration in shown}
+    if new := [migration.file for migration in todo if migration.hash not in known]:
+        cause = f"{', '.join(new)} came into the checkout after the migrations were shown, or was changed"
+        raise Refused("migrating", cause, "Run it again, and look at what is shown.")
 
 
 @contextmanager

@@ -359,6 +359,15 @@ def test_locks_that_keep_others_waiting_are_found_by_file_and_line(tmp_path: Pat
     assert (finding.file, finding.line, "require-concurrent-index-creation" in finding.what) == ("0000_a.sql", 3, True)
 
 
+def test_what_was_not_shown_is_not_run(dsn: str, tmp_path: Path) -> None:
+    shown = runner.pending(dsn, folder(tmp_path, _0000_a=TABLE))
+    path = folder(tmp_path, _0000_a=TABLE, _0001_b="SELECT 1")  # a pull, while somebody thought about the question
+    with pytest.raises(Refused, match=r"0001_b\.sql came into the checkout after"):
+        runner.migrate(dsn, path, shown=shown)
+    assert runner.pending(dsn, path) == journal.read(path)
+    assert len(runner.migrate(dsn, path, shown=journal.read(path)).applied) == 2
+
+
 def test_the_projects_own_migrations_keep_nobody_waiting() -> None:
     assert lint(journal.read(PROJECT), PROJECT) == ()
 
