@@ -1,7 +1,7 @@
 """What is there: live objects, what each apply would make of them, the records, the Secrets. Nothing here writes."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from copy import deepcopy
 from dataclasses import dataclass
@@ -51,7 +51,8 @@ class Facts:
     last: Record | None  # the last good record
     trail: tuple[Record, ...]  # those after it: they failed, or never came to their end
     unknown: tuple[Key, ...] = ()  # their kinds are not known here
-    missing: tuple[str, ...] = ()  # Secrets, keys and variables that pods need
+    missing: tuple[str, ...] = ()  # Secrets and keys that pods need
+    unset: tuple[str, ...] = ()  # variables that the catalogue of this checkout requires, and containers would not get
     replica_sets: tuple[Object, ...] = ()  # that still have pods
     held: bool = False  # the deploy whose record has no end yet holds the lock
 
@@ -86,7 +87,9 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
     looks = client.each(lambda m: _look(client, m, live.get(key_of(m)), frozenset(namespaces.result())), known)
     trail = [r.result() for r in records]
     last = trail.pop(0) if good else None
-    before = {key_of(o): o for r in (last, *trail) if r for o in r.objects}
+    before: dict[Key, list[Object]] = {}
+    for manifest in (o for r in (last, *trail) if r for o in r.objects):
+        before.setdefault(key_of(manifest), []).append(manifest)
     sights = tuple(look if isinstance(look, Sight) else _take_back(client, look, before) for look in looks)
     wanted = {key_of(o) for o in objects}
     return Facts(
@@ -97,7 +100,8 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
         last,
         tuple(trail),
         tuple(unknown),
-        (*needs.missing_secrets(known, found), *needs.missing_variables(catalog, known, found)),
+        tuple(needs.missing_secrets(known, found)),
+        tuple(needs.missing_variables(catalog, known, found)),
         tuple(s for pending in sets for s in pending.result() if number(s, "spec", "replicas") or number(s, "status", "replicas")),
         record.unfinished(headers.result()) is not None and lock.held(client, home),
     )
@@ -202,10 +206,10 @@ def _trial(client: Client, resource: Resource, wanted: Object) -> str:
     return ""
 
 
-def _take_back(client: Client, contest: _Contested, before: Mapping[Key, Object]) -> Sight:
-    """Fields that another manager owns: ours by right when our last record had them, else not ours to take."""
-    former = before.get(key_of(contest.wanted))
-    foreign = [t for t in contest.taken if former is None or not has_field(former, t.path)]
+def _take_back(client: Client, contest: _Contested, before: Mapping[Key, Sequence[Object]]) -> Sight:
+    """Fields that another manager owns: ours by right when the last good record or one since had them, else not ours to take."""
+    former = before.get(key_of(contest.wanted), ())
+    foreign = [t for t in contest.taken if not any(has_field(o, t.path) for o in former)]
     if foreign:
         fields = ", ".join(f"{t.path} (owned by {t.manager})" for t in foreign)
         return Sight(contest.wanted, contest.live, None, refusal=f"another manager owns {fields}")
@@ -255,7 +259,7 @@ def has_field(manifest: Json, path: str) -> bool:
     return any(has_field(row, rest) for row in rows(manifest) if all(str(row.get(k)) == v for k, v in pairs.items()))
 
 
-def _others(client: Client, live: Mapping[Key, Object], before: Mapping[Key, Object], wanted: set[Key]) -> list[Object]:
+def _others(client: Client, live: Mapping[Key, Object], before: Collection[Key], wanted: set[Key]) -> list[Object]:
     """What is there by earlier deploys and is not wanted now: what the last records had, and older ConfigMaps and Jobs."""
     gone = [key for key in before if key not in wanted]
     found = [o for key, o in live.items() if key not in wanted and (key in before or key.kind in ("ConfigMap", "Job"))]

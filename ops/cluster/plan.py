@@ -124,6 +124,8 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     warnings = [f"{key}: {why}" for key, why in halted.items() if key not in changing]
     warnings += [f"{key_of(s.wanted)}: {why}" for s in facts.sights if s.live and (why := byhand.added(s.after or s.live, s.wanted))]
     problems += facts.missing
+    if origin.kind == "deploy":  # what a record holds was checked by the catalogue of its time
+        problems += facts.unset
     if not rehearsal:
         problems += [f"{key}: this cluster does not know the kind {key.kind}" for key in facts.unknown]
     plan = Plan(

@@ -160,8 +160,10 @@ def stamp(client: Client) -> str:
 
 
 def superfluous(headers: Sequence[Header]) -> list[Header]:
-    """The records that may go: all but the newest ten, the last good one and the good one before it."""
-    good = [h.number for h in headers if h.outcome == "good"][-2:]
+    """The records that may go: all but the newest ten, the last good one and the one that a rollback from it goes to."""
+    last = last_good(headers)
+    before = last_good(headers, before=source(headers, last)) if last else None
+    good = [h.number for h in (last, before) if h]
     newest = {h.number for h in sorted(headers, key=lambda h: h.number)[-KEEP:]}
     return [h for h in headers if h.number not in newest and h.number not in good and h.outcome != "running"]
 
@@ -176,6 +178,15 @@ def last_good(headers: Sequence[Header], *, before: int | None = None) -> Header
     """The newest good record, or the newest good one before a number."""
     good = [h for h in headers if h.outcome == "good" and (before is None or h.number < before)]
     return max(good, key=lambda h: h.number, default=None)
+
+
+def source(headers: Sequence[Header], header: Header) -> int:
+    """The number of the record whose objects a record has: its own, or for a rollback that of what it went back to."""
+    known = {h.number: h for h in headers}
+    number = header.number
+    while number in known and known[number].target:
+        number = known[number].target
+    return number
 
 
 def unfinished(headers: Sequence[Header]) -> Header | None:

@@ -1,6 +1,7 @@
 """A change of an environment, from beginning to end: plan → lock → apply → watch → verify → record, and back when it fails."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -187,13 +188,16 @@ def _migrated(client: Client, plan: Plan) -> bool:
 
 
 def _restore(change: _Change, goal: Record, failed: Header) -> int:
-    """Go back under the lock that is held already."""
+    """Go back under the lock that is held already. Raises `Failure` also where that could be done in part only."""
     client, home = change.client, change.home
     back = prepare(change.catalog, client, origin_of(client, goal), goal.objects)
     change.pace.check()
     header = _open(client, back, home, failed.who)
     try:
         apply_plan(client, back, change.pace)
+        if back.problems:  # what they are about was left as it is; the rest is better there than not
+            remedy = "Correct every line above, then deploy again."
+            raise Failure(f"going back to record {goal.header.number}", "\n".join(back.problems), remedy)
     except Failure as failure:
         record.close(client, home, header, "failed", cause=failure.cause)
         raise
@@ -203,6 +207,7 @@ def _restore(change: _Change, goal: Record, failed: Header) -> int:
 
 
 def _tidy(client: Client, home: str) -> None:
-    """Forget the records that no rollback needs."""
-    for header in record.superfluous(record.history(client, home)):
-        record.forget(client, home, header)
+    """Forget the records that no rollback needs. What cannot be forgotten now is with the next change: this one has been made."""
+    with suppress(Failure):
+        for header in record.superfluous(record.history(client, home)):
+            record.forget(client, home, header)

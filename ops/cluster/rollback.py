@@ -13,9 +13,9 @@ from ops.errors import Refused, UsageError
 
 
 def plan_rollback(catalog: Catalog, client: Client, *, to: int = 0) -> Plan:
-    """What going back to a record would change: to record `to`, or to the good one before the last.
+    """What going back to a record would change: to record `to`, or to the one before what runs now.
 
-    After a deploy that failed or was cut off and left something behind, "before" is the last good one.
+    After a change that failed or was cut off and left something behind, that is the last good one.
     Raises `UsageError` when there is no such record, `Refused` when a migration lies between that takes something away.
     """
     home = catalog.namespaces[0]
@@ -59,9 +59,9 @@ def goal_of(headers: Sequence[Header], to: int) -> Header:
                 raise UsageError(doing, "there is no such record", remedy)
             raise Refused(doing, f"it ended as {named.outcome}", remedy)
         return named
-    cut = record.unfinished(headers)
     last = record.last_good(headers)
-    goal = last if cut or last is None else record.last_good(headers, before=last.target or last.number)
+    left = max(headers, key=lambda h: h.number, default=None) is not last
+    goal = last if left or last is None else record.last_good(headers, before=record.source(headers, last))
     if goal is None:
         raise Refused("going back", "there is no earlier good record", "See `invoke history`.")
     return goal

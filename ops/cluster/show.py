@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from ops.cluster.plan import Plan, Step
+from ops.cluster.plan import Origin, Plan, Step
 from ops.cluster.record import Header
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _SHORT = 7
 
 def plan_lines(plan: Plan, target: str) -> Iterator[str]:
     """The plan for people: a line an object, its differences below; then what forbids it, and the sum."""
-    yield f"{plan.origin.kind} to {target}"
+    yield f"{plan.origin.kind} to {target}{_what(plan.origin)}"
     if plan.unfinished:
         left = f"record {plan.unfinished} by {plan.unfinished_who}"
         if plan.held:
@@ -45,6 +45,14 @@ def summary(plan: Plan) -> str:
     return ", ".join(f"{count} {words[action]}" for action, count in counts.items() if count)
 
 
+def _what(origin: Origin) -> str:
+    """The record that a plan goes back to, the commit and the version, as far as there are any."""
+    known = [f"record {origin.target}"] if origin.target else []
+    known += [f"commit {_shortened(origin.commit)}"] if origin.commit else []
+    known += [f"version {origin.version}"] if origin.version else []
+    return "".join(f", {word}" for word in known)
+
+
 def _step_lines(step: Step) -> Iterator[str]:
     note = f"  ({step.note})" if step.note else ""
     yield f"{_MARKS[step.action]} {step.key}{note}"
@@ -66,7 +74,7 @@ def history_rows(headers: Iterable[Header]) -> list[tuple[str, ...]]:
             header.kind + (f" → {header.target}" if header.target else ""),
             header.outcome,
             header.started,
-            _commit(header),
+            _shortened(header.commit),
             header.version,
             header.who,
             header.cause.splitlines()[0] if header.cause else "",
@@ -75,9 +83,9 @@ def history_rows(headers: Iterable[Header]) -> list[tuple[str, ...]]:
     ]
 
 
-def _commit(header: Header) -> str:
+def _shortened(commit: str) -> str:
     """The commit, with its + where the checkout had changes that it has not."""
-    return header.commit[:_SHORT] + ("+" if header.commit.endswith("+") else "")
+    return commit[:_SHORT] + ("+" if commit.endswith("+") else "")
 
 
 def last_line(last: Header | None, unfinished: Header | None, held: bool) -> str:
@@ -85,7 +93,7 @@ def last_line(last: Header | None, unfinished: Header | None, held: bool) -> str
     if unfinished:
         how = "is under way" if held else "never came to its end"
         return f"record {unfinished.number} ({unfinished.kind} by {unfinished.who}) {how}"
-    return f"record {last.number}, {last.kind} of {_commit(last)} by {last.who}, {last.started}" if last else "nothing deployed"
+    return f"record {last.number}, {last.kind} of {_shortened(last.commit)} by {last.who}, {last.started}" if last else "nothing deployed"
 
 
 def status_rows(rows: "Iterable[Row]") -> list[tuple[str, ...]]:

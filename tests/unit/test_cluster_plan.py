@@ -2,22 +2,25 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.cluster import needs, record
+from ops.cluster import needs, record, show
+from ops.cluster.client import Resource
 from ops.cluster.diff import differences, masked
-from ops.cluster.facts import Facts, Sight, Taken, has_field
+from ops.cluster.facts import Facts, Sight, Taken, _Contested, _take_back, has_field
 from ops.cluster.objects import Key, key_of
 from ops.cluster.order import Phase
 from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
 from ops.cluster.record import Header, Migration, Record, together
+from ops.cluster.rollback import goal_of
 from ops.cluster.schema import unsafe_behind
 from ops.cluster.show import summary
-from ops.errors import UsageError
+from ops.errors import Refused, UsageError
 
 ORIGIN = Origin("deploy", "staging", "2026-01-01T00:00:00Z", "c0ffee")
 STORES = frozenset({"postgres:17"})
@@ -301,6 +304,70 @@ def test_retention_never_drops_the_last_good_record_and_the_one_before_it() -> N
     headers = [good(1).header, good(2).header, *(replace(good(n).header, outcome="failed") for n in range(3, 20))]
     gone = {h.number for h in record.superfluous(headers)}
     assert gone == set(range(3, 10))
+
+
+def test_retention_keeps_what_a_rollback_goes_to_however_often_deploys_failed() -> None:
+    headers = [good(1).header, good(2).header]
+    for number in range(3, 41, 2):
+        headers += [replace(good(number).header, outcome="failed"), replace(good(number + 1).header, kind="rollback", target=number - 1)]
+        forgotten = record.superfluous(headers)
+        headers = [h for h in headers if h not in forgotten]
+        assert goal_of(headers, 0).number == 1
+    assert len(headers) == record.KEEP + 1
+
+
+def went(number: int, target: int = 0, outcome: str = "good") -> Header:
+    return replace(good(number).header, outcome=outcome, target=target)
+
+
+@pytest.mark.parametrize(
+    ("headers", "goal"),
+    [
+        ((went(1), went(2)), 1),
+        ((went(1), went(2), went(3, outcome="failed")), 2),  # nothing brought it back
+        ((went(1), went(2), went(3, outcome="running")), 2),
+        ((went(1), went(2), went(3, outcome="failed"), went(4, 2)), 1),
+        ((went(1), went(2), went(3, outcome="failed"), went(4, 2), went(5, outcome="failed"), went(6, 4)), 1),
+        ((went(1), went(2), went(3), went(4, 2)), 1),
+        ((went(1), went(2), went(3, 1), went(4)), 3),
+        ((went(1), went(2), went(3, 1), went(4, outcome="failed"), went(5, 3)), None),  # not forward to 2
+        ((went(1),), None),
+        ((went(1, outcome="failed"),), None),
+        ((), None),
+    ],
+)
+def test_a_rollback_goes_to_what_ran_before_what_runs_now(headers: tuple[Header, ...], goal: int | None) -> None:
+    if goal is None:
+        with pytest.raises(Refused, match="no earlier good record"):
+            goal_of(headers, 0)
+    else:
+        assert goal_of(headers, 0).number == goal
+
+
+def test_what_a_plan_goes_to_is_shown_before_it_is_asked_about() -> None:
+    origin = replace(ORIGIN, kind="rollback", target=4, commit="c0ffee1234+", version="1.2.3")
+    first, *_ = show.plan_lines(make_plan(origin, facts(), STORES), "staging")
+    assert first == "rollback to staging, record 4, commit c0ffee1+, version 1.2.3"
+    first, *_ = show.plan_lines(make_plan(replace(origin, kind="deploy", target=0, version=""), facts(), STORES), "staging")
+    assert first == "deploy to staging, commit c0ffee1+"
+
+
+def test_what_a_record_holds_is_not_held_against_the_catalogue_of_today() -> None:
+    found = facts(seen(config("c")), unset=("Deployment n/web: container web does not get FOO (new)",))
+    assert make_plan(ORIGIN, found, STORES).problems == found.unset
+    assert make_plan(replace(ORIGIN, kind="rollback"), found, STORES).problems == ()
+    assert make_plan(replace(ORIGIN, kind="scale"), found, STORES).problems == ()
+
+
+def test_a_field_is_ours_to_take_back_when_any_record_since_the_last_good_one_had_it() -> None:
+    wanted, taken = config("c", a="1"), (Taken(".data.a", "other"),)
+    client: Any = SimpleNamespace(
+        resource_of=lambda _: Resource("v1", "configmaps", True, "ConfigMap"), request=lambda *_, **__: {"applied": 1}
+    )
+    contest = _Contested(wanted, live(wanted), taken)
+    records = {key_of(wanted): [config("c", a="0"), config("c")]}  # the last good one had it, the failed one after it had not
+    assert _take_back(client, contest, records) == Sight(wanted, contest.live, {"applied": 1}, taken)
+    assert "another manager owns .data.a" in _take_back(client, contest, {key_of(wanted): [config("c")]}).refusal
 
 
 def test_no_rollback_crosses_a_migration_that_takes_something_away() -> None:
