@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from ops.background import begin
 from ops.catalog import Catalog
+from ops.cluster.record import Migration
 from ops.cluster.render import build
+from ops.cluster.schema import migrations_of
 from ops.cluster.target import Target
 from ops.command import Command, run
 from ops.console import say
@@ -22,15 +24,29 @@ CHANGED = "+"
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """What git says of a checkout: the commit, and what has changed that no commit holds (`git status`)."""
+
+    head: str
+    changes: str
+
+    @property
+    def commit(self) -> str:
+        """The commit that is deployed; with + where there are changes."""
+        return self.head + (CHANGED if self.changes else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Checkout:
-    """Answers that may still be on their way: what kustomize makes of the overlay, the commit, the release whose images are deployed
-    or else which images are there.
+    """Answers that may still be on their way: what kustomize makes of the overlay, what git says, the migrations, the release whose
+    images are deployed or else which images are there.
 
     `overlay` is None where kustomize must first be built: that takes minutes, and a cluster that does not answer is told at once.
     """
 
     overlay: "Future[str] | None"
-    commit: "Future[str]"
+    state: "Future[State]"
+    migrations: "Future[tuple[Migration, ...]]"
     images: "Future[Tagged | tuple[Engine, BuildPlan]]"
 
 
@@ -39,7 +55,7 @@ def ask(catalog: Catalog, target: Target) -> Checkout:
     from ops.tools.find import here
 
     overlay = begin(partial(build, catalog.root / str(target.environment.overlay))) if here("kustomize") else None
-    commit = begin(partial(_commit, catalog))
+    state = begin(partial(_state, catalog))
     # Here, and not in a thread: the client of the cluster imports requests too, and two threads that import modules which
     # import each other can see half of one.
     import docker  # noqa: F401
@@ -47,21 +63,36 @@ def ask(catalog: Catalog, target: Target) -> Checkout:
     from ops.images import verb as images  # noqa: F401
     from ops.release import facts  # noqa: F401
 
-    return Checkout(overlay, commit, begin(partial(_images, catalog, target, commit)))
+    return Checkout(overlay, state, begin(partial(migrations_of, catalog)), begin(partial(_images, catalog, target, state)))
 
 
 def published(catalog: Catalog, checkout: Checkout) -> tuple[Mapping[str, str], str]:
-    """The digest of each image, and the version of the release that they are of. What is no release is built first, where it must be."""
+    """The digest of each image, and the version of the release that they are of. What is no release is built first, where it must be.
+
+    Raises `Refused` where the checkout has another commit, or other changed files, when they are built than when it was asked.
+    """
     from ops.images import verb as images
 
     found = checkout.images.result()
     if isinstance(found, tuple):
-        return images.publish(*found), ""
+        digests = images.publish(*found)
+        if found[1].missing or checkout.overlay is None:  # that took its time
+            _check_unmoved(catalog, checkout.state.result())
+        return digests, ""
     say(f"This checkout is {found.tag}: its images, by digest.")
     return {name: found.digests[catalog.repository(name)] for name in catalog.images}, found.version
 
 
-def _images(catalog: Catalog, target: Target, commit: "Future[str]") -> "Tagged | tuple[Engine, BuildPlan]":
+def _check_unmoved(catalog: Catalog, before: State) -> None:
+    """The images are those of the beginning: what else is deployed must not be another commit's."""
+    now = _state(catalog)
+    if now != before:
+        was, is_now = (f"{state.head[:7]}{' with changes' if state.changes else ''}" for state in (before, now))
+        cause = f"the checkout was changed while the images were built: it was at {was}, and is at {is_now}"
+        raise Refused("taking what is deployed from the checkout", cause, "Run it again: what was built is kept.")
+
+
+def _images(catalog: Catalog, target: Target, state: "Future[State]") -> "Tagged | tuple[Engine, BuildPlan]":
     """The release that this checkout is, whose images the registry has; else what its files make.
 
     A release must run what was checked under its tag, and its files might make another digest today: base images move.
@@ -71,7 +102,7 @@ def _images(catalog: Catalog, target: Target, commit: "Future[str]") -> "Tagged 
     from ops.release.facts import tagged
 
     release = tagged(catalog.root)
-    changed = commit.result().endswith(CHANGED)
+    changed = bool(state.result().changes)
     if release and changed and target.environment.protected and not target.rehearsal:
         cause = f"the checkout has changes that {release.tag} has not (`git status`), so other images would be built and deployed"
         raise Refused(f"taking the images of {release.tag}", cause, "Commit them and release, or deploy from a clean checkout.")
@@ -96,9 +127,8 @@ def _lacking(catalog: Catalog, engine: "Engine", release: "Tagged") -> list[str]
     return [*unnamed, *(f"the registry has not got {reference}" for reference in references.values() if not there[reference])]
 
 
-def _commit(catalog: Catalog) -> str:
-    """The commit that is deployed; with + where the checkout has changes that no commit holds."""
+def _state(catalog: Catalog) -> State:
     # `git describe --dirty` would not see files that git does not track, and they go into images.
     asked = (("git", "rev-parse", "HEAD"), ("git", "status", "--porcelain", "--untracked-files=normal"))
     head, changes = (run(Command(argv, "asking git for the commit", cwd=catalog.root)).stdout.strip() for argv in asked)
-    return head + (CHANGED if changes else "")
+    return State(head, changes)

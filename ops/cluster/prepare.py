@@ -9,15 +9,25 @@ from ops.cluster.client import Client
 from ops.cluster.facts import gather
 from ops.cluster.objects import Object
 from ops.cluster.plan import Origin, Plan, make_plan
-from ops.cluster.record import together
+from ops.cluster.record import Migration, together
 from ops.cluster.render import Rendered, mark
 from ops.cluster.schema import migrations_of
 
 
 def plan_deploy(
-    catalog: Catalog, client: Client, rendered: Rendered, *, commit: str = "", version: str = "", made_up: Sequence[Object] = ()
+    catalog: Catalog,
+    client: Client,
+    rendered: Rendered,
+    *,
+    migrations: Sequence[Migration] | None = None,
+    commit: str = "",
+    version: str = "",
+    made_up: Sequence[Object] = (),
 ) -> Plan:
-    """What deploying the rendered overlay would change. `made_up` are Secrets that are made where the cluster has none."""
+    """What deploying the rendered overlay would change. `made_up` are Secrets that are made where the cluster has none.
+
+    `migrations` are those that the code knows; None means the checkout's.
+    """
     origin = Origin(
         "deploy",
         client.target.environment.name,
@@ -25,7 +35,7 @@ def plan_deploy(
         commit,
         version,
         digests=rendered.digests,
-        migrations=migrations_of(catalog),
+        migrations=migrations_of(catalog) if migrations is None else tuple(migrations),
     )
     for manifest in made_up:
         mark(manifest, origin.environment)

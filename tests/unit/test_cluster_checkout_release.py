@@ -1,7 +1,7 @@
 """What a deploy takes from a checkout that is a release, and what from any other: against a real repository and a small registry."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -83,7 +83,7 @@ def taken(platform: Catalog, monkeypatch: pytest.MonkeyPatch, *, rehearsal: bool
     def render(_: object, __: object, digests: dict[str, str], ___: object) -> Rendered:
         return Rendered((), digests)
 
-    def plan_deploy(_: object, __: object, rendered: Rendered, *, commit: str = "", version: str = "") -> object:
+    def plan_deploy(_: object, __: object, rendered: Rendered, *, migrations: object, commit: str = "", version: str = "") -> object:
         found.append((dict(rendered.digests), version, commit))
         return type("Decided", (), {"problems": ()})
 
@@ -97,6 +97,20 @@ def taken(platform: Catalog, monkeypatch: pytest.MonkeyPatch, *, rehearsal: bool
 
 def built(platform: Catalog) -> tuple[dict[str, str], str, str]:
     return dict.fromkeys(platform.images, BUILT), "", git(platform.root, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("change", "now"),
+    [(lambda root: git(root, "commit", "-q", "--allow-empty", "-m", "feat: b"), ""), (lambda root: (root / "b").touch(), " with changes")],
+)
+def test_a_checkout_that_is_changed_while_images_are_built_is_not_deployed(
+    platform: Catalog, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object], now: str
+) -> None:
+    before = git(platform.root, "rev-parse", "HEAD")[:7]
+    monkeypatch.setattr(images, "publish", lambda *_: change(platform.root))
+    with pytest.raises(Refused) as refusal:
+        taken(platform, monkeypatch)
+    assert f"it was at {before}, and is at {git(platform.root, 'rev-parse', 'HEAD')[:7]}{now}" in refusal.value.cause
 
 
 def test_a_release_is_deployed_with_the_digests_and_the_version_of_its_tag(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
