@@ -110,6 +110,7 @@ def _clean_token(target: Target, settings: "Configuration") -> None:
     def renewed(now: "Configuration") -> None:
         if renew:
             renew(now)
+            now.refresh_api_key_hook = renewed  # the client's own hook puts itself there again
         for scheme, token in now.api_key.items():
             words = str(token).strip()
             if not (words.isascii() and words.isprintable()):

@@ -13,6 +13,7 @@ from ops.cluster.objects import WORKLOADS, Key, Object, at, pod_template, rows, 
 from ops.errors import Failure, UsageError
 
 _PAUSE_SECONDS = 1.0  # before a stream that ended is begun again
+_SILENCE_SECONDS = 320.0  # longer than a watch, which ends after 290
 _TRIES = 10  # after so many watches that failed, one after the other, the server is gone
 
 
@@ -42,6 +43,7 @@ class _Tap:
     lines: "queue.SimpleQueue[Line | Failure]" = field(default_factory=queue.SimpleQueue)
     streams: list[Stream] = field(default_factory=list)
     followed: set[tuple[str, str]] = field(default_factory=set)  # a pod's uid and a container: of those a thread reads the lines
+    seen: set[tuple[str, str]] = field(default_factory=set)  # those whose lines were read at some time
     last: dict[tuple[str, str], str] = field(default_factory=dict)  # the time of the last line of each
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -125,7 +127,7 @@ def _merged(client: Client, pods: list[Object], wanted: Wanted) -> Iterator[Line
             if error.status in (400, 404):  # it has not started, or is gone
                 return []
             raise
-        return [_stamped(pod, container, line) for line in written.splitlines()]
+        return [_stamped(pod, container, line) for line in written.split("\n") if line]
 
     found = client.each(lines, [(pod, container) for pod in pods for container in _containers(pod)])
     for _, line in sorted((entry for part in found for entry in part), key=lambda entry: entry[0]):
@@ -161,7 +163,7 @@ def _watch_pods(tap: _Tap, namespace: str, selector: str) -> None:
         try:
             # Without a resourceVersion the watch begins with what is there.
             query = {"labelSelector": selector, "watch": "1", "timeoutSeconds": "290"}
-            with tap.stream(f"/api/v1/namespaces/{namespace}/pods", query, seconds=320) as stream:
+            with tap.stream(f"/api/v1/namespaces/{namespace}/pods", query, seconds=_SILENCE_SECONDS) as stream:
                 for event in events(stream):
                     if text(event, "type") in ("ADDED", "MODIFIED"):
                         _follow(tap, table(event, "object"))
@@ -181,7 +183,10 @@ def _forbidden(failure: Failure) -> bool:
 
 def _follow(tap: _Tap, pod: Object) -> None:
     for status in _statuses(pod):
-        if at(status, "state", "running"):
+        place = _place(pod, text(status, "name"))
+        # What has ended before anyone looked has written too.
+        ended = at(status, "state", "terminated") or at(status, "lastState", "terminated")
+        if at(status, "state", "running") or (ended and place not in tap.seen):
             _begin(tap, pod, status)
 
 
@@ -196,6 +201,7 @@ def _begin(tap: _Tap, pod: Object, status: Object) -> None:
         if place in tap.followed:
             return
         tap.followed.add(place)
+        tap.seen.add(place)
     threading.Thread(target=_copy, args=(tap, pod, status), name=f"log-{place[1]}", daemon=True).start()
 
 
@@ -221,7 +227,8 @@ def _read(tap: _Tap, pod: Object, container: str) -> None:
     last = tap.last.get(place, "")
     query = {"container": container, "sinceTime": last} if last else _query(tap.wanted, container)
     path = f"/api/v1/namespaces/{text(pod, 'metadata', 'namespace')}/pods/{text(pod, 'metadata', 'name')}/log"
-    with tap.stream(path, query | {"follow": "true", "timestamps": "true"}) as stream:
+    # A silence of that length may be a connection that is gone, after a laptop's sleep say: it is begun again after the last line.
+    with tap.stream(path, query | {"follow": "true", "timestamps": "true"}, seconds=_SILENCE_SECONDS) as stream:
         for written in stream.lines():
             moment, line = _stamped(pod, container, written.decode(errors="replace"))
             if last and moment <= last:  # the server begins with the whole second

@@ -10,6 +10,7 @@ from ops.cluster.client import Client, events
 from ops.cluster.kubectl import kubectl
 from ops.cluster.logs import selector_of
 from ops.cluster.objects import Json, Object, rows, table, text
+from ops.cluster.readiness.pod import CREATE, PULL
 from ops.errors import Failure, UsageError
 
 _READY_SECONDS = 60
@@ -31,6 +32,7 @@ def open_shell(catalog: Catalog, client: Client, name: str, image: str, *, comma
     It has a terminal where this process has one, is as restricted as the pod itself, and goes with it.
     Raises `Failure` with the cause when it cannot start.
     """
+    program = kubectl(client.target)  # before the container: without kubectl nobody would join it, and it stays as long as the pod
     namespace, selector = selector_of(catalog, client, name)
     found = _running_pod(client, namespace, selector, name)
     pod, terminal = text(found, "metadata", "name"), sys.stdin.isatty()
@@ -44,7 +46,7 @@ def open_shell(catalog: Catalog, client: Client, name: str, image: str, *, comma
     )
     _until_running(client, namespace, pod, container)
     stdin = ("--stdin", "--tty") if terminal else ("--stdin",)
-    argv = (*kubectl(client.target), "attach", f"--namespace={namespace}", *stdin, pod, f"--container={container}")
+    argv = (*program, "attach", f"--namespace={namespace}", *stdin, pod, f"--container={container}")
     return Shell(namespace, pod, container, argv)
 
 
@@ -86,7 +88,7 @@ def _running_pod(client: Client, namespace: str, selector: str, name: str) -> Ob
 def _until_running(client: Client, namespace: str, pod: str, container: str) -> None:
     query = {"fieldSelector": f"metadata.name={pod}", "watch": "1", "timeoutSeconds": str(_READY_SECONDS)}
     stream = client.stream(f"/api/v1/namespaces/{namespace}/pods", query, seconds=_READY_SECONDS + 10)
-    doing = f"opening a shell in {namespace}/{pod}"
+    doing, last = f"opening a shell in {namespace}/{pod}", ""
     try:
         for event in events(stream):
             for status in rows(event, "object", "status", "ephemeralContainerStatuses"):
@@ -95,14 +97,11 @@ def _until_running(client: Client, namespace: str, pod: str, container: str) -> 
                 waiting, ended = table(status, "state", "waiting"), table(status, "state", "terminated")
                 if table(status, "state", "running"):
                     return
-                if ended or text(waiting, "reason") in (
-                    "ErrImagePull",
-                    "ImagePullBackOff",
-                    "CreateContainerError",
-                    "CreateContainerConfigError",
-                ):
-                    why = text(waiting, "message") or text(ended, "message") or text(ended, "reason")
+                last = f"{text(waiting, 'reason')} {text(waiting, 'message')}".strip()
+                if ended or text(waiting, "reason") in (*PULL, *CREATE):
+                    why = text(waiting, "message") or text(ended, "message") or text(ended, "reason") or text(waiting, "reason")
                     raise Failure(doing, why, "Name another image: it must be one that the cluster can pull, and have the program.")
     finally:
         stream.close()
-    raise Failure(doing, f"it did not start within {_READY_SECONDS} s", "See `invoke status`.")
+    cause = f"it did not start within {_READY_SECONDS} s{': ' + last if last else ''}"
+    raise Failure(doing, cause, "See `invoke status`.")

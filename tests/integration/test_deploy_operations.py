@@ -2,12 +2,14 @@
 
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import pytest
 
 from ops.cluster import logs, smoke
 from ops.cluster.kubectl import forward
+from ops.cluster.objects import rows, text
 from ops.cluster.shell import open_shell
 from ops.cluster.status import status
 from ops.errors import Failure, UsageError
@@ -64,8 +66,18 @@ def test_a_shell_opens_beside_a_service_that_has_none_and_a_wrong_image_is_named
     assert any("heard it works" in line for line in attached.stdout)
     attached.terminate()
     attached.wait()
-    with pytest.raises(Failure, match="not found"):
-        open_shell(catalog, cluster.client, "web", "registry.nextai-agent.com/nextai/ct-web:nowhere")
+    for wrong, cause in (("registry.nextai-agent.com/nextai/ct-web:nowhere", "not found"), ("ct:UPPER:wrong", "invalid reference")):
+        with pytest.raises(Failure, match=cause):
+            open_shell(catalog, cluster.client, "web", wrong)
+    before = _debug_containers(cluster)
+    with pytest.raises(Failure, match="looking for kubectl"):
+        open_shell(catalog, replace(cluster.client, target=replace(cluster.target, kubectl=Path("/nowhere"))), "web", image)
+    assert before and _debug_containers(cluster) == before  # none was left that nobody can join
+
+
+def _debug_containers(cluster: Cluster) -> list[str]:
+    pods = cluster.client.request("GET", f"/api/v1/namespaces/{cluster.platform.home}/pods")
+    return [text(c, "name") for pod in rows(pods, "items") for c in rows(pod, "spec", "ephemeralContainers")]
 
 
 CHECKS = """

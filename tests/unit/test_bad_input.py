@@ -22,6 +22,7 @@ from ops.command import Command, environment
 from ops.console import output as console_output
 from ops.console.positional import spread
 from ops.console.verb import guarded, verb
+from ops.database.reach import reached
 from ops.errors import Failure, UsageError
 from ops.release.facts import reason
 from ops.tools.cachefolder import cache
@@ -375,8 +376,11 @@ def test_a_token_from_a_file_is_sent_without_its_line_end(answering: tuple[str, 
     server, answers = answering
     answers["*"] = b'{"gitVersion": "v1.33.0"}'
     (tmp_path / "token").write_text("hunter2\n")
-    with connect.connect(_target(tmp_path, "", f"{{tokenFile: {tmp_path}/token}}", server)):
-        assert answers["token"] == b"Bearer hunter2"
+    with connect.connect(_target(tmp_path, "", f"{{tokenFile: {tmp_path}/token}}", server)) as cluster:
+        for _ in range(2):  # the client reads the file again for each request
+            answers["token"] = b""
+            cluster.greet()
+            assert answers["token"] == b"Bearer hunter2"
 
 
 def test_a_credential_program_that_waits_has_a_time_of_its_own_and_does_not_keep_the_process(tmp_path: Path) -> None:
@@ -405,7 +409,14 @@ def test_a_cluster_need_not_wait_for_a_kustomize_that_must_first_be_built(monkey
     monkeypatch.setattr("ops.images.verb.planned", lambda *_, **__: None)
     asked = checkout.ask(load(), _target(tmp_path, "", "{}"))
     assert asked.overlay is None
-    assert asked.commit.result()
+    assert asked.state.result().commit
+
+
+def test_a_migration_of_this_machine_is_none_of_the_testbeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bed = _target(tmp_path, "", "{}")
+    monkeypatch.setattr("ops.testbed.verb.wanted", lambda _: bed)
+    with pytest.raises(UsageError, match="it is this machine, and not a cluster"), reached(load(), "local", testbed=True):
+        pass
 
 
 def test_going_back_to_no_record_is_wrong_usage() -> None:

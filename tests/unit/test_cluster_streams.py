@@ -225,3 +225,35 @@ def test_a_container_that_ended_is_not_read_again_and_its_next_run_is(follow: Fo
     assert taken(lines, 2) == ["first run", "second run"]
     threading.Event().wait(0.2)
     assert reads == ["", "2026-01-01T00:00:01.000000000Z"]
+
+
+def test_what_ended_before_anyone_looked_is_read_once(follow: Follow) -> None:
+    def stream(path: str, query: dict[str, str]) -> Answer:
+        return [event("ADDED", **pod(state="terminated"))] * 2 if path.endswith("/pods") else [stamped(1, "its only words")]
+
+    client = Scripted(stream, lambda: pod(state="terminated"))
+    assert taken(follow(client), 1) == ["its only words"]
+    threading.Event().wait(0.2)
+    assert len([path for path, _ in client.asked if path.endswith("/log")]) == 1
+
+
+def test_lines_that_are_followed_have_a_longest_silence(follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is gone without a word would keep the reader for ever."""
+    asked: list[tuple[str, float | None]] = []
+
+    def stream(client: Scripted, path: str, query: dict[str, str], *, seconds: float | None = None) -> Any:
+        asked.append((path.rpartition("/")[2], seconds))
+        lines = [event("ADDED", **pod())] if path.endswith("/pods") else [stamped(1, "one")]
+        return SimpleNamespace(lines=lambda: iter([line.encode() for line in lines]), close=lambda: None)
+
+    monkeypatch.setattr(Scripted, "stream", stream)
+    assert taken(follow(Scripted(lambda *_: [], pod)), 1) == ["one"]
+    assert dict(asked) == {"pods": logs._SILENCE_SECONDS, "log": logs._SILENCE_SECONDS}
+
+
+def test_a_line_ends_where_its_writer_ended_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = "\n".join([stamped(2, "50 %\r100 %\x0cdone"), stamped(1, "a text\u2028of two\x85lines"), ""])
+    monkeypatch.setattr(logs, "_containers", lambda _: ["web"])
+    monkeypatch.setattr(Scripted, "read_text", lambda *_: written)
+    lines = list(logs._merged(Scripted(lambda *_: []), [pod()], logs.Wanted()))
+    assert [line.text for line in lines] == ["a text\u2028of two\x85lines", "50 %\r100 %\x0cdone"]

@@ -7,8 +7,9 @@ from ops.cluster.objects import Object, condition, number, rows, table, text
 from ops.cluster.readiness import claim
 from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Waiting, event_time, parse_time
 
-_PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
-_CREATE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
+# Why a container waits that has no image, and one that cannot be made of it (kubelet, pkg/kubelet/images and container).
+PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
+CREATE = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
 # What a registry says when trying again does not help. There is no code for it in the API, only containerd's words.
 _FINAL_PULL = re.compile(
     r"not found|manifest unknown|unauthorized|denied|forbidden|invalid reference|no match for platform|InvalidImageName", re.I
@@ -72,9 +73,9 @@ def _pull(pod: Object, status: Object, scene: Scene) -> Failed | None:
     waiting = table(status, "state", "waiting")
     reason, message = text(waiting, "reason"), text(waiting, "message")
     age = scene.seconds_since(text(condition(pod, "PodScheduled"), "lastTransitionTime"))
-    if reason in _PULL and (age > _PULLING_SECONDS or _FINAL_PULL.search(f"{reason} {message}")):
+    if reason in PULL and (age > _PULLING_SECONDS or _FINAL_PULL.search(f"{reason} {message}")):
         return Failed(f"image {text(status, 'image')} cannot be pulled: {_innermost(message) or reason}")
-    if reason in _CREATE and not _PASSING.search(message):
+    if reason in CREATE and not _PASSING.search(message):
         return Failed(f"container {text(status, 'name')} cannot be started: {message or reason}")
     return None
 
