@@ -61,7 +61,8 @@ def finish(root: Path, tag: str, branch: str, remote: str) -> None:
     """
     repo = repository(root)
     doing, state = f"bringing {tag} to this checkout", f"{tag} is released, and only this checkout has not followed"
-    remedy = f"Do not release again. Mend that, then: git switch {branch} && git pull --ff-only {remote} {branch}"
+    follow = f"git switch {branch} && git pull --ff-only {remote} {branch} && git fetch {remote} tag {tag}"
+    remedy = f"Do not release again. Mend that, then: {follow}"
     with told(doing, state, remedy):
         talk(
             repo, FETCH_SECONDS, "fetch", remote, f"refs/tags/{tag}:refs/tags/{tag}", f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ops.console import counted
 from ops.errors import Refused
 from ops.release.facts import Facts, is_path
 from ops.release.version import PREFIX, bumped, latest
@@ -29,10 +30,11 @@ def plan(facts: Facts, bump: str, *, rehearsal: bool = False) -> Plan:
     previous = latest([*facts.remote_tags, *facts.local_tags])
     version = bumped(previous, bump)
     tag = f"{PREFIX}{version}"
-    reasons = [*blockers(facts, tag), *(_elsewhere(facts) if rehearsal else ())]
+    before = f"{PREFIX}{previous}" if previous else None
+    reasons = [*blockers(facts, tag), *_unknown(facts, before), *(_elsewhere(facts) if rehearsal else ())]
     if reasons:
         raise Refused(f"releasing {tag}", "\n".join(f"- {reason}" for reason in reasons), "Mend each of these, then run it again.")
-    return Plan(str(version), tag, f"{PREFIX}{previous}" if previous else None, facts.head, facts.release_branch, facts.remote)
+    return Plan(str(version), tag, before, facts.head, facts.release_branch, facts.remote)
 
 
 def blockers(facts: Facts, tag: str) -> list[str]:
@@ -53,7 +55,7 @@ def blockers(facts: Facts, tag: str) -> list[str]:
     elif facts.remote_head is None:
         reasons.append(f"{remote} does not exist: git push {facts.remote} {branch}")
     elif facts.behind:
-        reasons.append(f"{facts.head[:7]} is {facts.behind} commit{'s' if facts.behind > 1 else ''} behind {remote}: git pull --ff-only")
+        reasons.append(f"{facts.head[:7]} is {counted(facts.behind, 'commit')} behind {remote}: git pull --ff-only")
     elif facts.remote_head != facts.head:
         reasons.append(f"{remote} has not got {facts.head[:7]}, so no check has seen it: git push {facts.remote} {branch}")
     if facts.head_release:
@@ -62,6 +64,13 @@ def blockers(facts: Facts, tag: str) -> list[str]:
         where = "on the remote" if tag in facts.remote_tags else "here only: git tag -d " + tag
         reasons.append(f"the tag {tag} exists {where}")
     return reasons
+
+
+def _unknown(facts: Facts, before: str | None) -> list[str]:
+    """Why the commits since the last release cannot be told. A pull of a branch by its name brings no tags."""
+    if before is None or before in facts.local_tags:
+        return []
+    return [f"the tag {before} is on the remote and not here, and the changelog begins at it: git fetch {facts.remote} tag {before}"]
 
 
 def _elsewhere(facts: Facts) -> list[str]:

@@ -89,6 +89,17 @@ def test_the_second_release_lists_only_what_is_new_and_stands_on_top(clone: Path
     assert text.count("A page") == 1 and "release" not in text
 
 
+def test_a_last_release_whose_tag_is_not_here_is_named_with_the_way_to_it(clone: Path) -> None:
+    release(clone)
+    commit(clone, "b", "1", "feat: something new")
+    git(clone, "push", "-q", "origin", "main")
+    git(clone, "tag", "-d", "v0.1.0")  # as after a pull of a branch by its name
+    with pytest.raises(Refused, match=r"git fetch origin tag v0\.1\.0"):
+        plan(observe(clone), "minor")
+    git(clone, "fetch", "-q", "origin", "tag", "v0.1.0")
+    assert release(clone) == "v0.2.0"
+
+
 def test_every_reason_not_to_release_is_told_at_once(clone: Path) -> None:
     (clone / "dirty").write_text("x")
     commit(clone, "c", "1", "feat: not pushed")
@@ -301,7 +312,7 @@ def test_a_release_whose_remote_is_gone_after_the_push_is_told_to_be_out_and_is_
     hook(clone, "post-receive", f"mv {remote} {gone}")
     with pytest.raises(Failure) as failure:
         release(clone)
-    assert "v0.1.0 is released" in failure.value.cause and "git pull --ff-only" in failure.value.remedy
+    assert "v0.1.0 is released" in failure.value.cause and "git fetch origin tag v0.1.0" in failure.value.remedy
     gone.rename(remote)
     (remote / "hooks" / "post-receive").unlink()
     assert unfinished(observe(clone)) == "v0.1.0"
