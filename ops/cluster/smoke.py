@@ -21,6 +21,7 @@ from ops.cluster.client import Client
 from ops.cluster.kubectl import execute, forward, kubectl
 from ops.cluster.logs import selector_of
 from ops.cluster.objects import Object, condition, rows, text
+from ops.console import counted
 from ops.errors import Failure, UsageError
 
 
@@ -58,7 +59,7 @@ def verify(catalog: Catalog, client: Client, checks: Checks, say: Callable[[str]
             _clean_up(checks, reach, say)
     if failed:
         raise Failure("checking the platform after the deploy", "\n".join(failed), "Read `invoke logs` of the services that are named.")
-    say(f"{len(checks.functions)} checks passed")
+    say(f"{counted(len(checks.functions), 'check')} passed")
 
 
 def checks_of(catalog: Catalog) -> Checks:

@@ -18,7 +18,7 @@ from ops.cluster.plan import Plan, check_environment, from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.render import render
 from ops.cluster.target import Target, resolve_target
-from ops.console import confirm, emit_json, emit_line, heard, machine_readable, say, table
+from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
 from ops.errors import Exit, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def history(env: str, *, testbed: bool) -> int:
 def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
     digests, version = published(catalog, checkout)
     rendered = render(catalog, client.target.environment, digests, checkout.overlay.result() if checkout.overlay else None)
-    planned = partial(plan_deploy, catalog, client, rendered, commit=checkout.commit.result(), version=version)
+    commit, migrations = checkout.state.result().commit, checkout.migrations.result()
+    planned = partial(plan_deploy, catalog, client, rendered, migrations=migrations, commit=commit, version=version)
     decided = planned()
     if client.target.rehearsal and decided.problems:
         decided = planned(made_up=_made_up(catalog, client.target))
@@ -174,7 +175,7 @@ def _carry_out(catalog: Catalog, client: Client, decided: Plan, *, yes: bool, dr
     result = execute(catalog, client, decided, _tell, verify=verify)
     if result.resumed:
         say(result.resumed)
-    say(f"Done: record {result.record}, {result.changed} objects changed.", style="bold green")
+    say(f"Done: record {result.record}, {counted(result.changed, 'object')} changed.", style="bold green")
     _document(decided, result)
     return Exit.DONE
 

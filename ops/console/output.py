@@ -62,6 +62,11 @@ def console() -> "Console":
     return _console(_json)
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number and its noun: "1 object", "2 objects", "3 processes"."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def say(text: str, style: str = "") -> None:
     """One line for a person. `style` is one of rich's, seen on terminals only."""
     out = stream()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ops.catalog import Catalog, load
-from ops.console import confirm, emit_json, machine_readable, say, table
+from ops.console import confirm, counted, emit_json, machine_readable, say, table
 from ops.database import journal, plan, runner, safety
 from ops.database.journal import Migration
 from ops.database.reach import reached
@@ -19,14 +19,15 @@ def migrate(env: str, *, testbed: bool = False, yes: bool = False, dry_run: bool
     with reached(catalog, env, testbed=testbed) as dsn:
         status = runner.status(dsn, folder)
         _show(status.pending)
+        safety.gate(status.pending)
         say(f"{env}: {len(status.pending)} pending, {len(status.applied)} applied")
         if dry_run or not status.pending:
             _document({"environment": env, "applied": [], "pending": _entries(status.pending)})
             return Exit.DONE
         environment = catalog.environments[env]
         expect = env if environment.protected and not testbed else ""
-        confirm(f"Run {len(status.pending)} migrations on {env}?", yes=yes, expect=expect)
-        result = runner.migrate(dsn, folder, say=say)
+        confirm(f"Run {counted(len(status.pending), 'migration')} on {env}?", yes=yes, expect=expect)
+        result = runner.migrate(dsn, folder, shown=status.pending, say=say)
     say(f"{len(result.applied)} applied in {result.duration:.2f} s")
     ran = [{"file": ran.file, "milliseconds": ran.milliseconds} for ran in result.applied]
     _document({"environment": env, "applied": ran, "skipped": result.skipped, "seconds": round(result.duration, 3)})
@@ -61,7 +62,7 @@ def check(made: Sequence[Migration] | None = None) -> int:
         say(f"allowed by the file's contract comment: {finding}")
     for finding in refused:
         say(f"refused: {finding}")
-    say(f"{len(migrations)} migrations, {len(refused)} refused statements")
+    say(f"{counted(len(migrations), 'migration')}, {counted(len(refused), 'refused statement')}")
     document: dict[str, object] = {} if made is None else {"made": _entries(made)}
     lists = {"migrations": _entries(migrations), "refused": list(map(_finding, refused)), "waived": list(map(_finding, waived))}
     _document(document | lists)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.console import counted
 from ops.images.model import Inputs, Planned
 from ops.tools import cache
 
@@ -40,7 +41,7 @@ def recall(root: Path, name: str) -> Known | None:
 def explain(known: Known | None, inputs: Inputs, key: str) -> tuple[str, ...]:
     """Why an image with these inputs is to be built, the most telling reason first."""
     if known is None:
-        return (f"first build on this machine, of {len(inputs.entries)} files",)
+        return (f"first build on this machine, of {counted(len(inputs.entries), 'file')}",)
     if known.key == key:
         return ("nothing changed since the last build; the image is not there",)
     now = _facets(inputs)
