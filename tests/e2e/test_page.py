@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
-from tests.e2e.visits import Person, Visitor, somebody, tolerated
+from tests.e2e.visits import Person, Visit, Visitor, somebody, tolerated
 
 BAKERY = "The bakery by the canal opens at six on Sundays"
 CAKE = "Grandmother's plum cake needs less sugar and more cinnamon"
@@ -72,6 +72,63 @@ def test_what_is_too_long_is_kept_and_not_stored(visitor: Visitor, person: Perso
     visit.page.get_by_role("button", name="Store").click()
     expect(visit.page.get_by_role("alert").filter(has_text="Too long to store")).to_be_visible()
     expect(field).to_have_value("x" * 4100)
+
+
+def test_what_is_written_while_a_memory_is_being_stored_stays(visitor: Visitor, person: Person) -> None:
+    visit = visitor()
+    visit.sign_up(person)
+    field = visit.page.get_by_label("New memory")
+
+    def meanwhile(route: Route) -> None:
+        field.press_sequentially(f" {CAKE}")
+        route.continue_()
+
+    visit.page.route("**/api/memories", meanwhile)
+    visit.store(BAKERY)
+    expect(field).to_have_value(CAKE)
+
+
+def test_a_memory_that_came_after_the_sessions_end_is_kept_and_stored_after_signing_in(visitor: Visitor, person: Person) -> None:
+    visit = visitor()
+    visit.sign_up(person)
+    visit.page.context.clear_cookies()
+    field = visit.page.get_by_label("New memory")
+    with tolerated(visit, "401"):
+        field.fill(BAKERY)
+        field.press("Enter")
+        expect(visit.page.get_by_role("alert").filter(has_text="Your session is over")).to_be_visible()
+    expect(field).to_be_focused()
+    visit.page.keyboard.press("Tab")
+    visit.page.keyboard.press("Tab")
+    expect(visit.page.get_by_role("link", name="Sign in again")).to_be_focused()
+    with visit.page.context.expect_page() as opened:
+        visit.page.keyboard.press("Enter")
+    tab = Visit(opened.value, visit.url)
+    expect(tab.page).to_have_url(re.compile(r"/sign-in\?expired=1$"))
+    tab.sign_in(person.email, person.password)
+    tab.arrive()
+
+    expect(field).to_have_value(BAKERY)
+    field.press("Enter")
+    expect(visit.page.get_by_role("listitem")).to_have_text([re.compile(BAKERY)])
+    expect(visit.page.get_by_role("link", name="Sign in again")).to_have_count(0)
+
+
+def test_a_search_that_failed_is_tried_again_and_the_keyboard_stays_at_the_list(visitor: Visitor, person: Person) -> None:
+    visit = visitor()
+    visit.sign_up(person)
+    visit.store(BAKERY)
+    visit.page.route("**/api/memories/search*", lambda route: route.abort(), times=1)
+    again = visit.page.get_by_role("button", name="Try again")
+    box = visit.page.get_by_label("Search your memories")
+    with tolerated(visit, "ERR_FAILED"):
+        box.fill("bakery")
+        box.press("Enter")
+        expect(again).to_be_visible()
+    again.press("Enter")
+    expect(visit.page.get_by_role("heading", name="Closest to “bakery”")).to_be_focused()
+    visit.page.get_by_role("button", name="Show all").press("Enter")
+    expect(visit.page.get_by_role("heading", name="All memories")).to_be_focused()
 
 
 def test_a_wrong_password_is_said_and_nothing_typed_is_lost(visitor: Visitor, person: Person) -> None:

@@ -28,7 +28,7 @@ describe("the API behind the page", () => {
   test("gets the caller's address and request id, and nothing that a caller made up", async () => {
     const browser = await signedIn();
     await browser.send("GET", "/api/memories", undefined, {
-      "x-request-id": "r-1",
+      "x-request-id": "caller-1",
       "x-forwarded-for": "203.0.113.7",
       "x-user-id": "somebody-else",
       authorization: "Bearer made-up",
@@ -37,7 +37,7 @@ describe("the API behind the page", () => {
       "keep-alive": "timeout=5",
     });
     const headers = it.upstream.requests.at(-1)?.headers ?? {};
-    expect(headers).toMatchObject({ "x-request-id": "r-1", "x-forwarded-for": "203.0.113.7" });
+    expect(headers).toMatchObject({ "x-request-id": "caller-1", "x-forwarded-for": "203.0.113.7" });
     expect(headers.authorization).toBe(`Bearer ${browser.cookies.get("nextai_access")}`);
     for (const name of ["cookie", "x-user-id", "x-private", "origin"]) expect(headers).not.toHaveProperty(name);
     expect(headers["keep-alive"]).not.toBe("timeout=5");
@@ -145,6 +145,30 @@ describe("the API behind the page", () => {
     expect((await browser.send("GET", "/api/memories")).status).toBe(200);
   });
 
+  test.each([
+    [
+      "the access cookie had lapsed; now it is slow",
+      (cookies: Map<string, string>) => cookies.delete("nextai_access"),
+      504,
+    ],
+    ["the access token was refused; now it is down", () => it.upstream.expireAccess(), 502],
+  ])("failing after a renewal keeps the new session: %s", async (_why, lapse, status) => {
+    const browser = await signedIn();
+    const spent = browser.cookies.get("nextai_refresh");
+    lapse(browser.cookies);
+    it.upstream.intercept = ({ url }, response) => {
+      if (url !== "/api/memories" || it.upstream.to("/api/auth/refresh").length === 0) return false;
+      if (status === 502) response.destroy();
+      return true;
+    };
+    const response = await browser.send("GET", "/api/memories");
+    expect([response.status, response.headers.get("cache-control")]).toEqual([status, "no-store"]);
+    expect(browser.cookies.get("nextai_refresh")).not.toBe(spent);
+    it.upstream.intercept = () => false;
+    expect((await browser.send("GET", "/api/memories")).status).toBe(200);
+    expect(it.upstream.to("/api/auth/refresh")).toHaveLength(1);
+  });
+
   test("is not reached by another site's forms and scripts", async () => {
     const browser = await signedIn();
     const before = it.upstream.requests.length;
@@ -157,9 +181,9 @@ describe("the API behind the page", () => {
 
   test("being down is 502, being slow is 504, each with an error body", async () => {
     it.upstream.intercept = () => true; // never answers
-    const slow = await it.browser().send("GET", "/api/memories", undefined, { "x-request-id": "slow-1" });
+    const slow = await it.browser().send("GET", "/api/memories", undefined, { "x-request-id": "slow-one" });
     expect(slow.status).toBe(504);
-    expect(await errorOf(slow)).toMatchObject({ code: "gateway_timeout", requestId: "slow-1" });
+    expect(await errorOf(slow)).toMatchObject({ code: "gateway_timeout", requestId: "slow-one" });
     await it.upstream.close();
     const down = await it.browser().send("GET", "/api/memories");
     expect(down.status).toBe(502);

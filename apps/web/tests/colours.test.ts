@@ -38,6 +38,7 @@ test.each([
     ["ink-soft", "sheet"],
     ["accent", "paper"],
     ["accent", "wash"],
+    ["accent", "danger-wash"],
     ["on-accent", "accent"],
     ["danger", "sheet"],
     ["danger", "danger-wash"],

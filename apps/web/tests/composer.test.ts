@@ -2,7 +2,7 @@ import { createElement } from "react";
 import { renderToStaticMarkup } from "react-dom/server";
 import { expect, test } from "vitest";
 import { Composer } from "../src/components/composer.tsx";
-import { refusal, room, tally } from "../src/session/draft.ts";
+import { refusal, rest, room, stores, tally } from "../src/session/draft.ts";
 
 const full = "a".repeat(4000);
 
@@ -43,4 +43,27 @@ test.each([
 ])("beside a text of %s characters stands how far it is from the limit", (length, said) => {
   expect(tally("記".repeat(length))).toBe(said);
   expect(room("🎈".repeat(length))).toBe(4000 - length);
+});
+
+test.each([
+  ["plum cake", ""],
+  [" plum cake\n", ""],
+  ["plum cake\nless sugar ", "less sugar "],
+  ["plum cakes", "s"],
+  ["apple cake", "apple cake"],
+  ["", ""],
+])("of %j in the field, only what came while it was being stored is left", (text, left) => {
+  expect(rest(text, "plum cake")).toBe(left);
+});
+
+const enter = { key: "Enter", shiftKey: false, isComposing: false, keyCode: 13 };
+
+test.each([
+  ["Enter", enter, true],
+  ["Shift and Enter", { ...enter, shiftKey: true }, false],
+  ["another key", { ...enter, key: "a", keyCode: 65 }, false],
+  ["Enter that confirms a candidate", { ...enter, isComposing: true, keyCode: 229 }, false],
+  ["Enter that confirms a candidate in Safari", { ...enter, keyCode: 229 }, false],
+])("%s stores, or does not", (_name, key, does) => {
+  expect(stores(key)).toBe(does);
 });

@@ -109,6 +109,14 @@ describe("an answer", () => {
     expect(shown(after(second, answered(first, [cake])))).toBe("loading");
   });
 
+  test("that failed is asked for again in the same words, whatever is typed by then", () => {
+    const searching = after(listed([cake]), asked("cake"));
+    const failed = after(searching, { type: "failed", question: searching.question, problem: "offline" });
+    const again = after(failed, { type: "typed", text: "trains" }, { type: "retried" });
+    expect([shown(again), again.question.query, again.typed]).toEqual(["loading", "cake", "trains"]);
+    expect(again.question).not.toBe(searching.question);
+  });
+
   test("has nothing that was deleted since it was asked for", () => {
     const began = listed([cake, train], "2");
     const searching = after(began, asked("cake"), removed("cake"));

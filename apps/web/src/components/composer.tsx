@@ -1,7 +1,7 @@
 "use client";
 
 import { type FormEvent, type KeyboardEvent, useRef, useState } from "react";
-import { refusal, room, tally } from "../session/draft.ts";
+import { refusal, rest, room, stores, tally } from "../session/draft.ts";
 
 /** Where a memory is written. Enter stores it, Shift and Enter begins a new line. */
 export function Composer({ onStore }: { onStore: (text: string) => Promise<boolean> }) {
@@ -27,14 +27,14 @@ export function Composer({ onStore }: { onStore: (text: string) => Promise<boole
       return area.current?.focus();
     }
     setBusy(true);
-    if (await onStore(text.trim())) setText("");
+    const memory = text.trim();
+    if (await onStore(memory)) setText((now) => rest(now, memory));
     setBusy(false);
     area.current?.focus();
   }
 
   function onKey(event: KeyboardEvent) {
-    // While an input method composes (Chinese, Japanese, …) Enter belongs to it.
-    if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
+    if (!stores(event.nativeEvent)) return;
     event.preventDefault();
     void submit();
   }

@@ -7,10 +7,11 @@ import {
   deleteMemory,
   listMemories,
   type Memory,
+  SESSION_OVER,
   searchMemories,
   storeMemory,
 } from "../session/memories.ts";
-import { next, start, type View } from "../session/view.ts";
+import { type Action, next, start, type View } from "../session/view.ts";
 import { Composer } from "./composer.tsx";
 import { MemoryItem } from "./memory-item.tsx";
 
@@ -25,7 +26,6 @@ export function Memories({ arrived }: { arrived: boolean }) {
     try {
       await work();
     } catch (error) {
-      if (error instanceof ApiProblem && error.status === 401) return window.location.assign("/sign-in?expired=1");
       failed(error instanceof Error ? error.message : String(error));
     }
   }, []);
@@ -36,7 +36,13 @@ export function Memories({ arrived }: { arrived: boolean }) {
         const { items, cursor } = await (question.query ? searchMemories(question.query) : listMemories());
         dispatch({ type: "answered", question, items, cursor: cursor ?? undefined });
       },
-      (message) => dispatch({ type: "failed", question, problem: message }),
+      (message) => {
+        // On arrival only: later on, what is being written would be lost.
+        if (message === SESSION_OVER && question === start.question) {
+          return window.location.assign("/sign-in?expired=1");
+        }
+        dispatch({ type: "failed", question, problem: message });
+      },
     );
   }, [question, guarded]);
 
@@ -46,8 +52,10 @@ export function Memories({ arrived }: { arrived: boolean }) {
     dispatch({ type: "asked", query: typed.trim() });
   }
 
-  function showAll() {
-    dispatch({ type: "asked", query: "" });
+  /** By a button that goes away then: its focus would be lost. */
+  function askByButton(action: Action) {
+    dispatch(action);
+    heading.current?.focus();
   }
 
   async function more(from: string, button: HTMLButtonElement) {
@@ -99,7 +107,7 @@ export function Memories({ arrived }: { arrived: boolean }) {
       <Composer onStore={store} />
       {problem ? (
         <p className="problem" role="alert">
-          {problem}
+          <Problem text={problem} />
         </p>
       ) : null}
       <search>
@@ -127,14 +135,20 @@ export function Memories({ arrived }: { arrived: boolean }) {
             {view.state === "found" ? <>Closest to “{view.query}”</> : "All memories"}
           </h2>
           {view.state === "found" ? (
-            <button className="button quiet" type="button" onClick={showAll}>
+            <button className="button quiet" type="button" onClick={() => askByButton({ type: "asked", query: "" })}>
               Show all
             </button>
           ) : "items" in view && view.items.length > 0 ? (
             <span className="tally">{`${view.items.length}${view.cursor ? "+" : ""}`}</span>
           ) : null}
         </div>
-        <List view={view} list={list} onRemove={remove} onMore={more} onRetry={showAll} />
+        <List
+          view={view}
+          list={list}
+          onRemove={remove}
+          onMore={more}
+          onRetry={() => askByButton({ type: "retried" })}
+        />
       </section>
       <p className="unseen" role="status" aria-live="polite">
         {said}
@@ -157,7 +171,9 @@ function List({ view, list, onRemove, onMore, onRetry }: ListProps) {
     return (
       <div className="empty" role="alert">
         <p className="empty-title">Your memories could not be loaded</p>
-        <p>{view.problem}</p>
+        <p>
+          <Problem text={view.problem} />
+        </p>
         <button className="button" type="button" onClick={onRetry}>
           Try again
         </button>
@@ -178,6 +194,20 @@ function List({ view, list, onRemove, onMore, onRetry }: ListProps) {
           Show more
         </button>
       ) : null}
+    </>
+  );
+}
+
+/** Who has to sign in again does it in another tab: what is being written here would be lost. */
+function Problem({ text }: { text: string }) {
+  if (text !== SESSION_OVER) return text;
+  return (
+    <>
+      {text}{" "}
+      <a href="/sign-in?expired=1" target="_blank" rel="noopener">
+        Sign in again in a new tab
+      </a>
+      , then come back here.
     </>
   );
 }

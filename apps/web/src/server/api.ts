@@ -23,11 +23,7 @@ export async function handleApi(config: Config, request: Request, timeout?: numb
     if (tokens === undefined) return response;
     return withCookies(response, tokens ? sessionCookies(tokens, config.secure) : endedCookies(config.secure));
   } catch (error) {
-    if (error instanceof GatewayError) return errorResponse(request, error.status, error.code, error.message);
-    if (error instanceof RefreshUnavailable) {
-      return errorResponse(request, error.status, "session_not_renewed", error.message);
-    }
-    throw error;
+    return failure(request, error);
   }
 }
 
@@ -45,9 +41,14 @@ async function exchange(config: Config, request: Request, body: ArrayBuffer, tim
       timeout,
     });
   };
+  // The refresh token is spent: the browser must get the new one though the gateway then fails.
+  const sendRenewed = async (tokens: Tokens): Promise<Exchange> => {
+    const answer = await send(tokens.accessToken).catch((error: unknown) => failure(request, error));
+    return { answer, tokens };
+  };
   // The cookie of an expired access token is gone: no need to be told 401 first.
   const renewed = held.refresh && !held.access ? await refresh(config, held.refresh, traceHeaders(request)) : undefined;
-  if (renewed) return { answer: await send(renewed.accessToken), tokens: renewed };
+  if (renewed) return sendRenewed(renewed);
 
   const answer = await send(held.access);
   if (answer.status !== 401 || url.pathname.startsWith("/api/auth/")) return { answer };
@@ -55,5 +56,14 @@ async function exchange(config: Config, request: Request, body: ArrayBuffer, tim
   const tokens = held.access ? await refresh(config, held.refresh, traceHeaders(request)) : undefined;
   if (!tokens) return { answer, tokens: null };
   await answer.body?.cancel();
-  return { answer: await send(tokens.accessToken), tokens };
+  return sendRenewed(tokens);
+}
+
+/** What the browser is told where the gateway gave no answer; any other error is thrown on. */
+function failure(request: Request, error: unknown): Response {
+  if (error instanceof GatewayError) return errorResponse(request, error.status, error.code, error.message);
+  if (error instanceof RefreshUnavailable) {
+    return errorResponse(request, error.status, "session_not_renewed", error.message);
+  }
+  throw error;
 }

@@ -22,3 +22,16 @@ export function refusal(text: string): string {
   if (!text.trim()) return "Write something first.";
   return room(text) < 0 ? `Too long to store: a memory has at most ${LONGEST} characters. Nothing was cut off.` : "";
 }
+
+/** What stays in the field once `stored` is: what was typed after it meanwhile, or all of it where that was changed. */
+export function rest(text: string, stored: string): string {
+  const written = text.trimStart();
+  return written.startsWith(stored) ? written.slice(stored.length).trimStart() : text;
+}
+
+/** Whether a key stores what is written; Enter belongs to an input method (Chinese, Japanese, …) while that composes. */
+export function stores(key: Pick<KeyboardEvent, "key" | "shiftKey" | "isComposing" | "keyCode">): boolean {
+  // Safari ends the composition before it tells of the Enter that did so; only the deprecated keyCode then sets it apart.
+  const composing = key.isComposing || key.keyCode === 229;
+  return key.key === "Enter" && !key.shiftKey && !composing;
+}

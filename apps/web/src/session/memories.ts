@@ -3,6 +3,9 @@
 export type Memory = { id: string; text: string; createdAt: string; score?: number };
 export type MemoryList = { items: Memory[]; cursor?: string | null };
 
+/** What a person is told where the API wants a sign-in. */
+export const SESSION_OVER = "Your session is over.";
+
 /** The API said no. `message` is for the person. */
 export class ApiProblem extends Error {
   readonly status: number;
@@ -45,6 +48,7 @@ async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   if (answer.status === 204) return undefined as T;
   const body: unknown = await answer.json().catch(() => undefined);
   if (answer.ok) return body as T;
+  if (answer.status === 401) throw new ApiProblem(401, SESSION_OVER);
   throw new ApiProblem(answer.status, said(body) ?? "Something went wrong. Please try again.");
 }
 

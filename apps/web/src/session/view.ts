@@ -25,6 +25,8 @@ export type State = {
 export type Action =
   | { type: "typed"; text: string }
   | { type: "asked"; query: string }
+  /** What was asked last is asked again. */
+  | { type: "retried" }
   | { type: "answered"; question: Question; items: Memory[]; cursor: string | undefined }
   | { type: "failed"; question: Question; problem: string }
   /** The list goes on after the cursor `from`. */
@@ -42,6 +44,8 @@ export function next(state: State, action: Action): State {
       return { ...state, typed: action.text };
     case "asked":
       return action.query ? ask(state, action.query) : say({ ...ask(state, ""), typed: "" }, "Showing all memories");
+    case "retried":
+      return ask(state, state.question.query);
     case "answered":
       return awaits(state, action.question) ? answer(state, action.items, action.cursor) : state;
     case "failed":
