@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 
+from ops.errors import Failure
 from ops.testbed.choice import refusals
 from ops.testbed.model import PARTS, USUAL, Part, Provider, Say, Testbed
 
@@ -73,6 +74,7 @@ def down(*, wipe: bool = False, say: Say | None = None) -> None:
     """Stop the testbed: no process, mount, bridge, iptables chain or control group of it is left, and nothing of another's is touched.
 
     `wipe` removes the images and the registry's content too. A testbed that the environment names is left alone.
+    Raises `Failure` where one is left that root alone can stop.
     """
     from ops.testbed import container, existing, layout, native
 
@@ -81,6 +83,8 @@ def down(*, wipe: bool = False, say: Say | None = None) -> None:
     if native.unavailable() is None:
         native.down(layout.here(), say or _to_stderr, wipe=wipe)
     container.down(container.here(), say or _to_stderr, wipe=wipe)
+    if native.is_roots(layout.here()):
+        raise Failure("stopping the testbed", "a native one runs here, and it runs as root", "Run this as root.")
 
 
 def environment(testbed: Testbed) -> Mapping[str, str]:

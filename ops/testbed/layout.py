@@ -110,13 +110,13 @@ class Layout:
 
 
 def here() -> Layout:
-    """The layout that the environment asks for.
+    """The layout that the environment asks for, with no symbolic link in its folders: the kernel tells of processes and mounts without.
 
     NEXTAI_CACHE, NEXTAI_TESTBED_STATE, NEXTAI_TESTBED_NETWORK (a private /16) and NEXTAI_TESTBED_PORT override the defaults.
     """
     return Layout(
         state=_state(os.environ.get("NEXTAI_TESTBED_STATE") or str(STATE)),
-        cache=cache() / "testbed",
+        cache=(cache() / "testbed").resolve(),
         network=network(os.environ),
         registry=f"127.0.0.1:{port(os.environ)}",
     )
@@ -124,8 +124,8 @@ def here() -> Layout:
 
 def _state(text: str) -> Path:
     # The longest socket below it is the kubelet's, with some 60 characters of its own.
-    path = Path(text)
-    if not path.is_absolute() or len(text) > 45:
+    path = Path(text).resolve()
+    if not Path(text).is_absolute() or len(str(path)) > 45:
         raise UsageError(
             "reading NEXTAI_TESTBED_STATE", f"{text!r} is not an absolute path of at most 45 characters", "Name a shorter folder."
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ops.errors import Failure
-from ops.testbed import build, certificates, cgroups, cleanup, cluster, engine, images, network, objects, processes, programs
+from ops.testbed import build, certificates, cgroups, cleanup, cluster, engine, images, network, objects, probes, processes, programs
 from ops.testbed.keep import key_of, write
 from ops.testbed.layout import Layout
 from ops.testbed.model import CONTEXT, PARTS, Part, Say, Testbed
@@ -50,6 +50,7 @@ def up(layout: Layout, parts: Iterable[Part], say: Say) -> Testbed:
             say("the testbed was interrupted or has changed: clearing up, and starting it anew")
             wanted |= done
             _clear(layout, say)
+        _check_port(layout)
         programs.gathered(layout, wanted, say)
         for part in PARTS:
             if part in wanted:
@@ -69,6 +70,14 @@ def running(layout: Layout) -> Testbed | None:
     return _value(layout, done) if done and all(processes.recorded(layout).values()) else None
 
 
+def is_roots(layout: Layout) -> bool:
+    """Whether any of its daemons runs here, and this process is not root, who started them. Raises `Failure` where that cannot be seen."""
+    try:
+        return os.geteuid() != 0 and any(processes.recorded(layout).values())
+    except PermissionError as error:
+        raise Failure("looking for a native testbed", f"{error.filename}: {error.strerror}", "Run this as root.") from error
+
+
 def down(layout: Layout, say: Say, *, wipe: bool) -> None:
     """Stop it and take away everything but its files; with `wipe` the images and the registry's content go too."""
     if not layout.state.exists():
@@ -77,6 +86,14 @@ def down(layout: Layout, say: Say, *, wipe: bool) -> None:
         _clear(layout, say)
         if wipe:
             shutil.rmtree(layout.state)
+
+
+def _check_port(layout: Layout) -> None:
+    """Raise `Failure`, before anything is done, where another program has the registry's port: it would be taken for the registry."""
+    if processes.pid_of(layout, "registry") is None and not probes.free(layout.registry):
+        number = int(layout.registry.rpartition(":")[2])
+        remedy = f"End it (`ss -ltnp` names it), or choose another port: NEXTAI_TESTBED_PORT={number + 100}."
+        raise Failure("starting the testbed's registry", f"another program listens on {layout.registry}", remedy)
 
 
 def _clear(layout: Layout, say: Say) -> None:

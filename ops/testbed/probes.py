@@ -1,5 +1,6 @@
 """Small questions to servers of this machine, that answer yes or no at once."""
 
+import errno
 import socket
 import ssl
 import urllib.request
@@ -22,6 +23,20 @@ def answers_socket(path: Path, request: str) -> bool:
         connection.connect(str(path))
         connection.sendall(f"GET {request} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         return b" 200 " in connection.recv(64)
+
+
+def free(address: str) -> bool:
+    """Whether HOST:PORT of this machine can be listened on. Raises OSError where the host is not this machine's."""
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that only waits for late packets is free
+        try:
+            probe.bind((host, int(port)))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise
+    return True
 
 
 def unverified() -> ssl.SSLContext:

@@ -109,17 +109,20 @@ def _spawn(layout: Layout, daemon: Daemon) -> None:
 
 def _await(layout: Layout, daemon: Daemon) -> None:
     end = time.monotonic() + daemon.timeout
-    while not answers(daemon):
-        cause = None
+    while True:
+        ready = answers(daemon)
         if pid_of(layout, daemon.name) is None:
-            cause = f"{daemon.name} ended"
+            cause = f"{daemon.name} ended" + (", and another program answers in its place" if ready else "")
+        elif ready:
+            return
         elif time.monotonic() > end:
             cause = f"{daemon.name} is not ready after {daemon.timeout:g} s"
-        if cause:
-            log = layout.logs / f"{daemon.name}.log"
-            words = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise Failure("starting the testbed", f"{cause}; the end of its log:\n{words}", f"Read {log}; `invoke testbed.down` clears up.")
-        time.sleep(0.05)
+        else:
+            time.sleep(0.05)
+            continue
+        log = layout.logs / f"{daemon.name}.log"
+        words = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+        raise Failure("starting the testbed", f"{cause}; the end of its log:\n{words}", f"Read {log}; `invoke testbed.down` clears up.")
 
 
 def table() -> dict[int, Process]:

@@ -44,16 +44,17 @@ def shell(inner: Testbed, *argv: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def place(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(testbed: Testbed) -> Iterator[Place]:
     """A place of this test's own on the native testbed's engine, whose addresses are others than ours; nothing of it is left afterwards."""
     environ = rooms.environment(testbed)
-    folder = tmp_path_factory.mktemp("place")
+    folder = layout.here().state / "nested"  # the same in each session, so that what a killed one left is ours
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", environ["PATH"])
         found = Place(folder, PORT, "10.231.0.0/16", {name: environ.get(name, "") for name in VARIABLES})
         container.down(found, quiet, wipe=True)  # of a session that was killed
         yield found
         container.down(found, quiet, wipe=True)
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +143,25 @@ def test_somebody_elses_container_of_the_name_is_refused_and_left(inner: Testbed
         assert outer(place, "inspect", "--format", "{{.Id}}", other.name) == identity
     finally:
         outer(place, "rm", identity)
+
+
+def test_another_owners_testbed_is_refused_by_its_name_and_left(inner: Testbed, place: Place) -> None:
+    other = dataclasses.replace(place, folder=place.folder / "other")
+    form = ("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", place.name)
+    before = outer(place, *form)
+    with pytest.raises(Refused, match=f"the container {place.name} is that of {place.owner}"):
+        container.up(other, PARTS, quiet)
+    for wipe in (False, True):
+        with pytest.raises(Refused, match=f"the container {place.name} is that of {place.owner}"):
+            container.down(other, quiet, wipe=wipe)
+    assert outer(place, *form) == before
+
+
+def test_a_container_made_before_labels_said_whose_it_is_can_be_removed(inner: Testbed, place: Place) -> None:
+    older = dataclasses.replace(place, folder=place.folder / "older", port=PORT + 10)
+    outer(place, "create", "--name", older.name, "--label", f"{LABEL}=key", PYTHON, "true")
+    container.down(older, quiet, wipe=False)
+    assert outer(place, "ps", "--all", "--quiet", "--filter", f"name={older.name}") == ""
 
 
 def test_the_end_is_in_order_and_a_wipe_leaves_nothing_but_others_things(inner: Testbed, place: Place) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import ipaddress
 import json
+import os
 import ssl
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ops.images.model import Engine as Builder
 from ops.testbed import certificates, cgroups, choice, cluster, engine
 from ops.testbed.container import client, commands, facts, place, plan
 from ops.testbed.container.facts import Container, Engine, Facts
-from ops.testbed.container.place import LABEL, Place
+from ops.testbed.container.place import LABEL, OWNER, Place
 from ops.testbed.layout import Layout
 from ops.testbed.model import Provider
 
@@ -123,7 +124,7 @@ def test_the_container_is_reached_from_this_machine_alone() -> None:
 
 def test_the_container_is_labelled_privileged_and_keeps_its_data_in_volumes() -> None:
     argv = created()
-    assert after(argv, "--label") == [f"{LABEL}=key"]
+    assert after(argv, "--label") == [f"{LABEL}=key", f"{OWNER}={PLACE.owner}"]
     assert {"--privileged", "--cgroupns=private"} <= set(argv)
     volumes = ["nextai-testbed-5055-cache:/var/cache/nextai-agent", "nextai-testbed-5055-state:/var/lib/nextai-testbed"]
     assert after(argv, "--volume") == volumes
@@ -157,26 +158,42 @@ def test_from_nothing_everything_is_done() -> None:
 @pytest.mark.parametrize(
     ("container", "expected"),
     [
-        (Container("k", "t", True), ("copy",)),
-        (Container("k", "t", False), ("copy", "start")),
-        (Container("other", "t", True), ("stop", "remove", "build", "create", "copy", "start")),
-        (Container("k", "older", False), ("remove", "build", "create", "copy", "start")),
+        (Container({LABEL: "k"}, "t", True), ("copy",)),
+        (Container({LABEL: "k"}, "t", False), ("copy", "start")),
+        (Container({LABEL: "other"}, "t", True), ("stop", "remove", "build", "create", "copy", "start")),
+        (Container({LABEL: "k"}, "older", False), ("remove", "build", "create", "copy", "start")),
     ],
 )
 def test_what_is_as_it_should_be_stays(container: Container, expected: tuple[plan.Step, ...]) -> None:
     assert plan.steps(dataclasses.replace(NOTHING, container=container), "t", "k") == expected
 
 
-@pytest.mark.parametrize("found", [Facts(Container(None, "t", True), (), (), ()), Facts(None, (), ("nextai-testbed-5055-cache",), ())])
-def test_what_is_somebody_elses_is_refused(found: Facts) -> None:
-    with pytest.raises(Refused, match="somebody else's"):
+@pytest.mark.parametrize("container", [Container({}, "t", True), None])
+def test_what_is_somebody_elses_is_refused_by_its_name(container: Container | None) -> None:
+    found = Facts(container, ("v",), ("the volume v is that of 1000-a",), ())
+    with pytest.raises(Refused, match="the volume v is that of 1000-a: it is somebody else's"):
         plan.steps(found, "t", "k")
-    with pytest.raises(Refused, match="somebody else's"):
+    with pytest.raises(Refused, match="the volume v is that of 1000-a: it is somebody else's"):
         plan.removal(found, wipe=True)
 
 
+def test_whose_a_thing_is_stands_in_its_labels() -> None:
+    assert facts.another("the volume v", {LABEL: "k", OWNER: "1000-a"}, "1000-a") is None
+    assert facts.another("the volume v", {LABEL: "k"}, "1000-a") is None  # it was made when labels did not say whose
+    assert facts.another("the volume v", {}, "1000-a") == f"the volume v is there without the label {LABEL}"
+    words = facts.another("the volume v", {LABEL: "k", OWNER: "1001-b"}, "1000-a")
+    assert words is not None and words.startswith("the volume v is that of 1001-b, and you are 1000-a")
+
+
+def test_two_users_and_two_state_folders_are_two_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    owners = {PLACE.owner, dataclasses.replace(PLACE, folder=Path("/home/you/testbed")).owner}
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    assert len(owners | {PLACE.owner}) == 3
+    assert PLACE.owner.startswith("4711-")
+
+
 def test_the_end_removes_the_container_and_a_wipe_the_rest() -> None:
-    found = Facts(Container("k", "t", True), ("v",), (), ("i",))
+    found = Facts(Container({LABEL: "k"}, "t", True), ("v",), (), ("i",))
     assert plan.removal(found, wipe=False) == ("stop", "remove")
     assert plan.removal(found, wipe=True) == ("stop", "remove", "remove volumes", "remove images")
     assert plan.removal(NOTHING, wipe=True) == ()

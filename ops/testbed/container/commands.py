@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.command import Command
-from ops.testbed.container.place import INSIDE_CACHE, LABEL, Place
+from ops.testbed.container.place import INSIDE_CACHE, LABEL, OWNER, Place
 
 INSIDE_SOURCES = "/opt/testbed"
 STOP_SECONDS = 60  # the testbed inside ends in order, which takes some four seconds; a build that is under way ends first
@@ -35,7 +35,7 @@ def build(place: Place, tag: str, folder: Path, arguments: Mapping[str, str]) ->
 
 
 def volume(place: Place, name: str) -> Command:
-    return docker(place, f"making the volume {name}", "volume", "create", "--label", f"{LABEL}={place.name}", name)
+    return docker(place, f"making the volume {name}", "volume", "create", *_labels(place, place.name), name)
 
 
 def create(place: Place, tag: str, key: str, environ: Mapping[str, str], *, modules: bool) -> Command:
@@ -48,7 +48,7 @@ def create(place: Place, tag: str, key: str, environ: Mapping[str, str], *, modu
     }
     words = [
         *("--name", place.name),
-        *("--label", f"{LABEL}={key}"),
+        *_labels(place, key),
         # Mounts, bridges, control groups: what the native testbed does as root of a machine.
         *("--privileged", "--cgroupns=private"),
         # The engine's default network: there a container gets the machine's name servers, which pods can reach too.
@@ -104,3 +104,7 @@ def images(place: Place) -> Command:
 
 def remove_image(place: Place, name: str) -> Command:
     return docker(place, "removing the image of the testbed's container", "image", "rm", name)
+
+
+def _labels(place: Place, value: str) -> tuple[str, ...]:
+    return ("--label", f"{LABEL}={value}", "--label", f"{OWNER}={place.owner}")

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ops.command import run
 from ops.errors import Failure
 from ops.testbed.container import commands
-from ops.testbed.container.place import LABEL, Place
+from ops.testbed.container.place import LABEL, OWNER, Place
 
 PATIENCE = 10  # seconds for an engine to answer
 
@@ -21,16 +22,21 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A container of our name. `key` is what it was made with, None where it is not ours."""
+    """A container of our name."""
 
-    key: str | None
+    labels: Mapping[str, str]
     image: str
     running: bool
+
+    @property
+    def key(self) -> str | None:
+        """What it was made with."""
+        return self.labels.get(LABEL)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is there under our names; `foreign` are volumes that others made."""
+    """What is there under our names; `foreign` says of each thing that is another's why it is."""
 
     container: Container | None
     volumes: tuple[str, ...]
@@ -67,12 +73,22 @@ def judged(document: str, words: str) -> Engine | str:
 
 def look(place: Place) -> Facts:
     """Ask the engine for everything under our names."""
-    containers = _inspected(place, "container", place.name)
-    volumes = {str(row["Name"]): row for row in _inspected(place, "volume", *place.volumes)}
-    ours = {name for name, row in volumes.items() if _labels(row.get("Labels")).get(LABEL) == place.name}
+    containers = [_container(row) for row in _inspected(place, "container", place.name)]
+    volumes = {str(row["Name"]): _labels(row.get("Labels")) for row in _inspected(place, "volume", *place.volumes)}
     images = run(commands.images(place)).stdout.split()
-    container = _container(containers[0]) if containers else None
-    return Facts(container, tuple(sorted(ours)), tuple(sorted(set(volumes) - ours)), tuple(dict.fromkeys(images)))
+    labels = {f"the container {place.name}": container.labels for container in containers}
+    labels |= {f"the volume {name}": found for name, found in volumes.items()}
+    foreign = tuple(why for what, found in labels.items() if (why := another(what, found, place.owner)))
+    return Facts(next(iter(containers), None), tuple(sorted(volumes)), foreign, tuple(dict.fromkeys(images)))
+
+
+def another(what: str, labels: Mapping[str, str], owner: str) -> str | None:
+    """In words, why a thing of our name is another's; None where it is `owner`'s, or was made before labels said whose it is."""
+    if LABEL not in labels:
+        return f"{what} is there without the label {LABEL}"
+    if labels.get(OWNER, owner) != owner:
+        return f"{what} is that of {labels[OWNER]}, and you are {owner} (the label {OWNER}: user and state folder)"
+    return None
 
 
 def has_image(place: Place, tag: str) -> bool:
@@ -83,7 +99,7 @@ def has_image(place: Place, tag: str) -> bool:
 def _container(row: dict[str, object]) -> Container:
     config, state = row["Config"], row["State"]
     assert isinstance(config, dict) and isinstance(state, dict)
-    return Container(_labels(config.get("Labels")).get(LABEL), str(config["Image"]), bool(state["Running"]))
+    return Container(_labels(config.get("Labels")), str(config["Image"]), bool(state["Running"]))
 
 
 def _inspected(place: Place, kind: str, *names: str) -> list[dict[str, object]]:

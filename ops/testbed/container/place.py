@@ -9,11 +9,13 @@ from pathlib import Path
 
 from ops.errors import Failure
 from ops.testbed import layout
+from ops.testbed.keep import key_of
 from ops.tools import cache
 
 # What tells the docker client which engine it is to talk to; empty is the same as unset.
 VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 LABEL = "com.nextai-agent.testbed.container"
+OWNER = "com.nextai-agent.testbed.owner"
 INSIDE_CACHE, INSIDE_STATE = "/var/cache/nextai-agent", str(layout.STATE)
 
 
@@ -34,6 +36,11 @@ class Place:
     def name(self) -> str:
         """The container's name."""
         return f"nextai-testbed-{self.port}"
+
+    @property
+    def owner(self) -> str:
+        """Whose it is, as the engine's labels say it: several users of one engine, or several state folders, may take the same name."""
+        return f"{os.getuid()}-{key_of(str(self.folder.resolve()))}"
 
     @property
     def volumes(self) -> dict[str, str]:

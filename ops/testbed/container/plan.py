@@ -4,7 +4,6 @@ from typing import Literal
 
 from ops.errors import Refused
 from ops.testbed.container.facts import Facts
-from ops.testbed.container.place import LABEL
 
 Step = Literal["build", "stop", "remove", "create", "copy", "start", "remove volumes", "remove images"]
 
@@ -38,11 +37,6 @@ def _gone(found: Facts) -> tuple[Step, ...]:
 
 
 def _refuse_others(found: Facts) -> None:
-    if found.container is not None and found.container.key is None:
-        others = "a container of the testbed's name"
-    elif found.foreign:
-        others = f"the volume {found.foreign[0]}"
-    else:
-        return
-    remedy = "Remove or rename it, or take another port, which makes another name: NEXTAI_TESTBED_PORT."
-    raise Refused("looking for the testbed's container", f"{others} is there without the label {LABEL}: it is somebody else's", remedy)
+    if found.foreign:
+        remedy = "Leave it to them and take another port, which makes another name: NEXTAI_TESTBED_PORT."
+        raise Refused("looking for the testbed's container", f"{found.foreign[0]}: it is somebody else's", remedy)
