@@ -24,7 +24,6 @@ nox.needs_version = ">=2026.8.17"
 nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
 nox.options.sessions = ["ci"]
-nox.options.parallel = 3  # on two cores: each waits for a store, a browser or a lock now and then
 
 try:
     CATALOG = catalog.load()
@@ -103,7 +102,8 @@ def lint(session: nox.Session) -> None:
     run("hadolint", *tracked(ROOT, "*.Dockerfile", "*/Dockerfile", ":!tests"))
     run("yamllint", "--strict", *tracked(ROOT, "*.yml", "*.yaml", ":!pnpm-lock.yaml"))
     run("shellcheck", *tracked(ROOT, "*.sh", ".ci/run"))
-    run("actionlint", *tracked(ROOT, ".github/workflows/*.yml"))
+    # GitHub's newer key, which actionlint does not know yet (rhysd/actionlint#657); tests/unit/test_second_homes.py looks at its value.
+    run("actionlint", "-ignore", 'unexpected key "queue" for "concurrency" section', *tracked(ROOT, ".github/workflows/*.yml"))
     run("zizmor", "--offline", "--quiet", ".github")
 
 
@@ -203,7 +203,14 @@ def reproducible(session: nox.Session) -> None:
     session.run(sys.executable, "-m", "pytest", "tests/reproducible", *session.posargs)
 
 
-@nox.session(requires=CHECKS)
+@nox.session
 def ci(session: nox.Session) -> None:
-    """All of the above, and the table."""
-    show([outcome for outcome in REPORT.outcomes() if outcome.session in CHECKS])
+    """All of the above, and the table, whatever came of them."""
+    # Not `requires=CHECKS`: Nox leaves out a session when one that it requires has failed, and that is when the table is wanted most.
+    # Three at a time on two cores: each waits for a store, a browser or a lock now and then.
+    argv = (sys.executable, "-m", "nox", "--parallel", "3", "--session", *CHECKS, "--", *session.posargs)
+    REPORT.clear()
+    try:
+        session.run(*argv, interrupt_timeout=30)  # after Ctrl-C that Nox ends the sessions first
+    finally:
+        show([outcome for outcome in REPORT.outcomes() if outcome.session in CHECKS])

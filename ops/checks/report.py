@@ -38,29 +38,43 @@ class Report:
 
     @contextmanager
     def session(self, name: str, tests: bool = False) -> Iterator[Outcome]:
-        """Time a session and count its tests. With `tests`, a session that ran none fails."""
+        """Time a session and count its tests. With `tests`, a session that ran none fails, with the reasons why they were skipped."""
         outcome, begin = Outcome(name), time.monotonic()
+        reasons: tuple[str, ...] = ()
         try:
             yield outcome
         finally:
             outcome.seconds = round(time.monotonic() - begin, 1)
-            self._count(outcome)
+            reasons = self._count(outcome)
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / f"{_slug(name)}.json").write_text(json.dumps(asdict(outcome)))
         if tests and not outcome.passed:
+            if reasons:
+                remedy = "Do what the reason says (be root on Linux; end your own testbed: `invoke testbed.down`), then run it again."
+                raise Failure(f"running {name}", f"every test was skipped: {'; '.join(reasons)}", remedy)
             raise Failure(f"running {name}", "no test ran", "See why the runner found none.")
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome) -> tuple[str, ...]:
+        """Note how many tests there were, and return the reasons, each once, why some were skipped."""
+        reasons: dict[str, None] = {}
         files = sorted(self.folder.glob(f"{_slug(outcome.session)}.*.xml"))
         for case in (case for file in files for case in ElementTree.parse(file).iter("testcase")):  # noqa: S314 (our own runner wrote it)
             skip = case.find("skipped")
             if skip is not None:
                 outcome.skipped += 1
-                outcome.notes = (*outcome.notes, f"skipped {case.get('name')}: {skip.get('message') or 'no reason given'}")
+                reason = skip.get("message") or "no reason given"
+                reasons[reason] = None
+                outcome.notes = (*outcome.notes, f"skipped {case.get('name')}: {reason}")
             elif case.find("failure") is not None or case.find("error") is not None:
                 outcome.failed += 1
             else:
                 outcome.passed += 1
+        return tuple(reasons)
+
+    def clear(self) -> None:
+        """Forget the outcomes of earlier runs."""
+        for path in self.folder.glob("*.json"):
+            path.unlink()
 
     def outcomes(self) -> list[Outcome]:
         """What every session left, the longest first."""
