@@ -27,7 +27,9 @@ def test_production_gets_a_tag_after_staging_and_by_the_same_steps() -> None:
     assert "if" not in staging and staging["steps"] == production["steps"]
     assert (jobs["checks"]["uses"].rpartition("/")[2], staging["needs"]) == ("ci.yml", "checks")
     for name, job in (("staging", staging), ("production", production)):
-        assert (job["environment"], job["env"]["TARGET"], job["concurrency"]["group"]) == (name, name, f"deploy-{name}")
+        assert (job["environment"], job["env"]["TARGET"]) == (name, name)
+        # None that waits is cancelled by the next: https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax#concurrency
+        assert job["concurrency"] == {"group": f"deploy-{name}", "cancel-in-progress": False, "queue": "max"}
         assert CATALOG.environments[name].kind == "kubernetes"
 
 
@@ -67,6 +69,14 @@ def test_the_testbed_stands_in_for_the_base_images_and_stores_of_the_catalogue()
             stages = re.findall(r"^FROM (\S+)", (SOURCES / "images" / image.folder / "Dockerfile").read_text(), re.M)
             assert image.base in stages and set(stages) <= stand_ins.keys(), image.folder
     assert re.findall(r"^FROM (\S+)", (SOURCES / "container/Dockerfile").read_text(), re.M)[0] in bases
+
+
+def test_the_page_counts_to_the_longest_memory_of_its_service() -> None:
+    files = ("apps/web/src/session/draft.ts", "services/memory-service/memory_service/store.py")
+    page, service = ((CATALOG.root / file).read_text() for file in files)
+    (longest,) = re.findall(r"^LONGEST = (\d+)$", service, re.M)
+    assert re.findall(r"^const LONGEST = (\d+);$", page, re.M) == [longest]
+    assert f"1 to\n// {longest} characters" in page
 
 
 # What Dependabot reads, by the ecosystem that reads it.
