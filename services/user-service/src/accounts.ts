@@ -2,6 +2,7 @@ import { ApiError } from "@nextai/service-kit";
 import type { Attempt, Attempts } from "./attempts.ts";
 import type { Caller } from "./caller.ts";
 import { hashPassword, isOutdated, nobody, verifyPassword } from "./passwords.ts";
+import { withPlaces } from "./places.ts";
 import type { Store } from "./store.ts";
 import { hashRefreshToken, newRefreshToken, type Person, type Signer } from "./tokens.ts";
 
@@ -32,16 +33,18 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
     return { user, accessToken: await signer.sign(user), refreshToken, expiresIn: signer.lifetime };
   }
 
-  /** Does what costs a hash, unless the client or the account has had its share of it. */
-  async function counted<T>(attempt: Attempt, work: () => Promise<T>): Promise<T> {
-    const wait = await attempts.begin(attempt);
-    if (wait !== null) throw tooManyAttempts(wait);
-    try {
-      return await work();
-    } catch (error) {
-      if (isOurFault(error)) await attempts.takeBack(attempt);
-      throw error;
-    }
+  /** Does what costs a hash, unless the client or the account has its share of it, or has had it. */
+  function counted<T>(attempt: Attempt, work: () => Promise<T>): Promise<T> {
+    return withPlaces(sharersOf(attempt), async () => {
+      const wait = await attempts.begin(attempt);
+      if (wait !== null) throw tooManyAttempts(wait);
+      try {
+        return await work();
+      } catch (error) {
+        if (isOurFault(error)) await attempts.takeBack(attempt);
+        throw error;
+      }
+    });
   }
 
   return {
@@ -72,8 +75,13 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
     },
 
     async refresh(refreshToken) {
-      const next = newRefreshToken();
-      const rotation = await store.rotate(hashRefreshToken(refreshToken), hashRefreshToken(next));
+      const [hash, next] = [hashRefreshToken(refreshToken), newRefreshToken()];
+      // What cannot be exchanged is not counted and not refused for the count: a copy of a spent token has to end its
+      // family however often the thief has refreshed, and a dead one must use up nobody's refreshes.
+      const owner = await store.ownerOf(hash);
+      const wait = owner === null ? null : await attempts.refresh(owner);
+      if (wait !== null) throw tooManyAttempts(wait);
+      const rotation = await store.rotate(hash, hashRefreshToken(next));
       if (rotation.outcome === "rotated") return session(rotation.person, next);
       if (rotation.outcome === "overtaken") throw overtaken();
       throw rotation.outcome === "reused" ? reused() : invalidRefreshToken();
@@ -89,6 +97,11 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
       return { id: user.id, email: user.email, name: user.name, createdAt: user.createdAt.toISOString() };
     },
   };
+}
+
+/** Who must not have more than a share of the hashing: names for places. */
+function sharersOf({ client, email }: Attempt): string[] {
+  return email === undefined ? [`client ${client}`] : [`client ${client}`, `account ${email.toLowerCase()}`];
 }
 
 /** Whether the client could do nothing about it: the service is busy, a store is away. */

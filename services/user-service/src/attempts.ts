@@ -5,10 +5,21 @@ import type { Redis } from "./redis.ts";
 export const period = 15 * 60; // seconds, from the first that is counted, in which no more than these are let through:
 /** From one client at one account: a person who tries to remember. */
 export const mostOfPair = 10;
-/** At one account, whoever tries: far above what one client may, or anybody could lock anybody out. */
+/**
+ * At one account, whoever tries: far above what one client may, or anybody could lock anybody out. Those that succeed stay
+ * counted: each costs a hash and leaves a row for 30 days.
+ */
 export const mostOfAccount = 100;
-/** From one client, sign-ups and failures: an office behind one address fits in, and it costs 30 s of hashing at most. */
+/**
+ * From one client, sign-ups and failures: an office behind one address fits in. It bounds what a client can guess; what its
+ * sign-ins keep others waiting is bounded by the places it may have at a time (places.ts).
+ */
 export const mostOfClient = 100;
+/**
+ * Refreshes by one person, each of which leaves a row for 30 days. Each of web's six pods may renew a session once per
+ * access token, so a dozen devices fit in even where those live for 15 minutes only.
+ */
+export const mostRefreshes = 100;
 
 /** A sign-up; with the address of an account, a sign-in. */
 export interface Attempt {
@@ -22,8 +33,10 @@ export type SignIn = Required<Attempt>;
 export interface Attempts {
   /** Counts an attempt before the password is looked at; null when it may go on, else the seconds to wait. */
   begin(attempt: Attempt): Promise<number | null>;
-  /** Takes a sign-in out of the counts; the client starts afresh at this account. */
+  /** Takes a sign-in out of the client's count; the client starts afresh at this account. */
   succeeded(attempt: SignIn): Promise<void>;
+  /** Counts a refresh by a person; null when it may go on, else the seconds to wait. */
+  refresh(userId: string): Promise<number | null>;
   /** Takes an attempt out of the counts that came to nothing through no doing of the client. */
   takeBack(attempt: Attempt): Promise<void>;
 }
@@ -47,7 +60,7 @@ for _, key in ipairs(KEYS) do
   if tonumber(redis.call("GET", key) or 0) > 0 then redis.call("DECR", key) end
 end`;
 
-/** Counts attempts in Redis, for all replicas. While Redis is away people can still sign up and sign in. */
+/** Counts attempts in Redis, for all replicas. While Redis is away people can still sign up, sign in and refresh. */
 export function createAttempts(redis: Redis, log: Logger): Attempts {
   async function orElse<T>(fallback: T, work: () => Promise<T>): Promise<T> {
     try {
@@ -58,17 +71,19 @@ export function createAttempts(redis: Redis, log: Logger): Attempts {
     }
   }
 
+  function counted({ keys, limits }: Counts): Promise<number | null> {
+    return orElse(null, async () => {
+      const wait = (await redis.run(count, keys, [period, ...limits].map(String))) as number;
+      return wait > 0 ? wait : null;
+    });
+  }
+
   return {
-    begin: (attempt) =>
-      orElse(null, async () => {
-        const { keys, limits } = countsOf(attempt);
-        const wait = (await redis.run(count, keys, [period, ...limits].map(String))) as number;
-        return wait > 0 ? wait : null;
-      }),
+    begin: (attempt) => counted(countsOf(attempt)),
+    refresh: (userId) => counted({ keys: [key("refreshes", userId)], limits: [mostRefreshes] }),
     succeeded: ({ client, email }) =>
       orElse(undefined, async () => {
-        const others = [clientKey(client), accountKey(email)];
-        await Promise.all([redis.run(uncount, others, []), redis.delete(pairKey(email, client))]);
+        await Promise.all([redis.run(uncount, [clientKey(client)], []), redis.delete(pairKey(email, client))]);
       }),
     takeBack: (attempt) =>
       orElse(undefined, async () => {
@@ -77,7 +92,12 @@ export function createAttempts(redis: Redis, log: Logger): Attempts {
   };
 }
 
-function countsOf({ client, email }: Attempt): { keys: string[]; limits: number[] } {
+interface Counts {
+  readonly keys: string[];
+  readonly limits: number[];
+}
+
+function countsOf({ client, email }: Attempt): Counts {
   if (email === undefined) return { keys: [clientKey(client)], limits: [mostOfClient] };
   return {
     keys: [clientKey(client), accountKey(email), pairKey(email, client)],

@@ -1,5 +1,5 @@
 import { type Database, refreshTokens, type User, uniqueViolation, users } from "@nextai/db";
-import { and, eq, isNull, lt, type SQL, sql } from "drizzle-orm";
+import { and, eq, gt, isNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { Person } from "./tokens.ts";
 
 export interface NewUser {
@@ -29,6 +29,11 @@ export interface Store {
   /** Revokes the family of a token, whatever became of the token itself. */
   closeSession(tokenHash: string): Promise<void>;
   replacePassword(userId: string, passwordHash: string): Promise<void>;
+  /**
+   * Whose token it is, while it may still be exchanged as far as a look without a lock tells; null of every other. One
+   * that was spent before the leeway is such another: `rotate` ends its family and gives nothing for it.
+   */
+  ownerOf(tokenHash: string): Promise<string | null>;
   rotate(oldHash: string, newHash: string): Promise<Rotation>;
   /** Throws unless the database answers and has the tables and columns that this version reads. */
   check(): Promise<void>;
@@ -76,15 +81,31 @@ export function createStore(db: Database): Store {
     async openSession(userId, tokenHash) {
       await db.transaction(async (tx) => {
         await tx.update(users).set({ lastSignedInAt: sql`now()` }).where(eq(users.id, userId));
-        await tx
-          .delete(refreshTokens)
-          .where(and(eq(refreshTokens.userId, userId), lt(refreshTokens.expiresAt, sql`now()`)));
+        await forgetExpired(tx, userId);
         await tx.insert(refreshTokens).values(firstToken(userId, tokenHash));
       });
     },
 
     async replacePassword(userId, passwordHash) {
       await db.update(users).set({ passwordHash, updatedAt: sql`now()` }).where(eq(users.id, userId));
+    },
+
+    async ownerOf(tokenHash) {
+      const leewayAgo = sql`now() - make_interval(secs => ${leeway})`;
+      const [found] = await db
+        .select({ id: refreshTokens.userId })
+        .from(refreshTokens)
+        .where(
+          and(
+            eq(refreshTokens.tokenHash, tokenHash),
+            isNull(refreshTokens.revokedAt),
+            or(
+              gt(refreshTokens.usedAt, leewayAgo),
+              and(isNull(refreshTokens.usedAt), gt(refreshTokens.expiresAt, sql`now()`)),
+            ),
+          ),
+        );
+      return found?.id ?? null;
     },
 
     rotate: (oldHash, newHash) => db.transaction((tx) => rotate(tx, oldHash, newHash)),
@@ -123,6 +144,7 @@ async function rotate(tx: Transaction, oldHash: string, newHash: string): Promis
   if (token === null || token.revoked) return { outcome: "invalid" };
   if (!token.spent) {
     if (token.expired) return { outcome: "invalid" };
+    await forgetExpired(tx, owner.id);
     await spendGeneration(tx, token.family);
   } else {
     const { recent, siblings } = await successors(tx, oldHash);
@@ -161,6 +183,14 @@ async function lockToken(tx: Transaction, tokenHash: string) {
     .where(eq(refreshTokens.tokenHash, tokenHash))
     .for("no key update");
   return found ?? null;
+}
+
+/**
+ * A spent token stays until it would have expired: without its row nobody could tell a copy of it from a token that never
+ * was, and its family would live on. How many there are is bounded by the count of refreshes (attempts.ts).
+ */
+async function forgetExpired(tx: Transaction, userId: string): Promise<void> {
+  await tx.delete(refreshTokens).where(and(eq(refreshTokens.userId, userId), lt(refreshTokens.expiresAt, sql`now()`)));
 }
 
 async function spendGeneration(tx: Transaction, family: string): Promise<void> {

@@ -1,7 +1,8 @@
 import { refreshTokens } from "@nextai/db";
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Session } from "../src/accounts.ts";
+import { mostRefreshes } from "../src/attempts.ts";
 import { createStore, leeway, mostSiblings } from "../src/store.ts";
 import { hashRefreshToken } from "../src/tokens.ts";
 import { type Answer, type Harness, newAccount, type Problem, post, signUp, someone, startHarness } from "./harness.ts";
@@ -67,6 +68,22 @@ describe("refreshing", () => {
     await pass(phone.refreshToken, leeway + 1);
     expect(await outcome(phone.refreshToken)).toBe("refresh_reused");
     expect(await outcome(laptop.refreshToken)).toBe("refreshed");
+  });
+
+  test("forgets the person's tokens that have expired, and no spent one before", async () => {
+    const { user, refreshToken } = await newAccount(harness.db);
+    const { body: second } = await refresh(refreshToken);
+    const { body: third } = await refresh(second.refreshToken);
+    await createStore(harness.db).openSession(user.id, hashRefreshToken(`another session of ${user.id}`));
+    const expired = [hashRefreshToken(refreshToken), hashRefreshToken(`another session of ${user.id}`)];
+    await harness.db
+      .update(refreshTokens)
+      .set({ expiresAt: sql`now() - interval '1 second'` })
+      .where(inArray(refreshTokens.tokenHash, expired));
+    expect(await outcome(third.refreshToken)).toBe("refreshed");
+    expect(await harness.db.$count(refreshTokens, inArray(refreshTokens.tokenHash, expired))).toBe(0);
+    await pass(second.refreshToken, leeway + 1);
+    expect(await outcome(second.refreshToken)).toBe("refresh_reused");
   });
 
   test("by an expired token is refused, and leaves the family alone", async () => {
@@ -138,6 +155,46 @@ describe("a token that was used before", () => {
     expect((await refresh(refreshToken)).status).toBe(409);
     expect(await outcome(refreshToken)).toBe("refresh_overtaken");
     expect(await outcome(first.refreshToken)).toBe("refreshed");
+  });
+});
+
+/** Uses up what a person may refresh, each time by the token that came of the last, and returns the last. */
+async function refreshAllTheTime(refreshToken: string): Promise<string> {
+  let newest = refreshToken;
+  for (let n = 0; n < mostRefreshes; n++) newest = (await refresh(newest)).body.refreshToken;
+  return newest;
+}
+
+describe("a person who refreshes all the time", () => {
+  test("is told to wait, leaves no row more, and keeps the session", async () => {
+    const { user, refreshToken } = await newAccount(harness.db);
+    const newest = await refreshAllTheTime(refreshToken);
+    for (const server of [harness.server, replica]) {
+      const { status, body, headers } = await refresh(newest, server);
+      expect([status, body.error.code]).toEqual([429, "too_many_attempts"]);
+      expect(Number(headers["retry-after"])).toBeGreaterThan(0);
+    }
+    expect(await harness.db.$count(refreshTokens, eq(refreshTokens.userId, user.id))).toBe(1 + mostRefreshes);
+    expect(await rowOf(newest)).toMatchObject({ usedAt: null, revokedAt: null });
+    expect(await outcome((await newAccount(harness.db)).refreshToken)).toBe("refreshed");
+  });
+
+  test("has the family ended all the same by a copy of a spent token", async () => {
+    const { refreshToken } = await newAccount(harness.db);
+    const newest = await refreshAllTheTime(refreshToken);
+    await pass(refreshToken, leeway + 1);
+    expect(await outcome(refreshToken)).toBe("refresh_reused");
+    expect((await rowOf(newest))?.revokedAt).not.toBeNull();
+    expect(await outcome(newest)).toBe("invalid_refresh_token");
+  });
+
+  test("by a token that is signed out uses up nothing", async () => {
+    const { user, refreshToken } = await newAccount(harness.db);
+    await post(harness.server, "/auth/sign-out", { refreshToken });
+    for (let n = 0; n < mostRefreshes; n++) expect(await outcome(refreshToken)).toBe("invalid_refresh_token");
+    const other = `another session of ${user.id}`;
+    await createStore(harness.db).openSession(user.id, hashRefreshToken(other));
+    expect(await outcome(other)).toBe("refreshed");
   });
 });
 
