@@ -81,9 +81,7 @@ class MemoryStore:
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless Milvus answers and has the collection ready for use."""
-        state = self._milvus.ask_once(lambda client: client.get_load_state(self.collection, timeout=_CHECK)["state"], wait=0)
-        if str(state) != "Loaded":
-            raise StoreUnavailable(f"the collection is {state}")
+        self._milvus.ask_once(lambda client: _must_be_loaded(client, self.collection), wait=0)
 
     def add(self, user: UUID, text: str) -> Memory:
         """Store a text. It can be found as soon as this returns. Raises `TooManyMemories`."""
@@ -178,6 +176,13 @@ def _prepare(client: "MilvusClient", collection: str, dimensions: int) -> None:
     if not client.list_indexes(collection, timeout=CALL):
         _unless_another_did(lambda: _index(client, collection), lambda: bool(client.list_indexes(collection, timeout=CALL)))
     client.load_collection(collection, timeout=CALL)
+
+
+def _must_be_loaded(client: "MilvusClient", collection: str) -> None:
+    """Milvus answers for a collection that was released or dropped as for any other; as a failure, it gets prepared again."""
+    state = client.get_load_state(collection, timeout=_CHECK)["state"]
+    if str(state) != "Loaded":
+        raise RuntimeError(f"the collection is {state}")
 
 
 def _unless_another_did(make: Callable[[], None], there: Callable[[], bool]) -> None:

@@ -77,6 +77,20 @@ def test_a_released_collection_is_loaded_again(uri: str, prefix: str, store: Mem
     store.check()
 
 
+@pytest.mark.parametrize("lose", ["release_collection", "drop_collection"])
+def test_readiness_alone_mends_a_collection_that_is_out_of_memory_or_gone(uri: str, prefix: str, lose: str) -> None:
+    from pymilvus import MilvusClient
+
+    store = MemoryStore(uri, HashedFeatures(), prefix=f"{prefix}_{uuid4().hex[:8]}")
+    with TestClient(application(store, "dev")) as http:
+        _until_ready(http)
+        client = MilvusClient(uri=uri, timeout=5)
+        getattr(client, lose)(store.collection)
+        client.close()
+        assert http.get("/health/ready").status_code == 503
+        _until_ready(http)
+
+
 def test_the_service_starts_without_milvus_says_so_and_recovers(gate: Gate, prefix: str) -> None:
     gate.shut()
     with TestClient(application(MemoryStore(gate.uri, HashedFeatures(), prefix=prefix), "dev")) as http:
