@@ -56,9 +56,10 @@ test("a log line is one JSON object, or text", () => {
   expect(line("text", "warn", "slow", event)).toMatch(/^\S+ WARN {2}slow requestId="r" note="two\\nlines"$/);
 });
 
-test("a request id is kept when harmless, and made anew otherwise", () => {
-  expect(requestId("abc-1")).toBe("abc-1");
-  for (const odd of ["", "a b", 'x"\n', "y".repeat(65), undefined]) expect(requestId(odd)).toMatch(/^[\da-f-]{36}$/);
+test("a request id is kept in the gateway's form, and made anew otherwise", () => {
+  for (const id of ["Caller-1", "a.b_c-d1", "x".repeat(64)]) expect(requestId(id)).toBe(id);
+  for (const odd of ["", "short-1", "with a space", 'quote"\nline', "with:colon", "y".repeat(65), undefined])
+    expect(requestId(odd)).toMatch(/^[\da-f-]{36}$/);
 });
 
 test("the policy allows this origin and one nonce, and no inline script", () => {

@@ -106,9 +106,9 @@ describe("a session", () => {
 
   test("says 502 when the service is down", async () => {
     await it.upstream.close();
-    const response = await it.browser().session("sign-in", MIRA, { "x-request-id": "abc" });
+    const response = await it.browser().session("sign-in", MIRA, { "x-request-id": "caller-1" });
     expect(response.status).toBe(502);
-    expect(await errorOf(response)).toMatchObject({ code: "gateway_unreachable", requestId: "abc" });
+    expect(await errorOf(response)).toMatchObject({ code: "gateway_unreachable", requestId: "caller-1" });
     const form = await it.browser().form("sign-in", MIRA);
     expect(form.headers.get("location")).toContain("/sign-in?error=gateway_unreachable");
   });

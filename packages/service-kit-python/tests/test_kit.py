@@ -161,7 +161,12 @@ def test_a_defect_is_a_500_that_tells_nothing_and_is_logged(http: TestClient, ca
     assert "a defect" in caplog.text
 
 
-@pytest.mark.parametrize("identity", ["", "short", "x" * 65, "with space here", "línea-nueva-1"])
+@pytest.mark.parametrize("identity", ["Caller-1", "a.b_c-d1", "x" * 64])
+def test_a_request_id_in_the_gateways_form_is_kept(http: TestClient, identity: str) -> None:
+    assert http.get("/health", headers={"X-Request-Id": identity}).headers["X-Request-Id"] == identity
+
+
+@pytest.mark.parametrize("identity", ["", "short-1", "x" * 65, "with a space", "with:colon", "línea-nueva-1"])
 def test_a_request_id_of_another_form_is_replaced(http: TestClient, identity: str) -> None:
     made = http.get("/health", headers={"X-Request-Id": identity.encode()}).headers["X-Request-Id"]
     assert made != identity

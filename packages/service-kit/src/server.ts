@@ -74,10 +74,10 @@ export function createServer(options: ServerOptions): Server {
   return server;
 }
 
-/** The caller's id when it is one, else a new one: an id goes into logs, so it must be short and plain. */
+/** The caller's id when it has the form that the gateway takes too, else a new one: it goes into logs. */
 function requestId(request: IncomingMessage): string {
   const given = request.headers["x-request-id"];
-  return typeof given === "string" && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+  return typeof given === "string" && /^[\w.-]{8,64}$/.test(given) ? given : randomUUID();
 }
 
 function identifyRequests(server: Server): void {

@@ -76,13 +76,13 @@ describe("an error", () => {
     const answer = await server.inject({
       method,
       url,
-      headers: { ...headers, "x-request-id": "abc-1" },
+      headers: { ...headers, "x-request-id": "caller-1" },
       ...(payload === undefined ? {} : { payload }),
     });
     expect(answer.statusCode).toBe(status);
-    expect(answer.headers["x-request-id"]).toBe("abc-1");
+    expect(answer.headers["x-request-id"]).toBe("caller-1");
     const { error } = answer.json() as { error: Record<string, unknown> };
-    expect(error).toMatchObject({ code, message: expect.any(String), requestId: "abc-1" });
+    expect(error).toMatchObject({ code, message: expect.any(String), requestId: "caller-1" });
     expect(answer.body).not.toContain("secret");
   });
 
@@ -103,12 +103,12 @@ describe("an error", () => {
 
   test("that was not expected is logged, with the request it belongs to", async () => {
     const { server, lines } = exampleServer();
-    await server.inject({ url: "/broken", headers: { "x-request-id": "abc-2" } });
+    await server.inject({ url: "/broken", headers: { "x-request-id": "caller-2" } });
     const logged = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(logged).toContainEqual(
       expect.objectContaining({
         level: "error",
-        requestId: "abc-2",
+        requestId: "caller-2",
         err: expect.objectContaining({ message: "secret detail" }),
       }),
     );
@@ -144,15 +144,18 @@ test("an answer has only what its schema names", async () => {
   expect(answer.json()).toEqual({ age: 1 });
 });
 
-test("a request id that could harm a log is replaced", async () => {
+test("a request id is kept in the gateway's form, and another is replaced", async () => {
   const { server } = exampleServer();
-  const answer = await server.inject({ url: "/health", headers: { "x-request-id": "a b" } });
-  expect(answer.headers["x-request-id"]).toMatch(/^[\da-f-]{36}$/);
+  const answered = async (id: string) =>
+    (await server.inject({ url: "/health", headers: { "x-request-id": id } })).headers["x-request-id"];
+  for (const id of ["Caller-1", "a.b_c-d1", "x".repeat(64)]) expect(await answered(id)).toBe(id);
+  for (const id of ["", "short-1", "x".repeat(65), "with a space", "with:colon"])
+    expect(await answered(id)).toMatch(/^[\da-f-]{36}$/);
 });
 
 test("a request is one line, without its query", async () => {
   const { server, lines } = exampleServer();
-  await server.inject({ url: "/limited?limit=5&token=hidden", headers: { "x-request-id": "abc-3" } });
+  await server.inject({ url: "/limited?limit=5&token=hidden", headers: { "x-request-id": "caller-3" } });
   expect(lines).toHaveLength(1);
   expect(JSON.parse(lines[0] ?? "")).toMatchObject({
     level: "info",
@@ -160,7 +163,7 @@ test("a request is one line, without its query", async () => {
     method: "GET",
     path: "/limited",
     status: 200,
-    requestId: "abc-3",
+    requestId: "caller-3",
   });
   expect(lines[0]).not.toContain("hidden");
 });

@@ -53,9 +53,9 @@ function announceEnd(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader("Connection", "close");
 }
 
-/** The caller's id when it is a harmless token, else a new one. */
+/** The caller's id when it has the form that the gateway and the services take too, else a new one. */
 export function requestId(given: string | string[] | null | undefined): string {
-  return typeof given === "string" && /^[\w.:-]{1,64}$/.test(given) ? given : randomUUID();
+  return typeof given === "string" && /^[\w.-]{8,64}$/.test(given) ? given : randomUUID();
 }
 
 function forwardedFor(request: IncomingMessage): string {

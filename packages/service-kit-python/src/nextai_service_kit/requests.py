@@ -13,7 +13,8 @@ from nextai_service_kit.logs import request_id
 
 HEADER = "X-Request-Id"
 
-# An id goes into logs and into other services' headers, so a caller's own is taken only in this form.
+# An id goes into logs and into other services' headers, so a caller's own is taken only in this form,
+# the same as in the gateway, which would replace any other before it comes here.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 _log = logging.getLogger(__name__)
