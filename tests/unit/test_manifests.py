@@ -275,6 +275,10 @@ BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
         put("issuer/spec/acme/solvers/0/http01/ingress/ingressClassName", "nginx"),
         "k8s/base/cert-manager/cluster-issuer.yaml: ClusterIssuer acme goes through nginx; Ingress web is c's",
     ),
+    (
+        put("ingress/spec/tls", [{"secretName": "c"}]),
+        "k8s/base/ingress/ingress.yaml: Ingress web has a certificate, and not the annotation",
+    ),
     (drop("issuer/spec/acme/solvers"), "ClusterIssuer acme goes through no Ingress; Ingress web is c's"),
     (
         drop("solver door"),

@@ -14,6 +14,8 @@ from ops.config.objects import (
     text,
 )
 
+# https://doc.traefik.io/traefik/v3.0/routing/providers/kubernetes-ingress
+ROUTER_TLS = "traefik.ingress.kubernetes.io/router.tls"
 # cert-manager answers Let's Encrypt from a pod of its own in the Ingress's namespace: https://cert-manager.io/docs/configuration/acme/http01/
 SOLVER_LABELS = {"acme.cert-manager.io/http01-solver": "true"}
 SOLVER_PORT = 8089
@@ -57,8 +59,13 @@ def routes(scene: Scene) -> Iterator[str]:
 
 
 def certificates(scene: Scene) -> Iterator[str]:
-    """The ClusterIssuer that an Ingress has its certificate from is there, and proves its hosts through the Ingress's class."""
+    """The ClusterIssuer that an Ingress has its certificate from is there, and proves its hosts through the Ingress's class.
+
+    Traefik answers HTTPS for an Ingress that says so by an annotation; spec.tls names its certificate only.
+    """
     for ingress in scene.of("Ingress"):
+        if items(ingress, "spec", "tls") and text(ingress, "metadata", "annotations", ROUTER_TLS) != "true":
+            yield scene.says(ingress, f'has a certificate, and not the annotation {ROUTER_TLS}: "true", so Traefik answers no HTTPS')
         name = _issuer(ingress)
         issuer = next((i for i in scene.of("ClusterIssuer") if name_of(i) == name), None)
         if name and issuer is None:
