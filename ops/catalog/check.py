@@ -44,6 +44,7 @@ def check(entries: Entries, root: Path) -> None:
     _names(entries)
     _ports(entries)
     _references(entries)
+    _jobs(entries)
     _loops(entries)
     _files(entries, root)
     _environments(entries)
@@ -93,23 +94,37 @@ def _references(entries: Entries) -> None:
                     entries.problem(path, f"unknown namespace {name!r}; expected one of {', '.join(namespaces)}")
 
 
+def _jobs(entries: Entries) -> None:
+    """Compose runs every job; the embedded engine has to know a job's program, and knows that of the migrations alone."""
+    job = entries.values.get(("database", "job"))
+    names = entries.keys.get(("jobs",), ())
+    for name in names if job in names else ():
+        if name != job:
+            entries.problem(("jobs", name), f"without Docker nothing runs it: there is one job, that of the database ({job})")
+
+
 def _loops(entries: Entries) -> None:
-    needs: dict[str, list[str]] = {}
-    for path, need in entries.each("services.*.needs.*", str):
-        needs.setdefault(path[1], []).append(need)
+    needs: dict[str, list[tuple[str, tuple[str, ...]]]] = {}  # by name: what it waits for, and where that is said
+    for kind in ("services", "jobs"):
+        for path, need in entries.each(f"{kind}.*.needs.*", str):
+            needs.setdefault(path[1], []).append((need, path[:-1]))
+    job = entries.values.get(("database", "job"))
+    for path, migrations in entries.each("services.*.migrations", bool):
+        if migrations and isinstance(job, str):
+            needs.setdefault(path[1], []).append((job, path))
     done: set[str] = set()
 
-    def visit(name: str, trail: tuple[str, ...]) -> None:
+    def visit(name: str, trail: tuple[str, ...], where: tuple[str, ...]) -> None:
         if name in trail:
             loop = (*trail[trail.index(name) :], name)
-            entries.problem(("services", trail[-1], "needs"), f"a dependency loop: {' → '.join(loop)}")
+            entries.problem(where, f"a dependency loop: {' → '.join(loop)}")
         elif name in needs and name not in done:
-            for need in needs[name]:
-                visit(need, (*trail, name))
+            for need, path in needs[name]:
+                visit(need, (*trail, name), path)
             done.add(name)
 
     for name in needs:
-        visit(name, ())
+        visit(name, (), ())
 
 
 def _files(entries: Entries, root: Path) -> None:

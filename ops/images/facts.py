@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.catalog.model import Catalog, Image
+from ops.engine import connection
 from ops.errors import Failure
 from ops.images.inputs import gather
 from ops.images.model import Base, Engine, Entry
@@ -73,31 +74,15 @@ def connect(engine: Engine) -> "APIClient":
     """A client of the engine, which has answered. Raises `Failure` that names the engine's address."""
     from docker import APIClient
     from docker.errors import DockerException
-    from docker.utils import kwargs_from_env
     from requests import RequestException
 
-    address = _address(engine)
-    if engine.certificates:
-        options = kwargs_from_env(engine.environment)
-    else:
-        options = kwargs_from_env() if not engine.docker_host and os.environ.get("DOCKER_HOST") else {"base_url": address}
+    found = connection(engine.environment if engine.docker_host else os.environ)
     try:
-        return APIClient(**options, version="auto", timeout=5, use_ssh_client=address.startswith("ssh://"))
+        return APIClient(**found, version="auto", timeout=5)
     except (DockerException, RequestException) as error:
-        cause = f"the Docker engine at {address} does not answer"
+        cause = f"the Docker engine at {found['base_url']} does not answer"
         remedy = "Start Docker, or run `invoke testbed.up`; `invoke doctor` shows what is found."
         raise Failure("asking the Docker engine", cause, remedy) from error
-
-
-def _address(engine: Engine) -> str:
-    if found := engine.docker_host or os.environ.get("DOCKER_HOST"):
-        return found
-    from docker import ContextAPI
-
-    with suppress(Exception):  # a context whose files are gone is no reason to give up on the usual socket
-        if (context := ContextAPI.get_current_context()) and context.Host:
-            return str(context.Host)
-    return "unix:///var/run/docker.sock"
 
 
 def _connect(engine: Engine) -> "APIClient | None":

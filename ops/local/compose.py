@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ops.catalog import Catalog
@@ -15,9 +15,11 @@ from ops.command import Command, environment, run
 from ops.config import local as config
 from ops.console import say
 from ops.console.output import stream
+from ops.engine import connection
 from ops.errors import Failure
 from ops.local import composefile, facts, plan, state
 from ops.local.follow import joined
+from ops.local.interrupt import Children, uninterrupted
 from ops.local.ports import require_free
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, Record, State
@@ -32,6 +34,8 @@ _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 _VOLUME = "com.docker.compose.volume"
 _SECONDS_TO_READY = 300
+_SECONDS_TO_STOP = 120  # each has 12, those that need others first
+_STOPPED = "Everything was stopped again. Mend what the lines above say, then run `invoke up` again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Seen:
 
 
 def start(catalog: Catalog, home: State) -> None:
-    """Build what the engine lacks, start every container, and return when all are healthy.
+    """Build and pull what the engine lacks, start every container, and return when all are healthy.
 
     Raises `Failure` with the last log lines of the container that does not come up; then nothing of it runs.
     """
@@ -56,17 +60,17 @@ def start(catalog: Catalog, home: State) -> None:
     _keep_password(catalog, home, setting)
     images = _images(catalog)
     composefile.write(catalog, home, images, setting)
+    _pull(catalog, home)
     say("starting the containers")
-    state.write(home, Record("compose", identify(os.getpid()), "", {}))
-    argv = ("up", "--detach", "--remove-orphans", "--no-build", "--pull", "missing")
+    state.write(home, Record("compose", identify(os.getpid()), "", _entries(catalog)))
     try:
-        done = run(_compose(catalog, home, argv, "starting the containers"), check=False, timeout=_SECONDS_TO_READY)
-        _await_health(catalog, home, done.stderr if done.code else "")
+        deadline = time.monotonic() + _SECONDS_TO_READY
+        _await_health(catalog, home, _up(catalog, home, deadline), deadline)
     except (Failure, KeyboardInterrupt):
-        with suppress(Failure):  # an engine that is gone runs nothing; what went wrong first is what is told
+        with uninterrupted(), suppress(Failure):  # an engine that is gone runs nothing; what went wrong first is what is told
             stop(catalog, home, volumes=False)
         raise
-    state.write(home, Record("compose", identify(os.getpid()), config.page(catalog), _entries(catalog, home)))
+    state.write(home, Record("compose", identify(os.getpid()), config.page(catalog), _entries(catalog)))
 
 
 def setting_of(catalog: Catalog, home: State) -> config.Setting:
@@ -108,10 +112,46 @@ def _images(catalog: Catalog) -> dict[str, str]:
     return {planned.name: planned.reference for planned in made.images}
 
 
-def _compose(catalog: Catalog, home: State, arguments: tuple[str, ...], doing: str) -> Command:
+def _pull(catalog: Catalog, home: State) -> None:
+    """Bring the stores' images that the engine lacks. It may take minutes, so it has no end of ours, and shows how far it is."""
+    with _client() as client:
+        lacking = {store.name: store.image for store in catalog.stores.values() if not _has(client, store.image)}
+    if lacking:
+        say(f"pulling {', '.join(lacking.values())}")
+        command = _compose(catalog, home, ("pull", "--policy", "missing", *lacking), "pulling the stores' images", progress="auto")
+        remedy = "Read the output above: mend the way to the registry, or bring the images with `docker load`; then run `invoke up` again."
+        run(replace(command, remedy=remedy), show=True)
+
+
+def _has(client: "DockerClient", image: str) -> bool:
+    from docker.errors import ImageNotFound
+
+    try:
+        client.images.get(image)
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _up(catalog: Catalog, home: State, deadline: float) -> str:
+    """Start the containers, and return what compose says where it cannot.
+
+    It waits itself for what others need. Nothing is said of a wait that is over at the `deadline`: the containers tell more.
+    """
+    argv = ("up", "--detach", "--remove-orphans", "--no-build", "--pull", "never")
+    try:
+        done = run(_compose(catalog, home, argv, "starting the containers"), check=False, timeout=_SECONDS_TO_READY)
+    except Failure:
+        if time.monotonic() < deadline:
+            raise
+        return ""
+    return (done.stderr.strip() or f"`docker compose up` exited {done.code}") if done.code else ""
+
+
+def _compose(catalog: Catalog, home: State, arguments: tuple[str, ...], doing: str, progress: str = "quiet") -> Command:
     tool = find("compose")
     file = ("--file", str(composefile.place(home))) if composefile.place(home).exists() else ()
-    argv = (*tool.argv, "--project-name", composefile.project(catalog, home), *file, "--progress", "quiet", *arguments)
+    argv = (*tool.argv, "--project-name", composefile.project(catalog, home), *file, "--progress", progress, *arguments)
     # A variable of this shell must not change what the document says.
     return Command(
         argv,
@@ -124,18 +164,22 @@ def _compose(catalog: Catalog, home: State, arguments: tuple[str, ...], doing: s
 
 @contextmanager
 def _client() -> Iterator["DockerClient"]:
-    """The engine's API. Raises `Failure` when it stops answering."""
+    """The engine's API. Raises `Failure` when it stops answering, or answers with an error."""
     import docker
-    from docker.errors import DockerException
+    from docker.errors import APIError, DockerException
     from requests import RequestException
 
-    host = facts.docker_host()
+    found = connection()
+    host = found["base_url"]
     try:
-        client = docker.DockerClient(base_url=host, timeout=15)
+        client = docker.DockerClient(**found, timeout=15)
         try:
             yield client
         finally:
             client.close()
+    except APIError as error:
+        cause = f"the Docker Engine at {host} answers: {error.explanation or error}"
+        raise Failure("asking the Docker Engine", cause, "Run it again; `docker info` and the engine's own log may say more.") from error
     except (DockerException, RequestException) as error:
         cause = f"the Docker Engine at {host} stopped answering ({type(error).__name__})"
         raise Failure("asking the Docker Engine", cause, "Start it again, then run `invoke down` and `invoke up`.") from error
@@ -148,10 +192,13 @@ def _label(catalog: Catalog, home: State) -> str:
 
 def look(catalog: Catalog, home: State) -> list[Seen]:
     """The platform's containers, in the catalogue's order. Empty when no engine answers."""
-    if facts.docker().trouble:
-        return []
+    return [] if facts.docker().trouble else _look(catalog, home)
+
+
+def _look(catalog: Catalog, home: State) -> list[Seen]:
     with _client() as client:
-        containers: list[Container] = client.containers.list(all=True, filters={"label": _label(catalog, home)})
+        # One that goes while they are listed is gone.
+        containers = client.containers.list(all=True, ignore_removed=True, filters={"label": _label(catalog, home)})
         found = {str(container.labels.get(_SERVICE)): container for container in containers}
     ports = plan.ports(catalog)
     order = [*catalog.stores, *catalog.jobs, *catalog.services]
@@ -175,7 +222,7 @@ def leaves(catalog: Catalog, home: State) -> bool:
         return False
     with _client() as client:
         mine = {"label": _label(catalog, home)}
-        return bool(client.volumes.list(filters={**mine}) or client.containers.list(all=True, filters={**mine}))
+        return bool(client.volumes.list(filters={**mine}) or client.containers.list(all=True, ignore_removed=True, filters={**mine}))
 
 
 def rows(catalog: Catalog, home: State) -> list[tuple[str, str, int]]:
@@ -191,17 +238,19 @@ def _word(seen: Seen, job: bool) -> str:
     return "done" if job and seen.code == 0 else f"ended with exit code {seen.code}"
 
 
-def _entries(catalog: Catalog, home: State) -> Mapping[str, Entry]:
-    nobody = Identity(0, "")
-    return {seen.name: Entry(nobody, 0, seen.status, seen.port) for seen in look(catalog, home)}
+def _entries(catalog: Catalog) -> Mapping[str, Entry]:
+    """The ports, for other checkouts that want them; how the containers are is asked of the engine."""
+    return {name: Entry(Identity(0, ""), 0, "", port) for name, port in plan.ports(catalog).items()}
 
 
-def _await_health(catalog: Catalog, home: State, trouble: str) -> None:
-    """Wait until every container is healthy and every job has ended well; the first that fails is everyone's failure."""
-    deadline = time.monotonic() + _SECONDS_TO_READY
+def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) -> None:
+    """Wait until every container is healthy and every job has ended well; the first that fails is everyone's failure.
+
+    `trouble` is what compose says of containers that it could not start; without any, each of them is there.
+    """
     said: set[str] = set()
     while True:
-        seen = look(catalog, home)
+        seen = _look(catalog, home)
         words = {one.name: _word(one, one.name in catalog.jobs) for one in seen}
         for name, word in words.items():
             if word in ("ready", "done") and name not in said:
@@ -209,17 +258,27 @@ def _await_health(catalog: Catalog, home: State, trouble: str) -> None:
                 say(f"{name}: {word}")
         broken = [one for one in seen if words[one.name] == "unhealthy" or words[one.name].startswith("ended")]
         if broken:
-            raise _broken(catalog, home, broken[0])
+            raise Failure(f"starting {broken[0].name}", _told(catalog, home, broken[0]), _STOPPED)
         if trouble:
-            raise Failure("starting the containers", trouble.strip(), "Everything was stopped again. `docker info` may say more.")
-        if len(said) == len(catalog.stores) + len(catalog.images):
+            raise Failure("starting the containers", trouble, "Everything was stopped again. `docker info` may say more.")
+        lacking = [name for name in (*catalog.stores, *catalog.images) if name not in words]
+        late = [one for one in seen if one.name not in said]
+        if not lacking and not late:
             return
         if time.monotonic() > deadline:
-            late = ", ".join(name for name in words if name not in said) or "every container"
-            raise Failure(
-                "starting the containers", f"not ready after {_SECONDS_TO_READY} s: {late}", "Run `docker compose logs` for more."
-            )
+            raise _late(catalog, home, lacking, late)
+        if lacking:
+            cause = f"somebody has removed {', '.join(lacking)} meanwhile, as `invoke down` in another terminal does"
+            raise Failure("starting the containers", cause, "What was left is stopped. Run `invoke up` again.")
         time.sleep(0.2)
+
+
+def _late(catalog: Catalog, home: State, lacking: list[str], late: list[Seen]) -> Failure:
+    """What is not ready in time, with the last lines of the first that runs: the others may only wait for it."""
+    names = ", ".join([*lacking, *(one.name for one in late)])
+    first = [one for one in late if one.status == "running"][:1]
+    told = [_told(catalog, home, one) for one in first]
+    return Failure("starting the containers", "\n".join([f"not ready after {_SECONDS_TO_READY} s: {names}", *told]), _STOPPED)
 
 
 def lines(catalog: Catalog, home: State, name: str, tail: int, follow: bool = False) -> Iterator[str]:
@@ -236,21 +295,23 @@ def lines(catalog: Catalog, home: State, name: str, tail: int, follow: bool = Fa
 
 def _containers(client: "DockerClient", catalog: Catalog, home: State, name: str) -> "list[Container]":
     filters: dict[str, str | list[str] | bool] = {"label": [_label(catalog, home), f"{_SERVICE}={name}"]}
-    return client.containers.list(all=True, filters=filters)
+    return client.containers.list(all=True, ignore_removed=True, filters=filters)
 
 
-def _broken(catalog: Catalog, home: State, seen: Seen) -> Failure:
+def _told(catalog: Catalog, home: State, seen: Seen) -> str:
+    """How a container is that is not well, why the engine could not start it, its last lines, and what its health check says."""
+    ended = seen.status != "running"
+    what = f"{seen.name} {'' if ended else 'is '}{_word(seen, seen.name in catalog.jobs)}"
     with _client() as client:
-        container = _containers(client, catalog, home, seen.name)[0]
-        lines = container.logs(tail=15).decode("utf-8", "replace").splitlines()
-        refused = str(container.attrs["State"].get("Error") or "")  # why the engine could not start it
-        checks = container.attrs["State"].get("Health", {}).get("Log") or []
-    what = _word(seen, seen.name in catalog.jobs)
-    answer = [f"its health check says: {str(checks[-1].get('Output', '')).strip()}"] if checks and what == "unhealthy" else []
-    cause = "\n".join(
-        [f"{seen.name} {'is ' if what == 'unhealthy' else ''}{what}{f' ({refused})' if refused else ''}; its last lines:", *lines, *answer]
-    )
-    return Failure(f"starting {seen.name}", cause, "Everything was stopped again.")
+        found = _containers(client, catalog, home, seen.name)
+        if not found:
+            return f"{what}, and somebody has removed it since"
+        lines = found[0].logs(tail=15).decode("utf-8", "replace").splitlines()
+        about = found[0].attrs["State"]
+    refused = str(about.get("Error") or "")
+    checks = about.get("Health", {}).get("Log") or []
+    answer = [f"its health check says: {str(checks[-1].get('Output', '')).strip()}"] if checks and not ended else []
+    return "\n".join([f"{what}{f' ({refused})' if refused else ''}; its last lines:", *lines, *answer])
 
 
 def attend(catalog: Catalog, home: State) -> None:
@@ -261,10 +322,11 @@ def attend(catalog: Catalog, home: State) -> None:
         follower.wait()
         say("the platform was stopped from elsewhere")
     except KeyboardInterrupt:
-        say("stopping …")
-        follower.terminate()
-        follower.wait()
-        stop(catalog, home, volumes=False)
+        with uninterrupted():
+            say("stopping …")
+            follower.terminate()
+            follower.wait()
+            stop(catalog, home, volumes=False)
 
 
 def stop(catalog: Catalog, home: State, *, volumes: bool, forget: bool = True) -> int:
@@ -274,7 +336,8 @@ def stop(catalog: Catalog, home: State, *, volumes: bool, forget: bool = True) -
     """
     count = len(look(catalog, home))
     more = ("--volumes",) if volumes else ()
-    run(_compose(catalog, home, ("down", "--remove-orphans", "--timeout", "12", *more), "stopping the containers"))
+    command = _compose(catalog, home, ("down", "--remove-orphans", "--timeout", "12", *more), "stopping the containers")
+    Children().run(replace(command, remedy="`invoke down` ends what is left; `docker info` may say more."), timeout=_SECONDS_TO_STOP)
     shutil.rmtree(composefile.folder(home), ignore_errors=True)
     if forget:
         home.record.unlink(missing_ok=True)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from ops.catalog import Catalog
 from ops.config import local as config
-from ops.console import Progress, say
+from ops.console import Progress, counted, say
 from ops.errors import Failure
 from ops.local import plan, servers, stacks, state
 from ops.local.follow import follow
+from ops.local.interrupt import uninterrupted
 from ops.local.ports import require_free
 from ops.local.process import Identity, Process, end
 from ops.local.state import Record, State
@@ -61,7 +62,7 @@ def start(catalog: Catalog, home: State) -> Platform:
     Raises `Failure` with the last log lines when something does not come up; then nothing runs.
     """
     if count := clear(home):
-        say(f"ended {count} processes that an earlier run had left behind")
+        say(f"ended {counted(count, 'process', 'processes')} that an earlier run had left behind")
     require_free(plan.ports(catalog), home)
     setting = setting_of(catalog, home)
     with Progress() as progress:
@@ -125,7 +126,10 @@ def _await(platform: Platform, home: State, progress: Progress) -> None:
                     said = "\n".join(["it was stopped before all was ready", *_tail(home)])
                     raise Failure("starting the platform", said, "Run `invoke up` again.")
     except KeyboardInterrupt:
-        stop(home)
+        with uninterrupted():
+            platform.supervisor.terminate()  # it may have had no time yet to write its record
+            stop(home)
+            platform.supervisor.wait()
         raise
 
 
@@ -155,8 +159,9 @@ def attend(catalog: Catalog, home: State, platform: Platform) -> None:
         follow({name: home.log(name) for name in names}, lambda: _still(platform), from_end=True)
         say("the platform was stopped from elsewhere")
     except KeyboardInterrupt:
-        say("stopping …")
-        stop(home)
+        with uninterrupted():
+            say("stopping …")
+            stop(home)
 
 
 def _still(platform: Platform) -> bool:

@@ -1,12 +1,16 @@
 """Which engine there is, and why the other one is not taken."""
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from ops.engine import connection
 from ops.errors import Failure, UsageError
+from ops.local import composefile
 from ops.tools import find
 from ops.tools.find import here
+from ops.tools.table import TABLE
+from ops.tools.versions import version_of
 
 EngineName = Literal["compose", "embedded"]
 
@@ -21,47 +25,37 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A Docker Engine that answers: its version and where; or why none does."""
+    """A Docker Engine that answers: its version, where, and its API's version; or why none does."""
 
     version: str = ""
     host: str = ""
     trouble: str = ""
+    api: str = "0"
 
 
 def docker(timeout: float = 3) -> Answer:
-    """Ask the Docker Engine that the docker client would use (DOCKER_HOST, else its context) for its version."""
-    host = docker_host()
+    """Ask the Docker Engine that the docker client would use for its version."""
     try:
         import docker as sdk
         from docker.errors import DockerException
+
+        found = connection()
     except ImportError:
-        return Answer(host=host, trouble="the docker package is not installed")
+        return Answer(trouble="the docker package is not installed")
+    except Failure as failure:
+        return Answer(trouble=failure.cause)
+    host = found["base_url"]
     try:
-        client = sdk.DockerClient(base_url=host, timeout=int(timeout))
+        client = sdk.DockerClient(**found, timeout=int(timeout))
     except DockerException as error:
         return Answer(host=host, trouble=f"no Docker Engine answers at {host} ({_short(error)})")
     try:
-        return Answer(str(client.version()["Version"]), host)
+        about = client.version()
+        return Answer(str(about["Version"]), host, api=str(about["ApiVersion"]))
     except (DockerException, OSError) as error:
         return Answer(host=host, trouble=f"no Docker Engine answers at {host} ({_short(error)})")
     finally:
         client.close()
-
-
-def docker_host() -> str:
-    """The address of the Docker Engine that the docker client would use."""
-    return os.environ.get("DOCKER_HOST") or _context_host()
-
-
-def _context_host() -> str:
-    """The endpoint of the context that `docker context use` chose; the default socket otherwise."""
-    try:
-        from docker import ContextAPI
-
-        context = ContextAPI.get_current_context()
-        return str(context.Host) if context and context.Host else "unix:///var/run/docker.sock"
-    except Exception:  # an unreadable context is one that is not there
-        return "unix:///var/run/docker.sock"
 
 
 def _short(error: BaseException) -> str:
@@ -79,7 +73,7 @@ def check(forced: str | None) -> None:
 
 
 def choose(forced: str | None) -> Choice:
-    """Compose where a Docker Engine answers and its compose plugin is there, else embedded; or what was asked for.
+    """Compose where a Docker Engine answers and both it and the compose plugin are new enough, else embedded; or what was asked for.
 
     Raises `UsageError` for another name, `Failure` when compose was asked for and cannot be had.
     """
@@ -87,12 +81,32 @@ def choose(forced: str | None) -> Choice:
     if forced == "embedded":
         return Choice("embedded", "it was asked for")
     answer = docker()
-    trouble = answer.trouble or ("" if here("compose") else "the docker client has no compose plugin")
+    trouble = answer.trouble or _too_old(answer) or _no_compose()
     if forced == "compose":
         if trouble:
-            raise Failure("choosing the engine", trouble, "Start Docker, or use `--engine embedded`.")
-        find("compose")
+            raise Failure("choosing the engine", trouble, "Start or update Docker, or use `--engine embedded`.")
         return Choice("compose", "it was asked for")
     if trouble:
         return Choice("embedded", trouble)
     return Choice("compose", f"Docker Engine {answer.version} answers at {answer.host}")
+
+
+def _too_old(answer: Answer) -> str:
+    wanted = composefile.API
+    if tuple(map(int, answer.api.split("."))) >= wanted:
+        return ""
+    number = ".".join(map(str, wanted))
+    return f"Docker Engine {answer.version} at {answer.host} is too old: its API is {answer.api}, and {number} (Docker 25) is wanted"
+
+
+def _no_compose() -> str:
+    """Why the docker client cannot run the compose document: it, or its plugin, is missing or too old."""
+    if here("compose"):
+        return ""
+    try:
+        client = find("docker")
+    except Failure as failure:
+        return f"the docker client: {failure.cause}"
+    spec = TABLE["compose"]
+    version = version_of((*client.argv, spec.name), spec.ask, Path(client.argv[0]), remember=False)
+    return f"the docker client has {f'compose plugin {version}' if version else 'no compose plugin'} ({spec.wanted} is wanted)"

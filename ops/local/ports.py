@@ -25,7 +25,7 @@ def require_free(ports: Mapping[str, int], home: State) -> None:
             continue
         pid = holder(port)
         words = f"{_name(pid)} (pid {pid})" if pid else "a process that this user may not see"
-        checkout = state.owner(home, pid)
+        checkout = state.owner(home, pid, port)
         taken.append(f"port {port} (for {name}) is taken by {f'the platform of {checkout}: ' * bool(checkout)}{words}")
         ways.append(f"run `invoke down` in {checkout}" if checkout else "end that process")
     if taken:

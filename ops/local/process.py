@@ -77,7 +77,10 @@ def _started(pid: int) -> str:
         except OSError:
             return ""
         return "" if fields[0] in "ZX" else fields[19]
-    done = subprocess.run(("ps", "-o", "stat=,lstart=", "-p", str(pid)), capture_output=True, text=True, check=False)
+    # In one language and time zone: another shell must read the same start in it.
+    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
+    argv = ("ps", "-o", "stat=,lstart=", "-p", str(pid))
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment)
     state, _, started = done.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else started.strip()
 

@@ -59,8 +59,9 @@ def _redis(port: int, password: str) -> str:
     # https://redis.io/docs/latest/develop/reference/protocol-spec: two commands of the plain text protocol.
     with socket.create_connection(("127.0.0.1", port), 2) as connection:
         connection.settimeout(2)
-        login = f"*2\r\n$4\r\nAUTH\r\n${len(password)}\r\n{password}\r\n" if password else ""
-        connection.sendall(f"{login}*1\r\n$4\r\nPING\r\n".encode())
+        secret = password.encode()
+        login = b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n" % (len(secret), secret) if secret else b""
+        connection.sendall(login + b"*1\r\n$4\r\nPING\r\n")
         answer = b""
         while not answer.endswith((b"+PONG\r\n",)) and not answer.startswith(b"-") and (part := connection.recv(256)):
             answer += part

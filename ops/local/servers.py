@@ -135,10 +135,10 @@ def _redis(state: State, wanted: Wanted) -> Process:
     lines = [
         "bind 127.0.0.1",
         f"port {wanted.port}",
-        f"dir {_quoted(str(data))}",
+        f"dir {quoted(str(data))}",
         'save ""' if not wanted.durable else "save 60 1",
         f"appendonly {'yes' if wanted.durable else 'no'}",
-        f"requirepass {_quoted(wanted.password)}" if wanted.password else "protected-mode yes",
+        f"requirepass {quoted(wanted.password)}" if wanted.password else "protected-mode yes",
     ]
     file = state.run / f"{wanted.name}-{wanted.port}.conf"  # a file, since an argv can be read by everyone
     write_private(file, "\n".join(lines) + "\n")
@@ -147,7 +147,8 @@ def _redis(state: State, wanted: Wanted) -> Process:
     return Process(wanted.name, argv, str(data), _environment(), probe, kind="store", port=wanted.port)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A string of redis.conf that holds any character but a line's end."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

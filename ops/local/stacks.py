@@ -6,12 +6,14 @@ import shlex
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ops.catalog import Catalog, Service
-from ops.command import Command, run
+from ops.command import Command
 from ops.errors import Failure
 from ops.local.inputs import key
+from ops.local.interrupt import Children, uninterrupted
 from ops.local.state import State
 from ops.tools import Tool, find
 
@@ -42,17 +44,27 @@ def build(catalog: Catalog, state: State, say: Say) -> dict[str, Built]:
     """Build every service whose files have changed since the last time, as many at once as there are cores.
 
     Raises `Failure` with the first failed build's last lines, or naming the missing tool, when all running builds have ended.
+    Ctrl-C ends them.
     """
     recipes = {service.name: recipe(catalog, state, service) for service in catalog.services.values()}
+    children = Children()
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
-        # First in the queue, so that the builds that wait for it can never keep it from running.
-        packages = pool.submit(_packages, catalog, state, say) if any(r.workspace for r in recipes.values()) else None
-        builds = [
-            pool.submit(_after, packages if recipes[s.name].workspace else None, _build, catalog, state, s, recipes[s.name], say)
-            for s in catalog.services.values()
-        ]
-        for future in builds:
-            future.result()
+        try:
+            # First in the queue, so that the builds that wait for it can never keep it from running.
+            packages = pool.submit(_packages, catalog, state, children, say) if any(r.workspace for r in recipes.values()) else None
+            builds = []
+            for service in catalog.services.values():
+                made = recipes[service.name]
+                work = partial(_build, catalog, state, service, made, children=children, say=say)
+                builds.append(pool.submit(_after, packages if made.workspace else None, work))
+            for future in builds:
+                future.result()
+        except BaseException as error:
+            with uninterrupted():
+                pool.shutdown(wait=False, cancel_futures=True)  # leaving the pool would first start what waits in its queue
+                if isinstance(error, KeyboardInterrupt):
+                    children.end()
+            raise
     return {name: made.built for name, made in recipes.items()}
 
 
@@ -113,7 +125,7 @@ def start_arguments(package: Path) -> tuple[str, ...]:
 _RECIPES: Mapping[str, Callable[[Catalog, State, Service], Recipe]] = {"go": _go, "python": _python, "node": _node, "nextjs": _node}
 
 
-def _packages(catalog: Catalog, state: State, say: Say) -> None:
+def _packages(catalog: Catalog, state: State, children: Children, say: Say) -> None:
     """Install the packages of the pnpm workspace as its lock file says, unless they are."""
     pnpm = find("pnpm")
     wanted = key(catalog.root, ("pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json", ":(glob)**/package.json"), pnpm.version)
@@ -124,18 +136,18 @@ def _packages(catalog: Catalog, state: State, say: Say) -> None:
     mark.unlink(missing_ok=True)
     remedy = "Check that the npm registry is reachable; if the lock file is out of date, run `pnpm install` and commit it."
     argv = (*pnpm.argv, "install", "--frozen-lockfile", "--reporter=append-only")
-    run(Command(argv, "installing the workspace's packages", {**pnpm.env, "CI": "true"}, catalog.root, remedy=remedy))
+    children.run(Command(argv, "installing the workspace's packages", {**pnpm.env, "CI": "true"}, catalog.root, remedy=remedy))
     mark.write_text(wanted)
     say("packages", "installed", True)
 
 
-def _after(before: Future[None] | None, work: Callable[..., None], *arguments: object) -> None:
+def _after(before: Future[None] | None, work: Callable[[], None]) -> None:
     if before is not None:
         before.result()
-    work(*arguments)
+    work()
 
 
-def _build(catalog: Catalog, state: State, service: Service, made: Recipe, say: Say) -> None:
+def _build(catalog: Catalog, state: State, service: Service, made: Recipe, *, children: Children, say: Say) -> None:
     versions = [f"{tool.name} {tool.version}" for tool in made.tools]
     wanted = key(catalog.root, (service.path, *service.packages, *service.stack.shared), *versions)
     mark = state.build / f"{service.name}.key"
@@ -144,7 +156,7 @@ def _build(catalog: Catalog, state: State, service: Service, made: Recipe, say: 
     say(service.name, "building", False)
     mark.unlink(missing_ok=True)
     for command in made.commands:
-        run(command)
+        children.run(command)
     if not made.artifact.exists():
         raise Failure(f"building {service.name}", f"the build left no {made.artifact}", "Correct the build or the start script.")
     mark.write_text(wanted)

@@ -171,18 +171,23 @@ def keep_checkout(state: State, root: Path) -> None:
     write_private(state.checkout, json.dumps(str(root)))
 
 
-def owner(home: State, pid: int) -> str:
-    """The checkout whose platform runs this process, by the records in the state folders beside `home`; nothing where none does."""
+def owner(home: State, pid: int, port: int) -> str:
+    """The checkout whose platform has this port, by the records in the state folders beside `home`; nothing where none has.
+
+    A process is known by its pid. A container's port is held by the Docker Engine, so there the record of that port tells.
+    """
     with contextlib.suppress(OSError):  # the folder above may be closed to this user
         for folder in home.folder.parent.iterdir():
             record = read(State(folder)) if folder != home.folder else None
-            if record and any(who.pid == pid and who.alive for who in _everyone(record)):
+            if record and _holds(record, pid, port):
                 return _checkout(State(folder))
     return ""
 
 
-def _everyone(record: Record) -> list[Identity]:
-    return [record.supervisor, *(entry.identity for entry in record.processes.values())]
+def _holds(record: Record, pid: int, port: int) -> bool:
+    if record.engine == "compose":
+        return any(entry.port == port for entry in record.processes.values())
+    return any(who.pid == pid and who.alive for who in (record.supervisor, *(entry.identity for entry in record.processes.values())))
 
 
 def _checkout(state: State) -> str:

@@ -23,6 +23,7 @@ from ops.local.state import Entry, Record, State
 
 SECONDS_TO_READY = 90.0
 Life = Literal["waiting", "starting", "ready", "done", "ended"]
+_FIT = ("ready", "done")  # what may be built upon
 
 
 class Supervisor:
@@ -54,20 +55,29 @@ class Supervisor:
                 return 0
             if what == "ready" and self.life[name] == "starting":
                 self._ready(name)
+            elif what == "stuck":
+                return self._failed(name, detail)
             elif what == "late" and self.life[name] == "starting":
                 return self._failed(name, f"is not ready after {SECONDS_TO_READY:g} s: {detail}")
             elif what == "ended" and (code := self._ended(name, int(detail))):
                 return code
 
     def _start_what_can(self) -> None:
-        fit = ("ready", "done")
         for name, process in self.processes.items():
-            if self.life[name] == "waiting" and all(self.life.get(need, "ready") in fit for need in process.needs):
+            if self.life[name] == "waiting" and not self._unmet(process):
                 self._start(process)
-        if not self.up and all(life in fit for life in self.life.values()):
+        if not self.up and all(life in _FIT for life in self.life.values()):
             self.up = True
             self._record()
             tell("up", address=self.address)
+        elif not self.up and "starting" not in self.life.values():
+            # The catalogue's checks refuse loops; whatever they do not see must not wait here for ever.
+            stuck = {name: self._unmet(process) for name, process in self.processes.items() if self.life[name] == "waiting"}
+            who = "; ".join(f"{name} waits for {', '.join(needs)}" for name, needs in stuck.items())
+            self.news.put(("stuck", next(iter(stuck)), f"can never start: {who} (`needs` in platform.yaml)"))
+
+    def _unmet(self, process: Process) -> list[str]:
+        return [need for need in process.needs if self.life.get(need, "ready") not in _FIT]
 
     def _start(self, process: Process) -> None:
         name, log = process.name, self.home.log(process.name)
@@ -109,7 +119,7 @@ class Supervisor:
         return 0
 
     def _failed(self, name: str, cause: str) -> int:
-        lines = last_lines(self.home.log(name))
+        lines = last_lines(self.home.log(name)) if name in self.children else []  # else they are of an earlier run
         self._end("ended")
         tell("failed", name=name, cause=cause, lines=lines)
         return 1

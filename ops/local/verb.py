@@ -10,10 +10,11 @@ from types import FrameType
 
 from ops.catalog import Catalog
 from ops.config import local as config
-from ops.console import confirm, emit_json, emit_line, heard, machine_readable, say, table
+from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
 from ops.errors import Exit, Failure, UsageError
 from ops.local import embedded, facts, state
 from ops.local.follow import lines as followed
+from ops.local.interrupt import handled
 from ops.local.state import Record, State
 from ops.secret import Secret
 
@@ -47,7 +48,7 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
     facts.check(engine)
     home = state.opened(state.of(catalog.root))
     attend: Callable[[], None]
-    with _ctrl_c_on_terminate(), _alone(home, "another `up` or `down` is at work; waiting for it"):
+    with _ctrl_c_on_terminate(), _alone(home, "another `up` or `down` is at work; waiting for it"), _what_is_left(home):
         state.opened(home)  # again: a `down --volumes` may have had the lock
         state.keep_checkout(home, catalog.root)
         record = current(catalog, home)
@@ -72,7 +73,7 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
         say(_LOGS)
         return Exit.DONE
     say("Logs follow; Ctrl-C stops everything.")
-    with _ctrl_c_on_terminate():
+    with _ctrl_c_on_terminate(), _what_is_left(home):
         attend()
     return Exit.DONE
 
@@ -95,7 +96,7 @@ def down(catalog: Catalog, volumes: bool = False, yes: bool = False) -> int:
 
 def _stop(catalog: Catalog, home: State, volumes: bool) -> str:
     """Stop what runs, whichever engine runs it, and say how much that was."""
-    return _stop_containers(catalog, home, volumes) or _counted(embedded.stop(home), "processes")
+    return _stop_containers(catalog, home, volumes) or _some(embedded.stop(home), "process", "processes")
 
 
 def _stop_containers(catalog: Catalog, home: State, volumes: bool) -> str:
@@ -110,12 +111,12 @@ def _stop_containers(catalog: Catalog, home: State, volumes: bool) -> str:
     ):
         embedded_too = record if record and record.engine == "embedded" else None
         count = compose.stop(catalog, home, volumes=volumes, forget=embedded_too is None)
-        return "" if embedded_too else _counted(count, "containers")
+        return "" if embedded_too else _some(count, "container")
     return ""
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count else ""
+def _some(count: int, *noun: str) -> str:
+    return counted(count, *noun) if count else ""
 
 
 def _remove(catalog: Catalog, home: State) -> str:
@@ -130,11 +131,14 @@ def _remove(catalog: Catalog, home: State) -> str:
 
 
 def status(catalog: Catalog) -> int:
-    """Show what runs: a row for each store, job and service, and the last lines of what has ended. Exit 1 where something has."""
+    """Show what runs: a row for each store, job and service, and the last lines of what has ended. Exit 1 where something has.
+
+    All of it may have: then nothing runs, though nobody stopped it.
+    """
     home = state.of(catalog.root)
     record = current(catalog, home)
     rows = rows_of(catalog, home)
-    trouble = _trouble(rows)
+    trouble = _trouble(rows) if record else _lost(home)
     last = {row.name: list(_lines(catalog, home, row.name, _LAST)) if row.trouble else [] for row in rows}
     if machine_readable():
         found = [{"name": r.name, "state": r.state, "pid": r.pid, "port": r.port, "log": last[r.name]} for r in rows]
@@ -143,11 +147,13 @@ def status(catalog: Catalog) -> int:
                 "environment": "local",
                 "engine": record.engine if record else None,
                 "address": record.address if record else None,
+                "trouble": trouble or None,
                 "processes": found,
             }
         )
     elif record is None:
-        say("nothing runs on this machine; `invoke up` starts it")
+        gone = f"the platform has ended without being stopped: {trouble}; `invoke up` starts it again"
+        say(gone if trouble else "nothing runs on this machine; `invoke up` starts it")
     else:
         say(f"engine: {record.engine}, address: {record.address or 'not ready yet'}")
         table(("name", "state", "pid", "port"), [(r.name, r.state, str(r.pid or ""), str(r.port or "")) for r in rows])
@@ -158,6 +164,17 @@ def status(catalog: Catalog) -> int:
             say(f"{trouble}: `invoke up` starts everything again; the data stays.")
         say(_LOGS)
     return Exit.FAILED if trouble else Exit.DONE
+
+
+def _lost(home: State) -> str:
+    """Why nothing is found to run though no `down` has stopped it; the empty string where one has."""
+    record = state.read(home)
+    if record is None:
+        return ""
+    if record.engine == "compose":
+        return facts.docker().trouble or "none of its containers runs"
+    left = ", ".join(name for name, entry in record.processes.items() if entry.identity.alive)
+    return f"its supervisor, process {record.supervisor.pid}, has ended{f', and left {left} running' if left else ''}"
 
 
 def rows_of(catalog: Catalog, home: State) -> list[Row]:
@@ -281,11 +298,19 @@ def _ctrl_c_on_terminate() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    former = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with handled(interrupt, signal.SIGTERM, signal.SIGHUP):
+            yield
+    except KeyboardInterrupt as interrupted:
+        raise KeyboardInterrupt(str(interrupted) or "interrupted; nothing that this command started was left running") from None
+
+
+@contextlib.contextmanager
+def _what_is_left(home: State) -> Iterator[None]:
+    """Where Ctrl-C has not let stopping come to its end, which the record outlives, say what does."""
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("interrupted; nothing that this command started was left running") from None
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        if home.record.exists():
+            raise KeyboardInterrupt("interrupted; `invoke down` ends what is left") from None
+        raise

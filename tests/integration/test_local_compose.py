@@ -15,7 +15,7 @@ from ops.catalog import Catalog
 from ops.cluster import smoke
 from ops.config import local as config
 from ops.errors import Failure
-from ops.local import compose, composefile, state
+from ops.local import compose, composefile, ready, state
 from ops.local.servers import free_port
 from ops.testbed import Testbed
 
@@ -106,12 +106,40 @@ def test_another_checkout_has_its_own_containers_and_volumes(stores_alone: tuple
     assert compose.runs(catalog, home)
 
 
-def test_a_container_that_dies_is_told_with_its_last_words_and_nothing_stays(stores_alone: tuple[Catalog, state.State]) -> None:
+def test_an_image_that_the_engine_lacks_is_pulled_before_the_start(
+    stores_alone: tuple[Catalog, state.State], engine: DockerClient, testbed: Testbed, capfd: pytest.CaptureFixture[str]
+) -> None:
     catalog, home = stores_alone
-    broken = replace(catalog, root=home.folder)
-    (home.folder / ".env.local").write_text("""REDIS_PASSWORD='a "quoted" word'\n""")  # which ends redis.conf's string too early
+    place = f"{testbed.registry}/{catalog.platform}/redis"
+    engine.images.get(catalog.stores["redis"].image).tag(place, "8")
+    engine.images.push(place, "8")
+    engine.images.remove(f"{place}:8")
+    redis = replace(catalog.stores["redis"], image=f"{place}:8")
+    compose.start(replace(catalog, stores={**catalog.stores, "redis": redis}), home)
+    out, err = capfd.readouterr()
+    assert f"pulling {place}:8\n" in out
+    assert "Pulled" in err  # compose says how far it is
+    compose.stop(catalog, home, volumes=False)
+    engine.images.remove(f"{place}:8")
+
+
+def test_a_redis_password_of_any_characters_is_taken(stores_alone: tuple[Catalog, state.State]) -> None:
+    whole, home = stores_alone
+    catalog = replace(whole, root=home.folder)
+    word = 'a "quoted" \\ wörd'
+    (home.folder / ".env.local").write_text(f"REDIS_PASSWORD='{word}'\n")
+    compose.start(catalog, home)
+    assert ready.ask(ready.Probe("redis", catalog.stores["redis"].local_port, password=word), {}) == ""
+
+
+def test_a_container_that_dies_is_told_with_its_last_words_and_nothing_stays(
+    stores_alone: tuple[Catalog, state.State], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog, home = stores_alone
+    command = ["redis-server", "/etc/redis.conf", "--no-such-word", "1"]
+    monkeypatch.setitem(composefile._OWN, "redis", {**composefile._OWN["redis"], "command": command})  # type: ignore[arg-type]
     with pytest.raises(Failure) as caught:
-        compose.start(broken, home)
+        compose.start(catalog, home)
     assert "redis ended with exit code" in caught.value.cause
-    assert "requirepass" in caught.value.cause
+    assert "no-such-word" in caught.value.cause
     assert not compose.runs(catalog, home)

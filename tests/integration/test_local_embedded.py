@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ops.local import stores
+from ops.local import process, ready, servers, state, stores
 
 OPS = Path(__file__).resolve().parents[2]
 
@@ -388,6 +388,17 @@ def test_a_state_folder_that_cannot_be_written_is_a_clear_failure(platform: Plat
     assert code == 1
     assert "NEXTAI_STATE" in text
     assert "Traceback" not in text
+
+
+def test_a_redis_password_of_any_characters_is_taken(tmp_path: Path) -> None:
+    home = state.opened(state.State(tmp_path / "state"))
+    redis = servers.process(home, servers.Wanted("redis", servers.free_port(), 'a "quoted" \\ wörd'))
+    child = process.start(redis, home.log("redis"))
+    try:
+        assert ready.wait(redis.probe, redis.env, lambda: child.poll() is not None, 30) == ""
+    finally:
+        child.terminate()
+        child.wait()
 
 
 def test_stores_are_real_and_end_with_the_block(tmp_path: Path) -> None:

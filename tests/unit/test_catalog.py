@@ -76,6 +76,16 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
         ("dockerfile: go.Dockerfile", "dockerfile: gone", "platform.yaml:5: stacks.go.dockerfile: the Dockerfile gone does not exist"),
         ("dockerfile: go.Dockerfile", "dockerfile: ../x", "does not match"),
         ("port: 8002,", "port: 8002, needs: [a],", "a dependency loop: a → b → a"),
+        (
+            "namespace: n, routes: [{prefix: /b}]}\njobs:\n  j: {stack: go, path: a, namespace: n}",
+            "namespace: n, migrations: true}\njobs:\n  j: {stack: go, path: a, namespace: n, needs: [b]}",
+            "platform.yaml:10: jobs.j.needs: a dependency loop: b → j → b",
+        ),
+        (
+            "  j: {stack: go, path: a, namespace: n}\n",
+            "  j: {stack: go, path: a, namespace: n}\n  k: {stack: go, path: b, namespace: n}\n",
+            "platform.yaml:11: jobs.k: without Docker nothing runs it: there is one job, that of the database (j)",
+        ),
         ("needs: [b, db]", "needs: [b, dv]", "platform.yaml:7: services.a.needs.1: unknown service or store 'dv'"),
         ("stack: go, path: b", "stack: goo, path: b", "unknown stack 'goo'; expected one of go"),
         ("port: 8001,", "port: 80010,", "expected a number from 1 to 65535, not 80010"),

@@ -14,7 +14,7 @@ from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.config import local as config
 from ops.errors import Failure, UsageError
-from ops.local import composefile, facts, plan, ports, state, verb
+from ops.local import composefile, facts, plan, ports, servers, state, verb
 from ops.local.follow import Follower
 from ops.local.inputs import key
 from ops.local.process import Process, from_document, identify
@@ -140,6 +140,18 @@ def test_no_secret_is_in_the_compose_document(catalog: Catalog, tmp_path: Path) 
         assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_redis_password_of_any_characters_is_one_word_of_its_file(catalog: Catalog, tmp_path: Path) -> None:
+    home = state.opened(state.State(tmp_path / "state"))
+    images = {name: f"{name}:key" for name in catalog.images}
+    word = 'a "quoted" \\ wörd'
+    composefile.write(catalog, home, images, setting(catalog, config.in_containers(catalog), "0.0.0.0", REDIS_PASSWORD=word))
+    wanted = servers.Wanted("redis", 1, word)
+    of_embedded = Path(servers.process(home, wanted).argv[-1]).read_text().splitlines()
+    (line,) = [line for line in of_embedded if line.startswith("requirepass")]
+    assert line == r'''requirepass "a \"quoted\" \\ wörd"'''
+    assert line in (composefile.folder(home) / "redis.conf").read_text().splitlines()
+
+
 def test_the_plan_of_processes_needs_what_the_catalogue_says(catalog: Catalog) -> None:
     made = plan.processes(
         catalog,
@@ -178,6 +190,17 @@ def test_a_process_is_told_from_a_later_one_with_its_number() -> None:
     child.wait()
     assert not gone.alive
     assert not identify(child.pid).alive
+
+
+def test_a_process_has_one_start_in_every_shell_where_ps_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.local.process.sys.platform", "darwin")
+    seen = []
+    for zone in ("UTC", "Asia/Tokyo", "America/New_York"):
+        monkeypatch.setenv("TZ", zone)
+        seen.append(identify(os.getpid()))
+    monkeypatch.undo()
+    assert seen[0].started
+    assert len(set(seen)) == 1
 
 
 def test_a_builds_key_follows_content_names_and_removals(tmp_path: Path) -> None:
@@ -266,7 +289,7 @@ def test_down_with_volumes_that_waited_for_an_up_stops_what_that_started(
         for child in started:
             child.kill()
             child.wait()
-    assert said[-2:] == ["stopped 1 processes", "removed the data"]
+    assert said[-2:] == ["stopped 1 process", "removed the data"]
     assert not home.data.exists()
 
 

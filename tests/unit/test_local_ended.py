@@ -103,6 +103,40 @@ def test_status_fails_where_a_container_is_unhealthy_or_ended(
     assert "redis has ended with exit code 137, web is unhealthy: `invoke up`" in out
 
 
+@pytest.mark.parametrize(
+    ("engine", "answer", "said"),
+    [
+        ("embedded", facts.Answer(), "its supervisor, process 1, has ended, and left postgres running"),
+        ("compose", facts.Answer("1"), "none of its containers runs"),
+        ("compose", facts.Answer(trouble="no Docker Engine answers at here"), "no Docker Engine answers at here"),
+    ],
+)
+def test_status_tells_a_platform_that_is_gone_from_one_that_was_stopped(
+    catalog: Catalog,
+    home: State,
+    capsys: Out,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    answer: facts.Answer,
+    said: str,
+) -> None:
+    monkeypatch.setattr(facts, "docker", lambda: answer)
+    monkeypatch.setattr(compose, "look", lambda *_: [])
+    assert verb.status(catalog) == Exit.DONE
+    assert capsys.readouterr().out == "nothing runs on this machine; `invoke up` starts it\n"
+    processes = {"postgres": Entry(identify(os.getpid()), 15, "ready", 1), "web": Entry(GONE, 15, "ready", 2)}
+    state.write(home, Record(engine, GONE, "http://localhost:1", processes))
+    assert verb.status(catalog) == Exit.FAILED
+    assert capsys.readouterr().out == f"the platform has ended without being stopped: {said}; `invoke up` starts it again\n"
+    use_json(True)
+    try:
+        assert verb.status(catalog) == Exit.FAILED
+    finally:
+        use_json(False)
+    document = json.loads(capsys.readouterr().out)
+    assert (document["engine"], document["trouble"], document["processes"]) == (None, said, [])
+
+
 def test_up_starts_everything_again_where_something_has_ended(
     catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +262,16 @@ def test_the_platform_of_another_checkout_is_named_with_the_remedy(tmp_path: Pat
     assert (caught.value.remedy.count("Run `invoke down` in /home/me/another checkout") == 1) is alive
     assert ("end that process" in caught.value.remedy.lower()) is not alive
     assert "`localPort` in platform.yaml" in caught.value.remedy
+
+
+def test_the_containers_of_another_checkout_are_known_by_the_port(tmp_path: Path, taken: int) -> None:
+    own, other = (state.opened(State(tmp_path / name)) for name in ("own", "other"))
+    state.keep_checkout(other, Path("/home/me/another checkout"))
+    state.write(other, Record("compose", GONE, "", {"postgres": Entry(Identity(0, ""), 0, "", taken)}))
+    with pytest.raises(Failure) as caught:
+        ports.require_free({"postgres": taken}, own)
+    assert "is taken by the platform of /home/me/another checkout" in caught.value.cause
+    assert "Run `invoke down` in /home/me/another checkout" in caught.value.remedy
 
 
 def test_a_service_that_dies_in_the_foreground_is_named_at_the_end_too(capsys: Out) -> None:

@@ -1,15 +1,17 @@
-"""The compose engine against an engine made up: whose containers and volumes are whose, and a password that was lost."""
+"""The compose engine against an engine made up: whose containers and volumes are whose, what is pulled, and what is told."""
 
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import ImageNotFound
 
 from ops import catalog as catalogue
 from ops.catalog import Catalog
@@ -28,13 +30,22 @@ class Engine:
 
     jobs: frozenset[str]
     found: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {"containers": [], "volumes": []})
+    images: set[str] = field(default_factory=set)
+    ran: list[tuple[tuple[str, ...], dict[str, object]]] = field(default_factory=list)  # commands, and how they were run
+    health: str = "healthy"
+    trouble: Failure | None = None
+    after_up: Callable[[], object] = lambda: None
 
-    def run(self, command: Command, **_: object) -> Completed:
+    def run(self, command: Command, **how: object) -> Completed:
         project = command.argv[command.argv.index("--project-name") + 1]
+        self.ran.append((command.argv[command.argv.index("--progress") + 1 :], how))
+        if "pull" in command.argv:
+            self.images |= set(command.argv[command.argv.index("missing") + 1 :])
         if "up" in command.argv:
             document = json.loads(Path(command.argv[command.argv.index("--file") + 1]).read_text())
             self._add("containers", [{PROJECT: project, SERVICE: name} for name in document["services"]])
             self._add("volumes", [{PROJECT: project, VOLUME: name} for name in document["volumes"]])
+            self.after_up()
         if "down" in command.argv:
             for kind in ("containers", "volumes") if "--volumes" in command.argv else ("containers",):
                 self.found[kind] = [labels for labels in self.found[kind] if labels[PROJECT] != project]
@@ -46,18 +57,28 @@ class Engine:
     def listed(self, kind: str, filters: Mapping[str, Any]) -> list[SimpleNamespace]:
         wanted = [filters["label"]] if isinstance(filters["label"], str) else filters["label"]
         mine = [labels for labels in self.found[kind] if {f"{key}={value}" for key, value in labels.items()} >= set(wanted)]
-        return [SimpleNamespace(labels=labels, attrs={"State": self._state(labels.get(SERVICE, ""))}) for labels in mine]
+        return [
+            SimpleNamespace(labels=labels, attrs={"State": self._state(labels.get(SERVICE, ""))}, logs=lambda tail: b"its last words\n")
+            for labels in mine
+        ]
 
     def _state(self, name: str) -> dict[str, object]:
         done = name in self.jobs
-        return {"Status": "exited" if done else "running", "Health": {"Status": "" if done else "healthy"}, "ExitCode": 0}
+        return {"Status": "exited" if done else "running", "Health": {"Status": "" if done else self.health}, "ExitCode": 0}
 
     @contextlib.contextmanager
     def client(self) -> Iterator[SimpleNamespace]:
+        if self.trouble:
+            raise self.trouble
         yield SimpleNamespace(
-            containers=SimpleNamespace(list=lambda all, filters: self.listed("containers", filters)),
+            containers=SimpleNamespace(list=lambda all, ignore_removed, filters: self.listed("containers", filters)),
             volumes=SimpleNamespace(list=lambda filters: self.listed("volumes", filters)),
+            images=SimpleNamespace(get=self.image),
         )
+
+    def image(self, reference: str) -> None:
+        if reference.partition(":")[0].rpartition("/")[2] not in self.images:
+            raise ImageNotFound(reference)
 
     def require_free(self, *_: object) -> None:
         if self.found["containers"]:
@@ -72,10 +93,12 @@ def catalog() -> Catalog:
 @pytest.fixture
 def engine(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Engine:
     made = Engine(frozenset(catalog.jobs))
-    monkeypatch.setattr(facts, "docker", lambda: facts.Answer("1"))
+    monkeypatch.setattr(compose, "_SECONDS_TO_READY", 10)  # what waits for ever shall not keep the tests waiting
+    monkeypatch.setattr(facts, "docker", lambda: facts.Answer(trouble=made.trouble.cause) if made.trouble else facts.Answer("1"))
     monkeypatch.setattr(compose, "find", lambda _: SimpleNamespace(argv=("docker", "compose"), env={}))
     monkeypatch.setattr(compose, "_images", lambda _: {name: f"{name}:key" for name in catalog.images})
     monkeypatch.setattr(compose, "run", made.run)
+    monkeypatch.setattr(compose, "Children", lambda: made)
     monkeypatch.setattr(compose, "_client", made.client)
     monkeypatch.setattr(compose, "require_free", made.require_free)
     return made
@@ -129,3 +152,88 @@ def test_a_password_that_a_person_gives_is_taken(catalog: Catalog, engine: Engin
     monkeypatch.setattr(compose.config, "overrides", lambda _: {"POSTGRES_PASSWORD": Secret("the former one")})
     compose.start(catalog, home)
     assert engine.found["containers"]
+
+
+def test_the_stores_images_are_pulled_first_and_as_long_as_it_takes(
+    catalog: Catalog, engine: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = checkout(tmp_path / "state")
+    engine.images = {"redis"}
+    compose.start(catalog, home)
+    lacking = [name for name in catalog.stores if name != "redis"]
+    (pull, how), (up, _) = engine.ran
+    assert pull == ("auto", "pull", "--policy", "missing", *lacking)
+    assert how == {"show": True}  # and no timeout
+    assert up[:2] == ("quiet", "up")
+    assert up[-2:] == ("--pull", "never")
+    assert f"pulling {', '.join(catalog.stores[name].image for name in lacking)}\n" in capsys.readouterr().out
+    compose.stop(catalog, home, volumes=False)
+    engine.ran.clear()
+    compose.start(catalog, home)
+    assert [argv[1] for argv, _ in engine.ran] == ["up"]
+
+
+def test_an_engine_that_goes_away_while_the_containers_start_is_told_at_once(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
+    gone = Failure("asking the Docker Engine", "it stopped answering", "")
+    engine.after_up = lambda: setattr(engine, "trouble", gone)
+    with pytest.raises(Failure) as caught:
+        compose.start(catalog, checkout(tmp_path / "state"))
+    assert caught.value is gone
+
+
+@pytest.mark.parametrize("left", [0, 3])
+def test_containers_that_somebody_removes_while_they_start_are_told_at_once(
+    catalog: Catalog, engine: Engine, tmp_path: Path, left: int
+) -> None:
+    def remove() -> None:
+        del engine.found["containers"][left:]
+
+    engine.after_up = remove
+    with pytest.raises(Failure, match="somebody has removed") as caught:
+        compose.start(catalog, checkout(tmp_path / "state"))
+    assert ("postgres" in caught.value.cause) == (left == 0)
+    assert "web" in caught.value.cause
+
+
+@pytest.mark.parametrize("within_up", [True, False])
+def test_a_container_that_is_not_ready_in_time_is_told_with_its_last_lines(
+    catalog: Catalog, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, within_up: bool
+) -> None:
+    """Compose itself waits for what others need, or we wait for the rest."""
+
+    def slow() -> None:
+        if within_up:
+            began = time.monotonic()
+            while time.monotonic() < began + 0.3:
+                time.sleep(0.05)
+            raise Failure("starting the containers", "`docker` gave no answer within 0.2 s", "")
+
+    monkeypatch.setattr(compose, "_SECONDS_TO_READY", 0.2)
+    engine.health, engine.after_up = "starting", slow
+    with pytest.raises(Failure) as caught:
+        compose.start(catalog, checkout(tmp_path / "state"))
+    first, second, *lines = caught.value.cause.splitlines()
+    assert first.startswith("not ready after 0.2 s: postgres, redis, ")
+    assert second == "postgres is starting; its last lines:"
+    assert lines == ["its last words"]
+    assert "docker compose logs" not in caught.value.remedy
+    assert not engine.found["containers"]
+
+
+def test_a_broken_container_that_is_removed_before_its_words_are_read_is_told(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
+    home = checkout(tmp_path / "state")
+    assert compose._told(catalog, home, compose.Seen("redis", "exited", "", 137, 1)) == (
+        "redis ended with exit code 137, and somebody has removed it since"
+    )
+
+
+def test_another_checkout_is_named_from_its_first_moment(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
+    one, two = checkout(tmp_path / "one"), checkout(tmp_path / "two")
+    state.keep_checkout(one, Path("/home/me/one"))
+    found: list[str] = []
+    engine.after_up = lambda: found.append(state.owner(two, 0, catalog.stores["redis"].local_port))
+    compose.start(catalog, one)
+    found += [state.owner(two, 0, catalog.services["web"].local_port), state.owner(two, 0, 1)]
+    compose.stop(catalog, one, volumes=False)
+    found.append(state.owner(two, 0, catalog.services["web"].local_port))
+    assert found == ["/home/me/one", "/home/me/one", "", ""]

@@ -1,0 +1,64 @@
+"""Which Docker Engine the docker client would use, and how the SDK reaches it: the one home of that rule."""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from ops.errors import Failure
+
+if TYPE_CHECKING:
+    from docker.context import Context
+    from docker.tls import TLSConfig
+
+_DOING = "finding the Docker Engine"
+
+
+class Connection(TypedDict):
+    """What a client of the SDK is given: the engine's address, its certificates where it is reached by TLS, whether ssh itself is run."""
+
+    base_url: str
+    tls: "TLSConfig | Literal[False]"
+    use_ssh_client: bool
+
+
+def connection(environ: Mapping[str, str] = os.environ) -> Connection:
+    """The engine of DOCKER_HOST; else that of the context of DOCKER_CONTEXT, or of the one that `docker context use` chose.
+
+    In the client's order (https://docs.docker.com/reference/cli/docker/#environment-variables). Nothing is asked of the engine.
+    Raises `Failure` for certificates or a context that cannot be read: the client refuses them too.
+    """
+    if environ.get("DOCKER_HOST"):
+        return _of_host(environ)
+    context = _context(environ.get("DOCKER_CONTEXT") or None)
+    return _connection(context.Host or "unix:///var/run/docker.sock", context.TLSConfig)
+
+
+def _of_host(environ: Mapping[str, str]) -> Connection:
+    from docker.errors import TLSParameterError
+    from docker.utils import kwargs_from_env
+
+    try:
+        found = kwargs_from_env(environ)
+    except TLSParameterError as error:
+        cause = f"the certificates for DOCKER_HOST={environ['DOCKER_HOST']} cannot be read: {error.args[0]}"
+        raise Failure(_DOING, cause, "Correct DOCKER_CERT_PATH, or unset it and DOCKER_TLS_VERIFY for an engine without TLS.") from error
+    return _connection(found["base_url"], found.get("tls"))
+
+
+def _context(name: str | None) -> "Context":
+    from docker import ContextAPI
+    from docker.context.config import get_current_context_name
+
+    try:
+        context: Context | None = ContextAPI.get_context(name)
+        trouble = "it is not there"
+    except Exception as error:  # the SDK raises that very class for a file that it cannot read
+        context, trouble = None, str(error)
+    if context is None:
+        chosen = f"DOCKER_CONTEXT={name}" if name else f"the docker context {get_current_context_name()}"
+        raise Failure(_DOING, f"{chosen}: {trouble}", "`docker context ls` lists those there are; `docker context use NAME` chooses one.")
+    return context
+
+
+def _connection(address: str, tls: "TLSConfig | Literal[False] | None") -> Connection:
+    return {"base_url": address, "tls": tls or False, "use_ssh_client": address.startswith("ssh://")}

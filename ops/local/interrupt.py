@@ -1,0 +1,103 @@
+"""What Ctrl-C must not cut short, which is stopping, and what it must: commands that other threads run."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from ops.command import Command, Completed, environment
+from ops.errors import Failure
+from ops.local.process import end, identify
+
+
+@contextmanager
+def handled(handler: Callable[[int, FrameType | None], None], *numbers: int) -> Iterator[None]:
+    """Give these signals to `handler` meanwhile; those that are ignored, as `nohup` and `&` have it, stay ignored."""
+    former = {number: known for number in numbers if (known := signal.getsignal(number)) is not signal.SIG_IGN}
+    for number in former:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, known in former.items():
+            signal.signal(number, known)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Go on to the end, whatever a person presses: else half of what is being stopped would be left running."""
+    # Caught and not ignored: what is started meanwhile would inherit the latter.
+    with handled(lambda *_: None, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+class Children:
+    """Guards the commands that run, each in a session of its own: Ctrl-C reaches none by itself, and `end` reaches all of each."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._over = False
+
+    def run(self, command: Command, *, timeout: float | None = None) -> Completed:
+        """Run a command to its end, from any thread, without a standard input. `timeout` is in seconds.
+
+        Raises `Failure` when it cannot be started, takes too long, exits other than 0, or after `end`.
+        """
+        child = self._start(command)
+        try:
+            out, err = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise Failure(command.doing, f"`{command.argv[0]}` gave no answer within {timeout:g} s", command.remedy) from error
+        finally:
+            _end([child])  # where it runs still
+            with self._lock:
+                self._running.discard(child)
+        if child.returncode:
+            last = (err.strip() or out.strip()).splitlines()[-20:]
+            raise Failure(command.doing, "\n".join([f"`{Path(command.argv[0]).name}` exited {child.returncode}", *last]), command.remedy)
+        return Completed(child.returncode, out, err)
+
+    def _start(self, command: Command) -> subprocess.Popen[str]:
+        with self._lock:
+            if self._over:
+                raise Failure(command.doing, "it was interrupted", "Run it again.")
+            try:
+                child = subprocess.Popen(
+                    command.argv,
+                    env=environment(command),
+                    cwd=command.cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,
+                )
+            except OSError as error:
+                cause = f"{error.filename or command.argv[0]}: {error.strerror}"
+                raise Failure(command.doing, cause, "Run `invoke doctor` to see which tools are missing.") from error
+            self._running.add(child)
+            return child
+
+    def end(self) -> None:
+        """End what runs, and let nothing else start."""
+        with self._lock:
+            self._over = True
+            running = list(self._running)
+        _end(running)
+
+
+def _end(children: list[subprocess.Popen[str]]) -> None:
+    running = [child for child in children if child.poll() is None]
+    for child in running:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGTERM)  # a package manager need not hand it on to what it runs
+    end(((identify(child.pid), signal.SIGTERM) for child in running), patience=5)
+    for child in running:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)  # what its first process left behind

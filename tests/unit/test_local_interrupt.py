@@ -1,0 +1,190 @@
+"""Ctrl-C, pressed once and twice: stopping comes to its end, builds do not, and what is said of it is so."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ops import catalog as catalogue
+from ops.command import Command
+from ops.errors import Failure
+from ops.local import stacks, state, verb
+from ops.local.interrupt import Children
+from ops.local.process import Process, identify
+from ops.local.stacks import Built, Recipe
+from ops.local.state import Record, State
+
+ROOT = Path(__file__).parents[2]
+
+# `up` in the foreground, with a docker of the test's own.
+ATTEND = """
+import os, signal, sys
+from pathlib import Path
+from types import SimpleNamespace
+from ops import catalog
+from ops.local import compose, state, verb
+from ops.local.process import identify
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
+home = state.opened(state.State(Path(sys.argv[1])))
+state.write(home, state.Record("compose", identify(os.getpid()), "", {}))
+compose.find = lambda _: SimpleNamespace(argv=(sys.argv[2],), env={})
+compose.look = lambda *_: []
+with verb._ctrl_c_on_terminate(), verb._what_is_left(home):
+    compose.attend(catalog.load(), home)
+"""
+DOCKER = """#!/bin/sh
+case "$*" in
+    *logs*) echo following; exec sleep 60 ;;
+    *down*) echo > "$0.began"; sleep 1; echo > "$0.ended" ;;
+esac
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> State:
+    return state.opened(State(tmp_path / "state"))
+
+
+@pytest.fixture(autouse=True)
+def keyboard() -> Iterator[None]:
+    """A shell that puts its commands into the background makes them ignore Ctrl-C."""
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_stopping_the_containers_comes_to_its_end_whatever_is_pressed_meanwhile(home: State, tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    argv = (sys.executable, "-c", ATTEND, str(home.folder), str(docker))
+    up = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        assert up.stdout
+        assert any("following" in line for line in up.stdout)
+        os.killpg(up.pid, signal.SIGINT)  # as a terminal does it: whoever is in its foreground gets it
+        until(lambda: Path(f"{docker}.began").exists())
+        os.killpg(up.pid, signal.SIGINT)
+        os.killpg(up.pid, signal.SIGTERM)
+        said, _ = up.communicate(timeout=20)
+    finally:
+        up.kill()
+    assert up.returncode == 0, said
+    assert Path(f"{docker}.ended").exists()
+    assert not home.record.exists()
+
+
+def test_what_an_interrupted_command_says_of_what_is_left_is_so(home: State) -> None:
+    for left, said in ((False, "nothing that this command started was left running"), (True, "`invoke down` ends what is left")):
+        if left:
+            state.write(home, Record("compose", identify(os.getpid()), "", {}))
+        with pytest.raises(KeyboardInterrupt, match=said), verb._ctrl_c_on_terminate(), verb._what_is_left(home):
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+
+
+def test_a_signal_that_nohup_has_ignored_stays_ignored() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with verb._ctrl_c_on_terminate():
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def building(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Let every service be built by a script, two at the same time, that first writes down who it is and what it starts."""
+    commands = f'echo $$ > "$1"; sleep 20 & echo $! >> "$1"; {script}'
+
+    def recipe(_c: object, _s: object, service: catalogue.Service) -> Recipe:
+        command = Command(("sh", "-c", commands, "sh", str(folder / service.name)), f"building {service.name}")
+        return Recipe((command,), Built(("x",), folder), folder / service.name, ())
+
+    monkeypatch.setattr(stacks, "recipe", recipe)
+    monkeypatch.setattr("ops.local.stacks.os.cpu_count", lambda: 2)
+
+
+def written(folder: Path) -> list[int]:
+    return [int(pid) for file in folder.iterdir() for pid in file.read_text().split()]
+
+
+def test_ctrl_c_ends_the_builds_and_starts_none_that_waits(home: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "builds"
+    folder.mkdir()
+    building(folder, monkeypatch, "wait")
+    catalog = catalogue.load()
+    assert len(catalog.services) > 2
+
+    def press() -> None:
+        until(lambda: len(written(folder)) == 4)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        stacks.build(catalog, home, lambda *_: None)
+    presser.join()
+    assert time.monotonic() - began < 10
+    assert len(written(folder)) == 4  # two builds, and what each had started
+    until(lambda: not any(identify(pid).alive for pid in written(folder)))
+
+
+def test_a_build_that_fails_lets_none_start_that_waits(home: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "builds"
+    folder.mkdir()
+    catalog = catalogue.load()
+    first, *_ = catalog.services
+    building(folder, monkeypatch, f'kill $!; case "$1" in */{first}) echo broken >&2; exit 3 ;; esac; sleep 1')
+    with pytest.raises(Failure, match=f"building {first}") as caught:
+        stacks.build(catalog, home, lambda *_: None)
+    assert caught.value.cause == "`sh` exited 3\nbroken"
+    assert len(list(folder.iterdir())) < len(catalog.services)
+
+
+def test_a_command_that_takes_too_long_or_is_not_there_is_told() -> None:
+    children = Children()
+    assert children.run(Command(("echo", "here"), "speaking")).stdout == "here\n"
+    with pytest.raises(Failure, match=r"`sleep` gave no answer within 0\.1 s"):
+        children.run(Command(("sleep", "60"), "sleeping"), timeout=0.1)
+    with pytest.raises(Failure, match="no-such-program: No such file"):
+        children.run(Command(("no-such-program",), "trying"))
+    children.end()
+    with pytest.raises(Failure, match="it was interrupted"):
+        children.run(Command(("echo",), "speaking"))
+
+
+def test_processes_that_wait_for_each_other_are_told_and_not_waited_for(home: State) -> None:
+    home.log("web").write_text("of an earlier run\n")
+    processes = [
+        Process("migrate", ("true",), "/", dict(os.environ), kind="job"),
+        Process("web", ("sleep", "60"), "/", needs=("migrate", "api")),
+        Process("api", ("sleep", "60"), "/", needs=("web",)),
+    ]
+    document = {"state": str(home.folder), "address": "", "processes": [process.document() for process in processes]}
+    argv = (sys.executable, "-m", "ops.local.supervisor")
+    done = subprocess.run(argv, cwd=ROOT, input=json.dumps(document), capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 1, done.stderr
+    failed = json.loads(done.stdout.splitlines()[-1])
+    assert failed == {
+        "event": "failed",
+        "name": "web",
+        "cause": "can never start: web waits for api; api waits for web (`needs` in platform.yaml)",
+        "lines": [],
+    }
