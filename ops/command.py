@@ -61,7 +61,7 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
     Raises `Failure` when the program is missing, or takes too long, or (with `check`) exits other than 0.
     """
     try:
-        with _starting(command):
+        with starting(command):
             done = subprocess.run(
                 command.argv,
                 env=environment(command),
@@ -79,7 +79,7 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
         raise Failure(command.doing, f"`{command.argv[0]}` gave no answer within {timeout:g} s", command.remedy) from error
     completed = Completed(done.returncode, done.stdout or "", done.stderr or "")
     if check and completed.code:
-        raise Failure(command.doing, _last_words(command, completed), command.remedy)
+        raise Failure(command.doing, last_words(command, completed), command.remedy)
     return completed
 
 
@@ -95,7 +95,7 @@ def lines(command: Command) -> Generator[str]:
     Raises `Failure` when the program is missing, or exits other than 0 after its last line.
     """
     with tempfile.TemporaryFile("w+", errors="replace") as words:
-        with _starting(command):
+        with starting(command):
             process = subprocess.Popen(
                 command.argv,
                 env=environment(command),
@@ -116,11 +116,11 @@ def lines(command: Command) -> Generator[str]:
                 process.kill()
         if code:
             words.seek(0)
-            raise Failure(command.doing, _last_words(command, Completed(code, "", words.read())), command.remedy)
+            raise Failure(command.doing, last_words(command, Completed(code, "", words.read())), command.remedy)
 
 
 @contextmanager
-def _starting(command: Command) -> Iterator[None]:
+def starting(command: Command) -> Iterator[None]:
     """A program that cannot be started, in the words of a `Failure`."""
     try:
         yield
@@ -130,6 +130,7 @@ def _starting(command: Command) -> Iterator[None]:
         raise Failure(command.doing, f"{error.filename}: {error.strerror}", "Check the file's permissions.") from error
 
 
-def _last_words(command: Command, completed: Completed, lines: int = 20) -> str:
+def last_words(command: Command, completed: Completed, lines: int = 20) -> str:
+    """How a command ended, and the last lines that it wrote."""
     text = (completed.stderr.strip() or completed.stdout.strip()).splitlines()[-lines:]
     return "\n".join([f"`{Path(command.argv[0]).name}` exited {completed.code}", *text])

@@ -6,10 +6,9 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 
-from ops.command import Command, Completed, environment
+from ops.command import Command, Completed, environment, last_words, starting
 from ops.errors import Failure
 from ops.local.process import end, identify
 
@@ -57,16 +56,16 @@ class Children:
             _end([child])  # where it runs still
             with self._lock:
                 self._running.discard(child)
-        if child.returncode:
-            last = (err.strip() or out.strip()).splitlines()[-20:]
-            raise Failure(command.doing, "\n".join([f"`{Path(command.argv[0]).name}` exited {child.returncode}", *last]), command.remedy)
-        return Completed(child.returncode, out, err)
+        completed = Completed(child.returncode, out, err)
+        if completed.code:
+            raise Failure(command.doing, last_words(command, completed), command.remedy)
+        return completed
 
     def _start(self, command: Command) -> subprocess.Popen[str]:
         with self._lock:
             if self._over:
                 raise Failure(command.doing, "it was interrupted", "Run it again.")
-            try:
+            with starting(command):
                 child = subprocess.Popen(
                     command.argv,
                     env=environment(command),
@@ -78,9 +77,6 @@ class Children:
                     errors="replace",
                     start_new_session=True,
                 )
-            except OSError as error:
-                cause = f"{error.filename or command.argv[0]}: {error.strerror}"
-                raise Failure(command.doing, cause, "Run `invoke doctor` to see which tools are missing.") from error
             self._running.add(child)
             return child
 

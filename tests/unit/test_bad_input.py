@@ -6,10 +6,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import cache as once
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from invoke import Argument
 
 from ops.catalog import load
 from ops.cluster import checkout, client, connect
@@ -450,11 +452,14 @@ def test_programs_keep_their_caches_elsewhere_when_the_home_folder_cannot_be_wri
     assert found["XDG_CACHE_HOME"] == str(tmp_path / "cache" / "home" / "cache") and found["GOPATH"] == "/mine"
 
 
-def test_every_argument_of_every_verb_has_its_help() -> None:
+@once
+def arguments() -> dict[str, list[Argument]]:
+    """Those of each verb. Asked for once: Invoke takes the help out of a task as it hands it to its arguments."""
     import tasks
 
-    namespace = tasks.namespace
-    missing = [
-        f"{name} --{argument.name}" for name in namespace.task_names for argument in namespace[name].get_arguments() if not argument.help
-    ]
+    return {name: tasks.namespace[name].get_arguments() for name in tasks.namespace.task_names}
+
+
+def test_every_argument_of_every_verb_has_its_help() -> None:
+    missing = [f"{name} --{argument.name}" for name, found in arguments().items() for argument in found if not argument.help]
     assert not missing

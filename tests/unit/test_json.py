@@ -27,7 +27,7 @@ from ops.database.journal import Migration
 from ops.errors import Failure, Refused, RolledBack, UsageError
 from ops.local.verb import _ctrl_c_on_terminate
 from ops.secret import Secret
-from tests.unit.test_bad_input import invoke
+from tests.unit.test_bad_input import arguments, invoke
 
 Document = dict[str, object]
 
@@ -157,11 +157,7 @@ def test_a_start_that_is_terminated_is_told_as_interrupted(capsys: pytest.Captur
 
 
 def test_every_verb_but_the_shell_has_json() -> None:
-    lacking = [
-        name
-        for name in tasks.namespace.task_names
-        if "json" not in {argument.attr_name or argument.name for argument in tasks.namespace[name].get_arguments()}
-    ]
+    lacking = [name for name, found in arguments().items() if "json" not in {argument.attr_name or argument.name for argument in found}]
     assert lacking == ["shell"]
 
 

@@ -163,7 +163,7 @@ def test_a_command_that_takes_too_long_or_is_not_there_is_told() -> None:
     assert children.run(Command(("echo", "here"), "speaking")).stdout == "here\n"
     with pytest.raises(Failure, match=r"`sleep` gave no answer within 0\.1 s"):
         children.run(Command(("sleep", "60"), "sleeping"), timeout=0.1)
-    with pytest.raises(Failure, match="no-such-program: No such file"):
+    with pytest.raises(Failure, match="no-such-program: not found"):
         children.run(Command(("no-such-program",), "trying"))
     children.end()
     with pytest.raises(Failure, match="it was interrupted"):
