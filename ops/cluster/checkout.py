@@ -76,19 +76,19 @@ def published(catalog: Catalog, checkout: Checkout) -> tuple[Mapping[str, str], 
     found = checkout.images.result()
     if isinstance(found, tuple):
         digests = images.publish(*found)
-        if found[1].missing or checkout.overlay is None:  # that took its time
-            _check_unmoved(catalog, checkout.state.result())
+        if found[1].missing:  # that took its time
+            check_unmoved(catalog, checkout.state.result())
         return digests, ""
     say(f"This checkout is {found.tag}: its images, by digest.")
     return {name: found.digests[catalog.repository(name)] for name in catalog.images}, found.version
 
 
-def _check_unmoved(catalog: Catalog, before: State) -> None:
-    """The images are those of the beginning: what else is deployed must not be another commit's."""
+def check_unmoved(catalog: Catalog, before: State) -> None:
+    """What was asked first is that of the beginning: what else is deployed must not be another commit's. Raises `Refused` where it is."""
     now = _state(catalog)
     if now != before:
         was, is_now = (f"{state.head[:7]}{' with changes' if state.changes else ''}" for state in (before, now))
-        cause = f"the checkout was changed while the images were built: it was at {was}, and is at {is_now}"
+        cause = f"the checkout was changed while things were built: it was at {was}, and is at {is_now}"
         raise Refused("taking what is deployed from the checkout", cause, "Run it again: what was built is kept.")
 
 

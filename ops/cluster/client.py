@@ -7,6 +7,7 @@ the fields that the manifest has.
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -132,14 +133,14 @@ def events(stream: Stream) -> Iterator[Object]:
 
 @dataclass(slots=True)
 class Client:
-    """A connection to one cluster. Safe for threads. `clock_offset` is the server's clock minus this machine's."""
+    """A connection to one cluster. Safe for threads."""
 
     target: Target
     _api: "ApiClient"
     _pool: ThreadPoolExecutor
     _resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     _discovery: threading.Lock = field(default_factory=threading.Lock)
-    clock_offset: timedelta = timedelta()
+    _met: tuple[datetime, float] = field(default_factory=lambda: (datetime.now(UTC), clock()))  # the server's time, and ours then
     _begun: "set[Future[Any]]" = field(default_factory=set)  # what is queued or runs in the pool
 
     def request(
@@ -237,7 +238,7 @@ class Client:
             raise Failure(doing, f"{self.target.server} refused: {error.message}", remedy) from error
         if not text(self._json(doing, self._whole(answer)), "gitVersion"):  # a proxy's page, another program
             raise Failure(doing, f"{self.target.server} answers, and not as a Kubernetes API server", NO_API_SERVER)
-        self.clock_offset = _offset(answer.headers.get("Date"))
+        self._met = _time_of(answer.headers.get("Date")), clock()
 
     def each(self, work: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """Do the same for each thing, eight at once; results in order. The first error is raised when all have ended."""
@@ -331,15 +332,23 @@ class Client:
         return True
 
     def now(self) -> datetime:
-        """The time by the cluster's clock, so that two machines with different clocks agree on what has lapsed."""
-        return datetime.now(UTC) + self.clock_offset
+        """The time by the cluster's clock, so that two machines with different clocks agree on what has lapsed, and nobody who sets
+        this machine's clock meanwhile changes that."""
+        met, then = self._met
+        return met + timedelta(seconds=clock() - then)
 
 
-def _offset(date: str | None) -> timedelta:
-    if not date:
-        return timedelta()
-    offset = parsedate_to_datetime(date) - datetime.now(UTC)
-    return offset if abs(offset) > timedelta(seconds=2) else timedelta()  # the header has whole seconds only
+def clock() -> float:
+    """Seconds by a clock that nobody sets, and that counts the time in which the machine sleeps, where there is one."""
+    which = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))  # macOS's monotonic clock counts sleep by itself
+    return time.monotonic() if which is None else time.clock_gettime(which)
+
+
+def _time_of(date: str | None) -> datetime:
+    """The time that a server's answer says; this machine's where that is the same, as the header has whole seconds only."""
+    here = datetime.now(UTC)
+    there = parsedate_to_datetime(date) if date else here
+    return there if abs(there - here) > timedelta(seconds=2) else here
 
 
 def unreachable(target: Target, cause: str) -> Failure:

@@ -5,16 +5,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from copy import deepcopy
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from ops.catalog.model import Catalog
 from ops.cluster import lock, needs, record
 from ops.cluster.client import APPLY, ApiError, Client, Resource
-from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, key_of, number, rows, table, text
+from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, key_of, labels_of, number, rows, table, text
 from ops.cluster.order import KEPT
+from ops.cluster.readiness.state import parse_time
 from ops.cluster.record import Header, Record
 from ops.cluster.unchanged import unchanged
 
+_CLOCKS = timedelta(seconds=5)  # by which a record's time and the API server's may differ
 TRIAL_NAMESPACE = "default"  # where an object is validated whose namespace is not there yet
 
 
@@ -95,7 +98,7 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
     return Facts(
         cluster,
         sights,
-        tuple(_others(client, live, before, wanted)),
+        tuple(o for o in _others(client, live, before, wanted) if not _older(o, last, trail)),
         headers.result(),
         last,
         tuple(trail),
@@ -265,4 +268,14 @@ def _others(client: Client, live: Mapping[Key, Object], before: Collection[Key],
     found = [o for key, o in live.items() if key not in wanted and (key in before or key.kind in ("ConfigMap", "Job"))]
     unseen = [key for key in gone if key not in live and key.kind not in KEPT]
     answers = client.each(lambda key: client.get(r, key.namespace, key.name) if (r := client.by_key(key)) else None, unseen)
-    return found + [o for o in answers if o is not None]
+    return found + [o for o in answers if o is not None and OWNED in labels_of(o)]  # without our label it is not ours to delete
+
+
+def _older(live: Object, last: Record | None, trail: Sequence[Record]) -> bool:
+    """Whether an object was there before the failed deploys that alone name it: they took it over, and did not make it."""
+    key = key_of(live)
+    if last and key in last.keys:
+        return False
+    first = next((r.header.started for r in trail if key in r.keys), "")
+    made = text(live, "metadata", "creationTimestamp")
+    return bool(first and made) and parse_time(made) < parse_time(first) - _CLOCKS

@@ -3,13 +3,11 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from ops.cluster.target import Target
 from ops.command import Command, Completed, run
@@ -20,12 +18,14 @@ _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)\s")
 
 
 def kubectl(target: Target) -> tuple[str, ...]:
-    """kubectl's argv for a target. Raises `Failure` when there is none."""
-    program = str(target.kubectl) if target.kubectl else shutil.which("kubectl")
-    if program is None or not Path(program).exists():
-        raise Failure("looking for kubectl", "it is not on PATH", "Install kubectl, of a version near the cluster's.")
+    """kubectl's argv for a target: the testbed's own for a testbed, else this machine's. Raises `Failure` when there is none."""
+    from ops import tools
+
+    if target.kubectl and not target.kubectl.exists():
+        raise Failure("looking for kubectl", f"the testbed's is gone: {target.kubectl}", "Run `invoke testbed.up`.")
+    program = (str(target.kubectl),) if target.kubectl else tools.find("kubectl").argv
     kubeconfig = (f"--kubeconfig={target.kubeconfig}",) if target.kubeconfig else ()
-    return (program, *kubeconfig, f"--context={target.context}")
+    return (*program, *kubeconfig, f"--context={target.context}")
 
 
 def execute(target: Target, namespace: str, pod: str, argv: Sequence[str], *, stdin: str | None = None) -> Completed:

@@ -4,14 +4,13 @@ import getpass
 import os
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ops.cluster.client import ApiError, Client
+from ops.cluster.client import ApiError, Client, clock
 from ops.cluster.objects import MANAGER, Object, number, table, text
 from ops.errors import Failure, Refused
 
@@ -22,19 +21,13 @@ ANSWER_SECONDS = 4.0
 SETTLE_SECONDS = 5.0  # for the writes that run when a deploy is interrupted
 
 
-def _clock() -> float:
-    """Seconds by a clock that nobody sets, and that counts the time in which the machine sleeps, where there is one."""
-    which = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))  # macOS's monotonic clock counts sleep by itself
-    return time.monotonic() if which is None else time.clock_gettime(which)
-
-
 @dataclass(slots=True)
 class Lock:
     """A held lock. `check()` before each write: it raises when the lock was lost, so that two never write."""
 
     holder: str
     since: str
-    _renewed: float = field(default_factory=_clock)  # when the last renewal that succeeded was sent
+    _renewed: float = field(default_factory=clock)  # when the last renewal that succeeded was sent
     _trouble: str = ""  # why the last one failed
     _lost: str = ""
     _done: threading.Event = field(default_factory=threading.Event)
@@ -44,7 +37,7 @@ class Lock:
         """Whether this process may not write any more. What is lost stays lost."""
         limit = LEASE_SECONDS - RENEW_SECONDS
         # Asked of the clock here, not of the renewing thread: after a sleep this thread may be the first to wake.
-        if not self._lost and _clock() - self._renewed > limit:
+        if not self._lost and clock() - self._renewed > limit:
             self._lost = f"it has not been renewed for {limit:g} s" + (f": {self._trouble}" if self._trouble else "")
         return bool(self._lost)
 
@@ -76,7 +69,7 @@ def hold(client: Client, namespace: str, who: str) -> Iterator[Lock]:
     Raises `Refused` when someone else holds it. A lock whose holder has not renewed it for 30 s is taken over.
     """
     holder = f"{who}/{uuid.uuid4().hex[:8]}"
-    sent = _clock()
+    sent = clock()
     lease = _take(client, namespace, holder)
     lock = Lock(holder, text(lease, "spec", "acquireTime"), sent)
     renewer = threading.Thread(target=_renew, args=(client, namespace, lease, lock), name="lock", daemon=True)
@@ -159,7 +152,7 @@ def _held(lease: Object) -> Refused:
 def _renew(client: Client, namespace: str, lease: Object, lock: Lock) -> None:
     pause: float = RENEW_SECONDS
     while not lock._done.wait(pause) and not lock.lost:
-        sent = _clock()
+        sent = clock()
         try:
             found = _renewal(client, namespace, lease)
         except Failure as failure:  # of any kind: the server may be overloaded, or its rights be reloading

@@ -35,7 +35,9 @@ def plan_lines(plan: Plan, target: str) -> Iterator[str]:
 
 
 def summary(plan: Plan) -> str:
-    """How many objects are created, changed, deleted, and left as they are."""
+    """How many objects are created, changed, deleted, and left as they are; or that it cannot be applied."""
+    if plan.problems:
+        return f"It is refused as it is: correct {'the line' if len(plan.problems) == 1 else 'each line'} with ✗."
     if plan.empty:
         return f"Nothing to do: {len(plan.steps)} objects are as they should be."
     if plan.names and not plan.changes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ops.catalog import Catalog, load
 from ops.cluster import record, show
-from ops.cluster.checkout import Checkout, ask, published
+from ops.cluster.checkout import Checkout, ask, check_unmoved, published
 from ops.cluster.client import Client
 from ops.cluster.connect import connect
 from ops.cluster.objects import Object
@@ -61,6 +61,8 @@ def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
         say(f"Wrote {out}: `invoke deploy --env {env}{' --testbed' * testbed} --plan {out}` applies exactly this.")
     if machine_readable():
         emit_json({"plan": to_document(decided)})
+    if decided.problems:
+        return Exit.REFUSED
     return Exit.CHANGES if detailed_exitcode and not decided.empty else Exit.DONE
 
 
@@ -117,6 +119,8 @@ def history(env: str, *, testbed: bool) -> int:
 def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
     digests, version = published(catalog, checkout)
     rendered = render(catalog, client.target.environment, digests, checkout.overlay.result() if checkout.overlay else None)
+    if checkout.overlay is None:  # kustomize was built first, and then read what lies there now
+        check_unmoved(catalog, checkout.state.result())
     commit, migrations = checkout.state.result().commit, checkout.migrations.result()
     planned = partial(plan_deploy, catalog, client, rendered, migrations=migrations, commit=commit, version=version)
     decided = planned()

@@ -74,7 +74,7 @@ TARGET = re.compile(
     re.IGNORECASE,
 )
 DROPPED = re.compile(r"^DROP\b", re.IGNORECASE)
-MORE = re.compile(rf"\s*\*?\s*,\s*(?:ONLY\s+)?({QUALIFIED})")  # DROP TABLE and TRUNCATE name several tables
+MORE = re.compile(rf"\s*\*?\s*,\s*(?:ONLY\s+)?({QUALIFIED})", re.IGNORECASE)  # DROP TABLE and TRUNCATE name several tables
 TRANSACTION = re.compile(
     r"^(?:BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK|END|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b", re.IGNORECASE
 )

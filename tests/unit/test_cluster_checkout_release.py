@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from ops import catalog
+from ops.background import begin
 from ops.catalog import Catalog
 from ops.cluster import checkout, verb
 from ops.cluster.render import Rendered
 from ops.cluster.target import Target
 from ops.errors import Failure, Refused
 from ops.images import verb as images
-from ops.images.model import BuildPlan, Engine
+from ops.images.model import BuildPlan, Engine, Inputs, Planned
 from ops.release.annotation import message
 from tests.unit.test_release import git
 
@@ -76,11 +78,19 @@ def target(platform: Catalog, *, rehearsal: bool = False) -> Target:
     return Target(platform.environments["staging"], None, "a", "https://127.0.0.1", rehearsal=rehearsal)
 
 
-def taken(platform: Catalog, monkeypatch: pytest.MonkeyPatch, *, rehearsal: bool = False) -> tuple[dict[str, str], str, str]:
-    """The digests, the version and the commit that a plan is made of."""
+def taken(
+    platform: Catalog,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    rehearsal: bool = False,
+    overlay: "Future[str] | None" = None,
+    rendering: Callable[[], object] = str,
+) -> tuple[dict[str, str], str, str]:
+    """The digests, the version and the commit that a plan is made of. `rendering` happens meanwhile."""
     found: list[tuple[dict[str, str], str, str]] = []
 
     def render(_: object, __: object, digests: dict[str, str], ___: object) -> Rendered:
+        rendering()
         return Rendered((), digests)
 
     def plan_deploy(_: object, __: object, rendered: Rendered, *, migrations: object, commit: str = "", version: str = "") -> object:
@@ -90,7 +100,7 @@ def taken(platform: Catalog, monkeypatch: pytest.MonkeyPatch, *, rehearsal: bool
     monkeypatch.setattr(verb, "render", render)
     monkeypatch.setattr(verb, "plan_deploy", plan_deploy)
     where = target(platform, rehearsal=rehearsal)
-    asked = replace(checkout.ask(platform, where), overlay=None)
+    asked = replace(checkout.ask(platform, where), overlay=overlay)
     verb._planned(platform, type("C", (), {"target": where}), asked)  # type: ignore[arg-type]
     return found[0]
 
@@ -107,10 +117,18 @@ def test_a_checkout_that_is_changed_while_images_are_built_is_not_deployed(
     platform: Catalog, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object], now: str
 ) -> None:
     before = git(platform.root, "rev-parse", "HEAD")[:7]
+    missing = Planned("web", "f" * 64, "registry.example/p/web:x", "build", Inputs("Dockerfile", "", "linux/amd64", {}, {}, ()))
+    monkeypatch.setattr(images, "planned", lambda *_, **__: (Engine(), BuildPlan(platform.root, True, (missing,))))
     monkeypatch.setattr(images, "publish", lambda *_: change(platform.root))
     with pytest.raises(Refused) as refusal:
-        taken(platform, monkeypatch)
+        taken(platform, monkeypatch, overlay=begin(str))
     assert f"it was at {before}, and is at {git(platform.root, 'rev-parse', 'HEAD')[:7]}{now}" in refusal.value.cause
+
+
+def test_a_checkout_that_is_changed_while_kustomize_is_built_is_not_deployed(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    released(platform)
+    with pytest.raises(Refused, match="was changed while things were built"):
+        taken(platform, monkeypatch, rendering=(platform.root / "b").touch)
 
 
 def test_a_release_is_deployed_with_the_digests_and_the_version_of_its_tag(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,3 +190,10 @@ def test_a_job_is_not_made_anew_when_the_lock_was_lost_while_the_former_one_went
     with pytest.raises(Failure, match="no answer"):
         apply._apply(leases, step, apply.Pace(lambda _: None, check))
     assert leases.asked == ["DELETE"]
+
+
+def test_the_clusters_time_is_not_that_of_a_clock_which_somebody_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    leases = Leases()
+    met, then = leases._met
+    monkeypatch.setattr(client, "clock", lambda: then + 100)
+    assert (leases.now() - met).total_seconds() == 100

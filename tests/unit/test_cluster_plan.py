@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ops.cluster import needs, record, show
 from ops.cluster.client import Resource
 from ops.cluster.diff import differences, masked
-from ops.cluster.facts import Facts, Sight, Taken, _Contested, _take_back, has_field
-from ops.cluster.objects import Key, key_of
+from ops.cluster.facts import Facts, Sight, Taken, _Contested, _older, _others, _take_back, has_field
+from ops.cluster.objects import OWNED, Key, key_of
 from ops.cluster.order import Phase
 from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
 from ops.cluster.record import Header, Migration, Record, together
@@ -357,6 +357,36 @@ def test_what_a_record_holds_is_not_held_against_the_catalogue_of_today() -> Non
     assert make_plan(ORIGIN, found, STORES).problems == found.unset
     assert make_plan(replace(ORIGIN, kind="rollback"), found, STORES).problems == ()
     assert make_plan(replace(ORIGIN, kind="scale"), found, STORES).problems == ()
+
+
+def test_what_a_failed_deploy_only_took_over_is_not_deleted_on_the_way_back() -> None:
+    def issuer(made: str) -> dict[str, Any]:
+        found = live(thing("ClusterIssuer", "acme", "", "cert-manager.io/v1"))
+        return {**found, "metadata": {**found["metadata"], "creationTimestamp": made}}
+
+    there, made = issuer("2026-01-01T00:00:00Z"), issuer("2026-02-01T00:00:03Z")
+    failed = replace(good(2, there), header=replace(good(2).header, outcome="failed", started="2026-02-01T00:00:00Z"))
+    again = replace(failed, header=replace(failed.header, number=3, started="2026-02-02T00:00:00Z"))
+    assert _older(there, good(1), [failed, again])
+    assert not _older(made, good(1), [failed, again])  # the first of them made it
+    assert not _older(there, good(1, there), [failed])  # it has been ours since
+    assert not _older(there, None, [])
+
+
+def test_what_has_lost_our_label_is_not_ours_to_delete() -> None:
+    ours = live(thing("Ingress", "web", version="networking.k8s.io/v1"))
+    labelled = {**ours, "metadata": {**ours["metadata"], "labels": {OWNED: "staging"}}}
+    for found, expected in ((ours, []), (labelled, [labelled])):
+        client: Any = SimpleNamespace(
+            by_key=lambda _: "kind", get=lambda *_, found=found: found, each=lambda work, keys: list(map(work, keys))
+        )
+        assert _others(client, {}, [key_of(ours)], set()) == expected
+
+
+def test_a_plan_that_is_refused_does_not_say_that_all_is_well() -> None:
+    wanted = config("c", a="1")
+    refused = make_plan(ORIGIN, facts(replace(seen(wanted, wanted), after=None, refusal="another manager owns .data.a")), STORES)
+    assert "refused" in summary(refused) and "as they should be" not in summary(refused)
 
 
 def test_a_field_is_ours_to_take_back_when_any_record_since_the_last_good_one_had_it() -> None:

@@ -106,10 +106,11 @@ def test_an_image_that_is_not_there_is_a_failure_at_once_and_a_registry_that_is_
     gone = of_deployment(pod(status=container(state={"waiting": {"reason": "ErrImagePull", "message": PULL}})))
     assert gone == Failed("image r/web@sha256:1 cannot be pulled: r/web@sha256:1: not found")
     silent = {"waiting": {"reason": "ImagePullBackOff", "message": "dial tcp 10.0.0.1:5000: connect: connection refused"}}
+    placed = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": ago(300)}]  # it has pulled for minutes before
+    waiting = pod(status=container(state=silent) | {"conditions": placed})
     for seconds, expected in ((10, Waiting), (90, Failed)):
-        placed = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": ago(seconds)}]
-        state = of_deployment(pod(status=container(state=silent) | {"conditions": placed}))
-        assert isinstance(state, expected), f"after {seconds} s"
+        said = {**event(waiting, "Failed", "Failed to pull image", seconds=1), "firstTimestamp": ago(seconds)}
+        assert isinstance(of_deployment(waiting, events=[said]), expected), f"after {seconds} s"
 
 
 def test_a_container_that_ended_twice_has_failed_with_its_exit_code_and_its_log() -> None:
@@ -179,22 +180,27 @@ def placed(seconds: float, message: str = "0/1 nodes are available: 1 Insufficie
 
 def test_a_pod_without_a_place_is_a_failure_after_a_while_unless_a_node_is_coming() -> None:
     assert isinstance(of_deployment(placed(2)), Waiting)
-    assert of_deployment(placed(20)) == Failed("pod web-1 cannot be placed: 0/1 nodes are available: 1 Insufficient cpu.")
-    assert isinstance(of_deployment(placed(20), events=[event(placed(20), "TriggeredScaleUp", "1->2")]), Waiting)
+    assert isinstance(of_deployment(placed(15)), Waiting)  # the autoscaler may not have looked yet
+    assert of_deployment(placed(30)) == Failed("pod web-1 cannot be placed: 0/1 nodes are available: 1 Insufficient cpu.")
+    for reason in ("TriggeredScaleUp", "Nominated"):
+        assert isinstance(of_deployment(placed(30), events=[event(placed(30), reason, "1->2")]), Waiting)
+    preempting = placed(30)
+    preempting["status"]["nominatedNodeName"] = "node-1"
+    assert isinstance(of_deployment(preempting), Waiting)
 
 
 def test_while_a_pod_leaves_or_a_volume_is_made_there_is_more_time() -> None:
     leaving = pod("old-1", "old", deletionTimestamp=ago(1))
-    assert isinstance(of_deployment(placed(20), leaving), Waiting)
+    assert isinstance(of_deployment(placed(30), leaving), Waiting)
     assert isinstance(of_deployment(placed(70), leaving), Failed)
     claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "data", "uid": "c"}, "status": {"phase": "Pending"}}
-    unbound = {**placed(20), "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}}
+    unbound = {**placed(30), "spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}}
     assert isinstance(of_deployment(unbound, claims=[claim]), Waiting)
 
 
 def test_a_pod_whose_claim_gets_no_volume_names_the_claim() -> None:
     claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "data", "uid": "c"}, "status": {"phase": "Pending"}}
-    waiting = placed(20, "pod has unbound immediate PersistentVolumeClaims")
+    waiting = placed(30, "pod has unbound immediate PersistentVolumeClaims")
     waiting["spec"] = {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]}
     said = [event(claim, "FailedBinding", "no persistent volumes available for this claim and no storage class is set")]
     state = of_deployment(waiting, claims=[claim], events=said)
@@ -242,6 +248,27 @@ def test_a_volume_that_cannot_be_mounted_is_a_failure_after_a_while() -> None:
     assert state == Failed('pod web-1: MountVolume.SetUp failed for volume "c": configmap "x" not found')
 
 
+@pytest.mark.parametrize("reason", ["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"])
+def test_a_first_try_that_failed_and_was_made_good_is_no_failure(reason: str) -> None:
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": ago(90)}
+    pulling = pod(status={"phase": "Pending", "conditions": [scheduled], **container(state={"waiting": {"reason": "ContainerCreating"}})})
+    failed = event(pulling, reason, "network is not ready", seconds=85)
+    assert isinstance(of_deployment(pulling, events=[failed]), Failed)
+    assert isinstance(of_deployment(pulling, events=[failed, event(pulling, "Pulling", "image r/web", seconds=80)]), Waiting)
+    again = event(pulling, reason, "network is not ready", seconds=5)
+    assert isinstance(of_deployment(pulling, events=[event(pulling, "Pulling", "image r/web", seconds=80), again]), Failed)
+    pulling["status"]["conditions"].append({"type": "PodReadyToStartContainers", "status": "True"})
+    assert isinstance(of_deployment(pulling, events=[failed]), Waiting)
+
+
+def test_an_init_container_that_did_its_work_at_last_is_no_crash() -> None:
+    tried = {"name": "wait", "restartCount": 1, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
+    starting = pod(status={**container(state={"waiting": {"reason": "PodInitializing"}}), "initContainerStatuses": [tried]})
+    assert isinstance(of_deployment(starting), Waiting)
+    tried["state"] = {"terminated": {"exitCode": 1, "reason": "Error"}}
+    assert isinstance(of_deployment(starting), Failed)
+
+
 def test_a_missing_key_of_a_secret_is_a_failure_at_once() -> None:
     state = of_deployment(
         pod(status=container(state={"waiting": {"reason": "CreateContainerConfigError", "message": "couldn't find key X"}}))
@@ -282,11 +309,22 @@ def test_a_broken_pod_of_a_former_revision_is_stuck_since_nobody_replaces_it() -
 
 
 def test_a_stateful_set_whose_pods_are_refused_says_why() -> None:
-    refused = event(stateful_set(), "FailedCreate", 'create Pod db-0 failed error: violates PodSecurity "restricted:latest"')
+    refused = event(stateful_set(), "FailedCreate", 'create Pod db-0 failed error: violates PodSecurity "restricted:latest"', 5)
     state = judge(stateful_set(), scene(events=[refused]))
     assert state == Failed(f"no pod may be created: {refused['message']}")
     old = {**refused, "lastTimestamp": ago(7200)}
     assert isinstance(judge(stateful_set(), scene(events=[old])), Waiting)
+
+
+def test_a_refusal_that_passes_is_no_failure() -> None:
+    refused = event(job(), "FailedCreate", "failed calling webhook: connection refused", 5)
+    assert isinstance(judge(job(), scene(events=[{**refused, "lastTimestamp": ago(1)}])), Waiting)  # it may pass
+    assert isinstance(judge(job(), scene(events=[{**refused, "firstTimestamp": ago(5), "lastTimestamp": ago(1)}])), Failed)
+    made = event(job(), "SuccessfulCreate", "Created pod: m-1", 4)
+    assert isinstance(judge(job(), scene(events=[refused, made])), Waiting)
+    assert isinstance(judge(job(), scene(events=[made, {**refused, "lastTimestamp": ago(1), "firstTimestamp": ago(9)}])), Failed)
+    leaving = pod("m-0", "j", deletionTimestamp=ago(1))
+    assert isinstance(judge(job(), scene([leaving], events=[refused])), Waiting)  # which makes room in a quota
 
 
 def job(*conditions: dict[str, str], **status: Any) -> dict[str, Any]:

@@ -94,6 +94,7 @@ def test_a_check_fails_with_its_own_words_or_with_the_place(tmp_path: Path, body
 def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """A deploy whose plan is given and whose applying is only noted; returns what was done, in order."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("ops.testbed.running", lambda: None)  # whose kubectl would do
 
     def does(text: str, *, empty: bool = False, dry_run: bool = False) -> list[str]:
         done: list[str] = []
@@ -115,8 +116,8 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., lis
 
 
 def test_a_deploy_without_kubectl_or_with_broken_checks_ends_before_the_question(deploy: Callable[..., list[str]], tmp_path: Path) -> None:
-    assert deploy(CHECKS) == ["it is not on PATH"]
-    program(tmp_path, "exit 0")
+    assert deploy(CHECKS) == ["it is not on this machine (≥ 1.30 is wanted)"]
+    program(tmp_path, """echo '{"clientVersion": {"gitVersion": "v1.33.0"}}'""")
     assert deploy(CHECKS) == ["asked", "applied"]
     (cause,) = deploy("import no_such_module")
     assert "no_such_module" in cause

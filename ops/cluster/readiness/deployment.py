@@ -3,11 +3,9 @@
 from ops.cluster.byhand import halted
 from ops.cluster.objects import Object, annotations_of, condition, number, owned_by, text
 from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
-from ops.cluster.readiness.workload import verdict
+from ops.cluster.readiness.workload import refusal_seconds, verdict
 
 _REVISION = "deployment.kubernetes.io/revision"
-_REFUSED_SECONDS = 3
-_ROOM_SECONDS = 60  # while a pod leaves, which may make room in a quota
 
 
 def judge(deployment: Object, scene: Scene) -> State:
@@ -19,9 +17,7 @@ def judge(deployment: Object, scene: Scene) -> State:
     if updated >= wanted and replicas <= updated and available >= wanted:
         return Done()
     refused = condition(deployment, "ReplicaFailure")
-    if text(refused, "status") == "True" and scene.seconds_since(text(refused, "lastTransitionTime")) >= (
-        _ROOM_SECONDS if scene.making_room else _REFUSED_SECONDS
-    ):
+    if text(refused, "status") == "True" and scene.seconds_since(text(refused, "lastTransitionTime")) >= refusal_seconds(scene):
         return Failed(f"no pod may be created: {text(refused, 'message')}")
     current = _current(deployment, scene)
     ready = sum(text(condition(pod, "Ready"), "status") == "True" for pod in current)

@@ -16,7 +16,9 @@ _FINAL_PULL = re.compile(
 )
 # The kubelet has not yet seen the ConfigMap or the Secret, and tries again: not that there is none.
 _PASSING = re.compile(r"failed to sync (configmap|secret) cache: timed out")
-_PLACING_SECONDS = 10
+_PLACING_SECONDS = 25  # an autoscaler of the nodes looks every 10 s, and says then that it brings one
+# Of the cluster autoscaler, of Karpenter; the scheduler itself names the node on which it makes room.
+_PLACE_COMES = ("TriggeredScaleUp", "Nominated")
 _ROOM_SECONDS = 60  # while a pod leaves, which may make room
 _BINDING_SECONDS = 120  # while a volume is made
 _VOLUME_SECONDS = 20
@@ -45,8 +47,9 @@ def waiting_for(pod: Object, scene: Scene) -> str:
 
 def _unplaced(pod: Object, scene: Scene) -> Failed | None:
     scheduled = condition(pod, "PodScheduled")
-    if text(scheduled, "status") != "False" or scene.events_of(text(pod, "metadata", "uid"), "TriggeredScaleUp"):
-        return None  # it has a place, or the autoscaler is bringing a node
+    coming = scene.events_of(text(pod, "metadata", "uid"), *_PLACE_COMES) or text(pod, "status", "nominatedNodeName")
+    if text(scheduled, "status") != "False" or coming:
+        return None
     claims = [claim.judge(c, scene) for c in _unbound(pod, scene)]
     patience = _BINDING_SECONDS if claims else _ROOM_SECONDS if scene.making_room else _PLACING_SECONDS
     why = next((state.cause for state in claims if isinstance(state, Failed)), "")
@@ -62,8 +65,10 @@ def _unbound(pod: Object, scene: Scene) -> list[Object]:
 
 
 def _containers(pod: Object, scene: Scene) -> Iterator[Failed]:
+    # An init container that has done its work may have needed several tries.
+    done = [s for s in rows(pod, "status", "initContainerStatuses") if text(s, "state", "terminated", "reason") == "Completed"]
     for status in [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]:
-        found = _pull(pod, status, scene) or _crash(pod, status, scene) or _probe(pod, status, scene)
+        found = _pull(pod, status, scene) or (None if status in done else _crash(pod, status, scene)) or _probe(pod, status, scene)
         if found:
             yield found
 
@@ -72,7 +77,8 @@ def _pull(pod: Object, status: Object, scene: Scene) -> Failed | None:
     """No such image is definite at once; a registry that cannot be reached has a minute to come back."""
     waiting = table(status, "state", "waiting")
     reason, message = text(waiting, "reason"), text(waiting, "message")
-    age = scene.seconds_since(text(condition(pod, "PodScheduled"), "lastTransitionTime"))
+    errors = [e for e in scene.events_of(text(pod, "metadata", "uid"), "Failed") if "pull" in text(e, "message")]
+    age = scene.age_of(errors[0]) if errors else 0.0
     if reason in PULL and (age > _PULLING_SECONDS or _FINAL_PULL.search(f"{reason} {message}")):
         return Failed(f"image {text(status, 'image')} cannot be pulled: {_innermost(message) or reason}")
     if reason in CREATE and not _PASSING.search(message):
@@ -151,14 +157,17 @@ def _probe_words(pod: Object, scene: Scene) -> str:
 def _volumes(pod: Object, scene: Scene) -> Failed | None:
     if text(pod, "status", "phase") != "Pending":
         return None
-    age = scene.seconds_since(text(condition(pod, "PodScheduled"), "lastTransitionTime"))
+    uid, age = text(pod, "metadata", "uid"), scene.seconds_since(text(condition(pod, "PodScheduled"), "lastTransitionTime"))
+    if text(condition(pod, "PodReadyToStartContainers"), "status") == "True":
+        return None  # it has its volumes and its network since; now an image is pulled, say
+    went_on = scene.events_of(uid, "Pulling", "Pulled", "Created", "Started")
     for reason, seconds in (
         ("FailedMount", _VOLUME_SECONDS),
         ("FailedAttachVolume", _SANDBOX_SECONDS),
         ("FailedCreatePodSandBox", _SANDBOX_SECONDS),
     ):
-        said = scene.events_of(text(pod, "metadata", "uid"), reason)
-        if said and age > seconds:
+        said = scene.events_of(uid, reason)
+        if said and age > seconds and not (went_on and event_time(went_on[-1]) >= event_time(said[-1])):
             return Failed(f"pod {text(pod, 'metadata', 'name')}: {text(said[-1], 'message').strip()}")
     return None
 

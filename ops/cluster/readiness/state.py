@@ -83,6 +83,10 @@ class Scene:
         """Whether a pod is on its way out: what it holds (a place, a share of a quota) comes free soon."""
         return any(text(p, "metadata", "deletionTimestamp") for p in self.pods)
 
+    def age_of(self, event: Object) -> float:
+        """How many seconds ago an event happened first."""
+        return (self.now - first_time(event)).total_seconds()
+
     def seconds_since(self, moment: str) -> float:
         """How long ago a time of the API was; 0 when it is empty."""
         return (self.now - parse_time(moment)).total_seconds() if moment else 0.0
@@ -91,6 +95,12 @@ class Scene:
 def parse_time(moment: str) -> datetime:
     """A time as the API writes it."""
     return datetime.fromisoformat(moment.replace("Z", "+00:00"))
+
+
+def first_time(event: Object) -> datetime:
+    """When an event happened first: one that repeats is one object, with its first and its last time."""
+    moment = text(event, "firstTimestamp")
+    return parse_time(moment) if moment else event_time(event)
 
 
 def event_time(event: Object) -> datetime:

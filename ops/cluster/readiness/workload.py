@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from ops.cluster.objects import Object, condition, text
 from ops.cluster.readiness import pod as pods
-from ops.cluster.readiness.state import Failed, Scene, Waiting
+from ops.cluster.readiness.state import Failed, Scene, Waiting, event_time
+
+_REFUSED_SECONDS = 3
+_ROOM_SECONDS = 60
 
 
 def verdict(current: Sequence[Object], scene: Scene, ready: int, wanted: int) -> Failed | Waiting:
@@ -18,6 +21,14 @@ def verdict(current: Sequence[Object], scene: Scene, ready: int, wanted: int) ->
 
 
 def refused_pods(uid: str, scene: Scene) -> Failed | None:
-    """A quota, a policy or an admission hook that lets the controller make no pod."""
+    """A quota, a policy or an admission hook that lets the controller make no pod, and has not let it since."""
     said = scene.news_of(uid, "FailedCreate")
-    return Failed(f"no pod may be created: {text(said[-1], 'message')}") if said else None
+    made = scene.news_of(uid, "SuccessfulCreate")
+    if not said or (made and event_time(made[-1]) >= event_time(said[-1])):
+        return None
+    return Failed(f"no pod may be created: {text(said[-1], 'message')}") if scene.age_of(said[0]) >= refusal_seconds(scene) else None
+
+
+def refusal_seconds(scene: Scene) -> int:
+    """How long a refusal may be passing: a hook that was away for a moment, a quota in which a pod that leaves makes room."""
+    return _ROOM_SECONDS if scene.making_room else _REFUSED_SECONDS
