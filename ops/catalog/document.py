@@ -116,6 +116,7 @@ class Document:
     platform: str = field(metadata=about("Name of the platform", pattern=NAME))
     registry: str = field(metadata=about("Host of the image registry", pattern=r"^[a-z0-9.-]+(:[0-9]+)?$"))
     prefix: str = field(metadata=about("Path of the images in the registry", pattern=r"^[a-z0-9._/-]+$"))
+    nodes: str = field(metadata=about("Platform of the clusters' nodes, OS/ARCH[/VARIANT]", pattern=r"^[a-z0-9]+(/[a-z0-9]+){1,2}$"))
     stacks: Mapping[str, StackEntry] = field(metadata=about("How services of one language are built and tested", names=NAME))
     services: Mapping[str, ServiceEntry] = field(metadata=about("What serves", names=NAME))
     stores: Mapping[str, StoreEntry] = field(metadata=about("Databases and the like, taken as images", names=NAME))

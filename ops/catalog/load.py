@@ -101,6 +101,7 @@ def _catalog(document: Document, root: Path) -> Catalog:
         platform=document.platform,
         registry=document.registry,
         prefix=document.prefix,
+        nodes=document.nodes,
         stacks=stacks,
         services={name: _service(name, entry, stacks[entry.stack]) for name, entry in document.services.items()},
         jobs={name: _image(Job, name, entry, stacks[entry.stack]) for name, entry in document.jobs.items()},

@@ -134,6 +134,7 @@ class Catalog:
     platform: str
     registry: str
     prefix: str
+    nodes: str  # the platform that the clusters' nodes run, OS/ARCH[/VARIANT]: what is pushed is built for it
     stacks: Mapping[str, Stack]
     services: Mapping[str, Service]
     jobs: Mapping[str, Job]

@@ -65,7 +65,8 @@ def _declarations(text: str) -> dict[str, str]:
         images: Mapping[str, Mapping[str, object]] = {**document.get("services", {}), **document.get("jobs", {})}
         fields = ("path", "packages", "files", "dockerfile", "port")
         stacks = {name: {k: v for k, v in stack.items() if k != "test"} for name, stack in document.get("stacks", {}).items()}
-        rows = {name: ({k: entry.get(k) for k in fields}, stacks.get(str(entry.get("stack")))) for name, entry in images.items()}
+        nodes = document.get("nodes")
+        rows = {name: ({k: entry.get(k) for k in fields}, stacks.get(str(entry.get("stack"))), nodes) for name, entry in images.items()}
     except (yaml.YAMLError, AttributeError, TypeError):
         return {}
     return {name: json.dumps(row, sort_keys=True, default=str) for name, row in rows.items()}

@@ -185,6 +185,10 @@ def _failure(command: Command, cause: str, words: str) -> Failure:
     if "no space left on device" in lower:
         remedy = "Free some: `docker buildx prune` drops the build cache, `docker image prune --all` the unused images. Then run it again."
         return Failure(command.doing, f"the disk of the Docker engine is full\n{cause}", remedy)
+    if "exec format error" in lower:
+        emulation = "`docker run --privileged --rm tonistiigi/binfmt --install all`"
+        remedy = f"Give it emulation ({emulation}), or take a builder of that platform (`docker buildx use NAME`)."
+        return Failure(command.doing, f"the builder cannot run programs of that platform\n{cause}", remedy)
     if refused := re.search(r"failed to push (\S+?):? .*?(unauthorized|denied|forbidden|insufficient_scope)", lower):
         registry = reference(refused[1]).registry
         remedy = f"Run `docker login {registry}` with an account that may push."

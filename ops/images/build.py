@@ -56,7 +56,7 @@ def _bake(plan: BuildPlan, missing: list[Planned], engine: Engine, report: Calla
         builder, env = _builder(engine)
         command = Command(
             (*builder, "bake", "--file=-", "--progress=rawjson", f"--metadata-file={metadata}", f"--allow=fs.read={workshop}"),
-            DOING,
+            f"{DOING} for {missing[0].inputs.platform}",
             env={**env, **engine.environment},
             cwd=workshop,
             stdin=json.dumps(bake.bakefile(folders, push=plan.push)),

@@ -11,7 +11,7 @@ _MODES = {"100644": 0o644, "100755": 0o755}
 
 
 def write(root: Path, inputs: Inputs, folder: Path) -> None:
-    """Fill an empty folder with an image's files: mode and date are the same whoever builds.
+    """Fill an empty folder with an image's files: mode and date are the same whoever builds, and the mode is that of the plan.
 
     A file's date is made from its content. BuildKit keeps what it was sent before and takes a file of the same path, size, mode and
     date as unchanged, whatever folder it comes from: with one date for all, a changed line of equal length would not reach the image.
@@ -22,7 +22,7 @@ def write(root: Path, inputs: Inputs, folder: Path) -> None:
     for entry in inputs.entries:
         target = folder / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        content = entry.text.encode() if entry.text is not None else _content(root / entry.path, entry.mode)
+        content = entry.text.encode() if entry.text is not None else _content(root / entry.path, link=entry.mode == "120000")
         if content is None or blob(content, length) != entry.content:
             cause = f"{entry.path} changed after the plan was made"
             raise Refused("preparing the build", cause, "Run it again: the plan will be made anew.")
@@ -43,14 +43,13 @@ def date_of(content: str) -> int:
     return EPOCH * 10**9 - int(content[:15], 16) % (10 * 365 * 86400 * 10**9)
 
 
-def _content(file: Path, mode: str) -> bytes | None:
+def _content(file: Path, *, link: bool) -> bytes | None:
     try:
-        if mode == "120000":
+        if link:
             return os.fsencode(file.readlink())
         # A link that took the file's place would lead out of what was hashed.
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as stream:
-            executable = bool(os.fstat(descriptor).st_mode & 0o100)
-            return stream.read() if executable == (mode == "100755") else None
+            return stream.read()
     except OSError:
         return None

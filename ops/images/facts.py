@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 MEMORY_SECONDS = 600
+_INDEX = (".index.v1+json", ".manifest.list.v2+json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,23 +119,26 @@ def _bases(wanted: Iterable[str], engine: Engine, client: "APIClient | None") ->
         if digest := remembered[name]:
             found.append(Base(name, digest, f"{name}@{digest}"))
         else:
-            found.append(_local_base(name, client, causes.get(name, "")))
+            found.append(_local_base(name, client, engine.platform, causes.get(name, "")))
     return found
 
 
-def _local_base(name: str, client: "APIClient | None", cause: str) -> Base:
+def _local_base(name: str, client: "APIClient | None", platform: str | None, cause: str) -> Base:
     """What the engine has of a base image. `cause`: why its registry gave no digest, where that is known in this run."""
-    digest, pinned = _inspect(client, name) if client else (None, False)
+    digest, pinned = _inspect(client, name, platform) if client else (None, False)
     if digest is None:
         registry = f"its registry did not give a digest{f' ({cause})' if cause else ''}"
-        here = "the engine here has not got it" if client else "no Docker engine answers here"
-        remedy = f"Run `docker pull {name}` where its registry can be reached."
+        here = f"the engine here has not got it{f' for {platform}' if platform else ''}" if client else "no Docker engine answers here"
+        remedy = f"Run `docker pull {f'--platform {platform} ' if platform else ''}{name}` where its registry can be reached."
         raise Failure("resolving the base images", f"{name}: {registry}, and {here}", remedy)
     return Base(name, digest, f"{name}@{digest}" if pinned else name)
 
 
-def _inspect(client: "APIClient", name: str) -> tuple[str | None, bool]:
-    """What the engine has under a name, and whether that is a manifest's digest (else it is the engine's own id)."""
+def _inspect(client: "APIClient", name: str, platform: str | None = None) -> tuple[str | None, bool]:
+    """What the engine has under a name, and whether that is a manifest's digest (else it is the engine's own id).
+
+    `platform`: an image of another one does not count. The builder would take it all the same, and call what it makes of it the wanted one.
+    """
     from docker.errors import DockerException, ImageNotFound
     from requests import RequestException
 
@@ -144,6 +148,9 @@ def _inspect(client: "APIClient", name: str) -> tuple[str | None, bool]:
         return None, False
     except (DockerException, RequestException) as error:
         raise Failure("asking the Docker engine", f"{name}: {error}", "Run `docker info` to see how the engine is.") from error
+    media = (image.get("Descriptor") or {}).get("mediaType", "")  # of an index the builder takes its platform's image
+    if platform and not media.endswith(_INDEX) and platform.split("/")[:2] != [image["Os"], image["Architecture"]]:
+        return None, False
     repository = reference(name).repository
     for entry in image.get("RepoDigests") or ():
         known = reference(entry)

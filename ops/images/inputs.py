@@ -2,6 +2,7 @@
 
 Git lists the files (tracked, and untracked but not ignored) and knows the content of those that are unchanged. The others are
 hashed here, and so is every file that git would convert on its way in: what counts is the bytes on disk, which the build copies.
+Where git does not believe the disk's modes, as on a file system without them, nobody does: a file has the mode that git knows.
 """
 
 import os
@@ -9,7 +10,7 @@ import re
 import stat
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ops.catalog.model import Image
@@ -85,10 +86,21 @@ def _listing(root: Path, folders: Sequence[str]) -> dict[str, Entry]:
     unsure |= _converted(root, [path for path, line in tracked.items() if line.mode != "120000"])
     length = next((len(line.content) for line in tracked.values()), 40)
     listing = {path: Entry(path, line.mode, line.content) for path, line in tracked.items() if path not in unsure}
+    believed = not unsure or _believes_modes(root)
     for path in unsure:
         if entry := read(root, path, length):
-            listing[path] = entry
+            listing[path] = entry if believed or entry.mode == "120000" else replace(entry, mode=_known_mode(tracked.get(path)))
     return listing
+
+
+def _believes_modes(root: Path) -> bool:
+    """Whether git looks at the executable bit on disk (gitdocs: config, core.fileMode; true where it is not set)."""
+    return _git(root, "config", "--type=bool", "--get", "core.fileMode", check=False).strip() != "false"
+
+
+def _known_mode(line: _Line | None) -> str:
+    """A file's mode without a look at the disk: what git would record if the file were added."""
+    return "100755" if line and line.mode == "100755" else "100644"
 
 
 def read(root: Path, path: str, length: int = 40) -> Entry | None:

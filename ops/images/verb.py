@@ -10,20 +10,23 @@ from ops.images.model import BuildPlan, Engine
 from ops.images.plan import plan
 
 
-def engine_of(catalog: Catalog, *, testbed: bool) -> Engine:
-    """This machine's engine and the catalogue's registry, or the testbed's."""
+def engine_of(catalog: Catalog, *, testbed: bool, push: bool = True) -> Engine:
+    """This machine's engine and the catalogue's registry, or the testbed's.
+
+    What is pushed to the catalogue's registry is for the clusters' nodes, whatever machine builds it; all else is for the engine's own.
+    """
     from ops.testbed import verb
 
     found = verb.wanted(testbed)
     if found is None:
-        return Engine(registry=catalog.registry)
+        return Engine(registry=catalog.registry, platform=catalog.nodes if push else None)
     return Engine(found.docker_host, found.docker_config, found.registry, certificates=found.docker_certificates)
 
 
 def build(names: Sequence[str], *, push: bool, explain: bool, testbed: bool, dry_run: bool) -> int:
     """Build what is missing, and print the digests."""
     catalog = load()
-    engine = engine_of(catalog, testbed=testbed)
+    engine = engine_of(catalog, testbed=testbed, push=push)
     decided = plan(catalog, names, engine, push=push)
     _show(decided, explain=explain)
     if dry_run:

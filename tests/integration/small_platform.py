@@ -50,6 +50,7 @@ class Platform:
             platform="test",
             registry=REGISTRY,
             prefix=PREFIX,
+            nodes="linux/amd64",
             stacks={"go": stack},
             services={"ct-web": Service("ct-web", **common, port=8080)},
             jobs={"ct-migrate": Job("ct-migrate", **common)},

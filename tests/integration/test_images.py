@@ -8,6 +8,7 @@ import textwrap
 import threading
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog
     stack = Stack("plain", "Dockerfile", {"BASE": "debian:trixie-slim"}, ("true",), 1001)
     jobs = {name: Job(name, stack, name, "Dockerfile", "n") for name in ("one", "two")}
     prefix = f"test-{uuid.uuid4().hex[:8]}"
-    yield Catalog(root, "t", "r", prefix, {"plain": stack}, {}, jobs, {}, ("n",), Database("", "", "", "", ""), {}, {})
+    yield Catalog(root, "t", "r", prefix, "linux/amd64", {"plain": stack}, {}, jobs, {}, ("n",), Database("", "", "", "", ""), {}, {})
 
 
 @pytest.fixture
@@ -127,8 +128,6 @@ def test_two_checkouts_of_one_commit_give_the_same_digest_without_the_builders_c
     other = tmp_path / "other"
     git(tmp_path, "clone", "-q", str(catalog.root), str(other))
     _, first = made(catalog, engine)
-    from dataclasses import replace
-
     moved = replace(catalog, root=other, prefix=f"{catalog.prefix}-b")
     missing, second = made(moved, engine)
     assert missing == ["one", "two"]
@@ -152,6 +151,22 @@ def test_a_full_disk_is_called_that(catalog: Catalog, engine: Engine) -> None:
     with pytest.raises(Failure, match="disk of the Docker engine is full") as raised:
         made(catalog, engine)
     assert "docker buildx prune" in raised.value.remedy
+
+
+def test_a_builder_without_the_platform_is_told_from_a_step_that_fails(catalog: Catalog, engine: Engine) -> None:
+    (catalog.root / "Dockerfile").write_text('FROM scratch\nCOPY . .\nRUN ["/one/main"]\n')
+    (catalog.root / "one/main").chmod(0o755)
+    job = catalog.jobs["one"]
+    baseless = replace(catalog, jobs={"one": replace(job, stack=replace(job.stack, bases={}))})
+    with pytest.raises(Failure, match="the builder cannot run programs of that platform") as raised:
+        build(plan(baseless, [], replace(engine, platform="linux/s390x"), push=True), engine, True, report=lambda _: None)
+    assert raised.value.doing == "building the images for linux/s390x"
+    assert "tonistiigi/binfmt" in raised.value.remedy
+
+
+def test_no_image_is_made_of_a_base_of_another_platform(catalog: Catalog, engine: Engine) -> None:
+    with pytest.raises(Failure, match=r"debian:trixie-slim: .* the engine here has not got it for linux/s390x"):
+        plan(catalog, ["one"], replace(engine, platform="linux/s390x"), push=True)
 
 
 def test_two_builds_at_once_build_each_image_once(catalog: Catalog, engine: Engine) -> None:
@@ -183,7 +198,8 @@ def test_an_interrupted_build_stops_the_builder_and_leaves_nothing(catalog: Cata
         stack = Stack("plain", "Dockerfile", {{"BASE": "debian:trixie-slim"}}, ("true",), 1001)
         jobs = {{"one": Job("one", stack, "one", "Dockerfile", "n")}}
         none = Database("", "", "", "", "")
-        catalog = Catalog(Path({str(catalog.root)!r}), "t", "r", {catalog.prefix!r}, {{}}, {{}}, jobs, {{}}, (), none, {{}}, {{}})
+        names = ("t", "r", {catalog.prefix!r}, {catalog.nodes!r})
+        catalog = Catalog(Path({str(catalog.root)!r}), *names, {{}}, {{}}, jobs, {{}}, (), none, {{}}, {{}})
         engine = Engine({engine.docker_host!r}, Path({str(engine.docker_config)!r}), {engine.registry!r})
         build(plan(catalog, [], engine, push=True), engine, True, report=lambda line: print(line, flush=True))
     """

@@ -62,6 +62,7 @@ CATALOG = """
 platform: small
 registry: registry.example.com
 prefix: small
+nodes: linux/amd64
 stacks:
   python: {{dockerfile: Dockerfile, bases: {{PYTHON_IMAGE: "python:3.13"}}, test: [pytest], user: 1001}}
 services:

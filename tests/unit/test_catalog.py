@@ -37,6 +37,7 @@ variables:
   PORT: {type: port, readers: all, description: Port}
   B_URL: {type: url, required: true, readers: [a], description: Where b is}
   KEY: {required: true, secret: true, readers: [a], description: A key}
+nodes: linux/amd64
 """
 
 
@@ -104,6 +105,7 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
         ('image: "postgres:17"', "image: postgres", "does not match"),
         ("job: j}", "job: k}", "unknown job 'k'"),
         ("registry: registry.example", "registry: HTTPS://registry.example", "does not match"),
+        ("nodes: linux/amd64", "nodes: linux/arm/v7/x", "Platform of the clusters' nodes, OS/ARCH[/VARIANT]"),
         (
             "{type: port, readers: all",
             "{type: duration, default: 7 days, readers: all",
@@ -135,6 +137,7 @@ environments:
   staging: {kind: kubernetes, overlay: o}
 variables:
   KEY: {required: "yes", secret: true, local: x, readers: [a, z]}
+nodes: amd64
 """
 
 
@@ -167,6 +170,7 @@ def test_mistakes_of_shape_and_contradictions_are_told_at_once_in_the_order_of_t
         (18, "variables.KEY.required: expected true or false"),
         (18, "variables.KEY: a secret has no value in this file"),
         (18, "variables.KEY: description is missing"),
+        (19, "nodes: 'amd64' does not match"),
     ]
     assert len(told) == len(expected)
     for line, (number, words) in zip(told, expected, strict=True):

@@ -46,6 +46,7 @@ snapshots:
   right@1.0.0: {}
 """
 PLATFORM = """\
+nodes: linux/amd64
 stacks: {node: {dockerfile: node.Dockerfile, bases: {}, test: [x]}}
 services: {a: {stack: node, path: a, port: 1}, b: {stack: node, path: b, port: 2}}
 jobs: {c: {stack: plain, path: c}}
@@ -78,7 +79,7 @@ def catalog(tmp_path: Path) -> Catalog:
     images: list[Image] = [Image(name, node, name, "node.Dockerfile", "n") for name in ("a", "b")]
     images.append(Image("c", plain, "c", "plain.Dockerfile", "n"))
     jobs = {image.name: Job(image.name, image.stack, image.path, image.dockerfile, "n") for image in images}
-    return Catalog(root, "t", "r", "p", {}, {}, jobs, {}, (), Database("", "", "", "", ""), {}, {})
+    return Catalog(root, "t", "r", "p", "linux/amd64", {}, {}, jobs, {}, (), Database("", "", "", "", ""), {}, {})
 
 
 def git(root: Path, *arguments: str) -> None:
@@ -106,6 +107,7 @@ def change(catalog: Catalog, path: str, old: str, new: str) -> None:
         ("platform.yaml", "port: 2", "port: 3", ["b"]),
         ("platform.yaml", "bases: {}", "bases: {X: y}", ["a", "b"]),
         ("platform.yaml", "test: [x]", "test: [y]", []),
+        ("platform.yaml", "linux/amd64", "linux/arm64", ["a", "b", "c"]),
     ],
 )
 def test_a_change_reaches_the_images_that_it_can_change(catalog: Catalog, path: str, old: str, new: str, names: list[str]) -> None:

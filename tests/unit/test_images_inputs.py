@@ -237,11 +237,10 @@ def test_the_context_holds_exactly_what_was_hashed(repo: Path, tmp_path: Path) -
     "change",
     [
         lambda file: file.write_text("two"),
-        lambda file: file.chmod(0o755),
         lambda file: file.unlink(),
         lambda file: (file.unlink(), file.symlink_to("/etc/hostname")),
     ],
-    ids=["content", "mode", "gone", "link"],
+    ids=["content", "gone", "link"],
 )
 def test_a_file_that_changes_after_the_plan_is_refused(repo: Path, tmp_path: Path, change: Callable[[Path], object]) -> None:
     planned = inputs(repo)
@@ -250,6 +249,43 @@ def test_a_file_that_changes_after_the_plan_is_refused(repo: Path, tmp_path: Pat
     folder.mkdir()
     with pytest.raises(Refused, match="app/main changed after the plan was made"):
         context.write(repo, planned, folder)
+
+
+def test_on_a_file_system_without_modes_an_image_has_the_modes_that_git_has(repo: Path, tmp_path: Path) -> None:
+    for name in ("run", "changed", "plain"):
+        put(repo, f"app/{name}", "#!")
+    (repo / "app/link").symlink_to("main")
+    git(repo, "add", "-A")
+    git(repo, "update-index", "--chmod=+x", "app/run", "app/changed")
+    git(repo, "commit", "-qm", "x")
+    git(repo, "config", "core.fileMode", "false")
+    for name in ("changed", "plain", "new"):
+        put(repo, f"app/{name}", "#! changed")
+    for file in (repo / "app").iterdir():
+        if not file.is_symlink():
+            file.chmod(0o777)
+    executable = {"app/run", "app/changed"}
+    planned = inputs(repo)
+    assert {entry.path: entry.mode for entry in planned.entries} == {
+        **{f"app/{name}": "100644" for name in ("main", "plain", "new")},
+        **dict.fromkeys(executable, "100755"),
+        "app/link": "120000",
+    }
+    folder = tmp_path / "context"
+    folder.mkdir()
+    context.write(repo, planned, folder)
+    modes = {str(file.relative_to(folder)): file.stat().st_mode & 0o777 for file in folder.glob("app/*") if not file.is_symlink()}
+    assert modes == {path: 0o755 if path in executable else 0o644 for path in modes}
+    assert len(modes) == 5
+
+
+def test_a_mode_that_changes_after_the_plan_is_not_in_the_image(repo: Path, tmp_path: Path) -> None:
+    planned = inputs(repo)
+    (repo / "app/main").chmod(0o755)
+    folder = tmp_path / "context"
+    folder.mkdir()
+    context.write(repo, planned, folder)
+    assert (folder / "app/main").stat().st_mode & 0o777 == 0o644
 
 
 def test_a_repository_of_sha256_objects_works(tmp_path: Path, repo: Path) -> None:

@@ -8,13 +8,14 @@ import pytest
 
 from ops import catalog
 from ops.errors import Failure, UsageError
-from ops.images import bake, facts, record
+from ops.images import bake, facts, record, verb
 from ops.images.facts import Facts
 from ops.images.key import key
 from ops.images.model import Base, Engine, Entry, Inputs, Planned
 from ops.images.plan import _inputs, select
 from ops.images.plan import decide as decided
 from ops.images.registry import digests, is_loopback, reference
+from ops.testbed import Testbed
 
 CATALOG = catalog.load()
 DIGEST = "sha256:" + "5" * 64
@@ -173,6 +174,72 @@ def test_an_engine_that_is_not_there_is_named(tmp_path: Path) -> None:
         connect(Engine(f"unix://{tmp_path}/none.sock"))
 
 
+class Client:
+    """An engine without images, on a machine that no cluster has."""
+
+    def version(self) -> dict[str, str]:
+        return {"Os": "linux", "Arch": "riscv64"}
+
+    def inspect_image(self, name: str) -> None:
+        from docker.errors import ImageNotFound
+
+        raise ImageNotFound(name)
+
+
+def test_what_is_pushed_is_for_the_clusters_nodes_and_what_stays_here_for_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
+    monkeypatch.setattr(facts, "connect", lambda _: Client())
+    monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked, DIGEST))
+    planned: list[Planned] = []
+    monkeypatch.setattr(verb, "_show", lambda decided, **_: planned.extend(decided.images))
+    for push in (True, False):
+        verb.build(["web"], push=push, explain=False, testbed=False, dry_run=True)
+    planned.extend(verb.planned(CATALOG, ["web"], testbed=False)[1].images)  # for a deploy or a release
+    assert [image.inputs.platform for image in planned] == [CATALOG.nodes, "linux/riscv64", CATALOG.nodes]
+    assert (planned[0].digest, planned[1].digest) == (DIGEST, None)
+
+
+def test_a_testbeds_images_are_for_its_own_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = Testbed("existing", "127.0.0.1:1", "unix:///x", tmp_path, tmp_path, "c", tmp_path, tmp_path)
+    monkeypatch.setattr("ops.testbed.verb.wanted", lambda flag: found if flag else None)
+    assert verb.engine_of(CATALOG, testbed=True).platform is None
+
+
+INDEX = "application/vnd.oci.image.index.v1+json"
+SINGLE = "application/vnd.oci.image.manifest.v1+json"
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "platform", "fits"),
+    [
+        ({"mediaType": SINGLE}, "linux/arm64", False),
+        (None, "linux/arm64", False),  # an engine without the containerd store
+        ({"mediaType": INDEX}, "linux/arm64", True),
+        ({"mediaType": SINGLE}, "linux/amd64", True),
+        ({"mediaType": SINGLE}, None, True),
+    ],
+)
+def test_a_base_that_the_engine_has_for_another_platform_is_no_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, descriptor: dict[str, str] | None, platform: str | None, fits: bool
+) -> None:
+    class Engines:
+        def inspect_image(self, _: str) -> dict[str, object]:
+            found = {"Id": DIGEST, "RepoDigests": [f"node@{DIGEST}"], "Os": "linux", "Architecture": "amd64"}
+            return {**found, "Descriptor": descriptor} if descriptor else {**found}
+
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
+    monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked))
+    engine = Engine(registry="r", platform=platform)
+    if fits:
+        assert facts._bases(["node:24"], engine, Engines()) == [Base("node:24", DIGEST, f"node:24@{DIGEST}")]  # type: ignore[arg-type]
+        return
+    with pytest.raises(Failure, match="the engine here has not got it for linux/arm64") as caught:
+        facts._bases(["node:24"], engine, Engines())  # type: ignore[arg-type]
+    assert caught.value.remedy == "Run `docker pull --platform linux/arm64 node:24` where its registry can be reached."
+
+
 @pytest.mark.parametrize("engine_answers", [True, False])
 @pytest.mark.parametrize(
     ("answer", "why"),
@@ -181,12 +248,6 @@ def test_an_engine_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_base_that_nobody_has_is_told_as_far_as_it_was_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Failure | None, why: str, engine_answers: bool
 ) -> None:
-    from docker.errors import ImageNotFound
-
-    class Client:
-        def inspect_image(self, name: str) -> None:
-            raise ImageNotFound(name)
-
     monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
     monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked, answer))
     client = Client() if engine_answers else None

@@ -31,6 +31,7 @@ CATALOG = Catalog(
     platform="p",
     registry="registry.example.com",
     prefix="p",
+    nodes="linux/amd64",
     stacks={"go": STACK},
     services={"api": API},
     jobs={"migrate": MIGRATE},
