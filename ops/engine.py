@@ -14,18 +14,17 @@ _DOING = "finding the Docker Engine"
 
 
 class Connection(TypedDict):
-    """What a client of the SDK is given: the engine's address, its certificates where it is reached by TLS, whether ssh itself is run."""
+    """What a client of the SDK is given: the engine's address, and its certificates where it is reached by TLS."""
 
     base_url: str
     tls: "TLSConfig | Literal[False]"
-    use_ssh_client: bool
 
 
 def connection(environ: Mapping[str, str] = os.environ) -> Connection:
     """The engine of DOCKER_HOST; else that of the context of DOCKER_CONTEXT, or of the one that `docker context use` chose.
 
     In the client's order (https://docs.docker.com/reference/cli/docker/#environment-variables). Nothing is asked of the engine.
-    Raises `Failure` for certificates or a context that cannot be read: the client refuses them too.
+    Raises `Failure` for certificates or a context that cannot be read, which the client refuses too, and for an engine behind ssh.
     """
     if environ.get("DOCKER_HOST"):
         return _of_host(environ)
@@ -61,4 +60,9 @@ def _context(name: str | None) -> "Context":
 
 
 def _connection(address: str, tls: "TLSConfig | Literal[False] | None") -> Connection:
-    return {"base_url": address, "tls": tls or False, "use_ssh_client": address.startswith("ssh://")}
+    if address.startswith("ssh://"):  # the SDK needs paramiko for it, also where the ssh program itself is run
+        remedy = (
+            "Let DOCKER_HOST or `docker context use NAME` name an engine at tcp:// or unix://; `invoke up --engine embedded` needs none."
+        )
+        raise Failure(_DOING, f"the engine at {address} is reached by ssh, which is not supported here", remedy)
+    return {"base_url": address, "tls": tls or False}

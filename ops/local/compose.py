@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ _SERVICE = "com.docker.compose.service"
 _VOLUME = "com.docker.compose.volume"
 _SECONDS_TO_READY = 300
 _SECONDS_TO_STOP = 120  # each has 12, those that need others first
-_STOPPED = "Everything was stopped again. Mend what the lines above say, then run `invoke up` again."
+_MEND = "Mend what the lines above say, then run `invoke up` again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,22 @@ def start(catalog: Catalog, home: State) -> None:
     try:
         deadline = time.monotonic() + _SECONDS_TO_READY
         _await_health(catalog, home, _up(catalog, home, deadline), deadline)
-    except (Failure, KeyboardInterrupt):
-        with uninterrupted(), suppress(Failure):  # an engine that is gone runs nothing; what went wrong first is what is told
-            stop(catalog, home, volumes=False)
+    except KeyboardInterrupt:
+        _stop_again(catalog, home)
         raise
+    except Failure as failure:
+        raise Failure(failure.doing, failure.cause, f"{_stop_again(catalog, home)} {failure.remedy}", code=failure.code) from failure
     state.write(home, Record("compose", identify(os.getpid()), config.page(catalog), _entries(catalog)))
+
+
+def _stop_again(catalog: Catalog, home: State) -> str:
+    """Stop what has been started, and say whether that was done: what went wrong first is what is told."""
+    with uninterrupted():
+        try:
+            stop(catalog, home, volumes=False)
+        except Failure:
+            return "Not everything could be stopped again: `invoke down` ends what is left."
+    return "Everything was stopped again."
 
 
 def setting_of(catalog: Catalog, home: State) -> config.Setting:
@@ -258,9 +269,9 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
                 say(f"{name}: {word}")
         broken = [one for one in seen if words[one.name] == "unhealthy" or words[one.name].startswith("ended")]
         if broken:
-            raise Failure(f"starting {broken[0].name}", _told(catalog, home, broken[0]), _STOPPED)
+            raise Failure(f"starting {broken[0].name}", _told(catalog, home, broken[0]), _MEND)
         if trouble:
-            raise Failure("starting the containers", trouble, "Everything was stopped again. `docker info` may say more.")
+            raise Failure("starting the containers", trouble, "`docker info` may say more.")
         lacking = [name for name in (*catalog.stores, *catalog.images) if name not in words]
         late = [one for one in seen if one.name not in said]
         if not lacking and not late:
@@ -269,7 +280,7 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
             raise _late(catalog, home, lacking, late)
         if lacking:
             cause = f"somebody has removed {', '.join(lacking)} meanwhile, as `invoke down` in another terminal does"
-            raise Failure("starting the containers", cause, "What was left is stopped. Run `invoke up` again.")
+            raise Failure("starting the containers", cause, "Run `invoke up` again.")
         time.sleep(0.2)
 
 
@@ -278,7 +289,7 @@ def _late(catalog: Catalog, home: State, lacking: list[str], late: list[Seen]) -
     names = ", ".join([*lacking, *(one.name for one in late)])
     first = [one for one in late if one.status == "running"][:1]
     told = [_told(catalog, home, one) for one in first]
-    return Failure("starting the containers", "\n".join([f"not ready after {_SECONDS_TO_READY} s: {names}", *told]), _STOPPED)
+    return Failure("starting the containers", "\n".join([f"not ready after {_SECONDS_TO_READY} s: {names}", *told]), _MEND)
 
 
 def lines(catalog: Catalog, home: State, name: str, tail: int, follow: bool = False) -> Iterator[str]:
@@ -316,16 +327,18 @@ def _told(catalog: Catalog, home: State, seen: Seen) -> str:
 
 def attend(catalog: Catalog, home: State) -> None:
     """Show the logs until the containers end, or Ctrl-C: then everything is stopped."""
-    command = _compose(catalog, home, ("logs", "--follow", "--tail", "0"), "following the logs")
-    follower = subprocess.Popen(command.argv, env=environment(command), cwd=command.cwd, stdout=stream(), start_new_session=True)
+    follower = None
     try:
+        command = _compose(catalog, home, ("logs", "--follow", "--tail", "0"), "following the logs")
+        follower = subprocess.Popen(command.argv, env=environment(command), cwd=command.cwd, stdout=stream(), start_new_session=True)
         follower.wait()
         say("the platform was stopped from elsewhere")
     except KeyboardInterrupt:
         with uninterrupted():
             say("stopping …")
-            follower.terminate()
-            follower.wait()
+            if follower:  # else it has only just begun, and ends with the containers
+                follower.terminate()
+                follower.wait()
             stop(catalog, home, volumes=False)
 
 
@@ -334,6 +347,8 @@ def stop(catalog: Catalog, home: State, *, volumes: bool, forget: bool = True) -
 
     `forget` the record, unless it is the embedded engine's.
     """
+    if forget:
+        state.keep_stopping(home)
     count = len(look(catalog, home))
     more = ("--volumes",) if volumes else ()
     command = _compose(catalog, home, ("down", "--remove-orphans", "--timeout", "12", *more), "stopping the containers")

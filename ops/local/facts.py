@@ -25,12 +25,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A Docker Engine that answers: its version, where, and its API's version; or why none does."""
+    """A Docker Engine that answers: its version, where, and its API's version; or why none does, and what to do where that is known."""
 
     version: str = ""
     host: str = ""
     trouble: str = ""
     api: str = "0"
+    remedy: str = ""
 
 
 def docker(timeout: float = 3) -> Answer:
@@ -43,7 +44,7 @@ def docker(timeout: float = 3) -> Answer:
     except ImportError:
         return Answer(trouble="the docker package is not installed")
     except Failure as failure:
-        return Answer(trouble=failure.cause)
+        return Answer(trouble=failure.cause, remedy=failure.remedy)
     host = found["base_url"]
     try:
         client = sdk.DockerClient(**found, timeout=int(timeout))
@@ -84,7 +85,7 @@ def choose(forced: str | None) -> Choice:
     trouble = answer.trouble or _too_old(answer) or _no_compose()
     if forced == "compose":
         if trouble:
-            raise Failure("choosing the engine", trouble, "Start or update Docker, or use `--engine embedded`.")
+            raise Failure("choosing the engine", trouble, answer.remedy or "Start or update Docker, or use `--engine embedded`.")
         return Choice("compose", "it was asked for")
     if trouble:
         return Choice("embedded", trouble)

@@ -27,11 +27,15 @@ def handled(handler: Callable[[int, FrameType | None], None], *numbers: int) -> 
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Go on to the end, whatever a person presses: else half of what is being stopped would be left running."""
+def uninterrupted() -> Iterator[list[int]]:
+    """Go on to the end, whatever a person presses: else half of what is being stopped would be left running.
+
+    What has come by then is in the list.
+    """
+    pressed: list[int] = []
     # Caught and not ignored: what is started meanwhile would inherit the latter.
-    with handled(lambda *_: None, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        yield
+    with handled(lambda number, _: pressed.append(number), signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield pressed
 
 
 class Children:
@@ -54,6 +58,7 @@ class Children:
             raise Failure(command.doing, f"`{command.argv[0]}` gave no answer within {timeout:g} s", command.remedy) from error
         finally:
             _end([child])  # where it runs still
+            _close(child)
             with self._lock:
                 self._running.discard(child)
         completed = Completed(child.returncode, out, err)
@@ -86,6 +91,15 @@ class Children:
             self._over = True
             running = list(self._running)
         _end(running)
+
+
+def _close(child: subprocess.Popen[str]) -> None:
+    """Let the system forget one that has ended, and what it wrote that nobody has read."""
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(timeout=1)  # one that even SIGKILL has not ended must not hold us
+    for pipe in (child.stdout, child.stderr):
+        if pipe:
+            pipe.close()
 
 
 def _end(children: list[subprocess.Popen[str]]) -> None:

@@ -12,6 +12,9 @@ from ops.errors import Failure
 from ops.local import state
 from ops.local.state import State
 
+# What listens for containers: Docker Engine, its rootless kind, Docker Desktop, OrbStack, Lima.
+_ENGINES = ("docker-proxy", "dockerd", "rootlesskit", "slirp4netns", "com.docker.", "vpnkit", "OrbStack", "limactl")
+
 
 def require_free(ports: Mapping[str, int], home: State) -> None:
     """Raise `Failure` naming every port that is taken, the service that wants it, and who holds it.
@@ -24,8 +27,9 @@ def require_free(ports: Mapping[str, int], home: State) -> None:
         if free(port):
             continue
         pid = holder(port)
-        words = f"{_name(pid)} (pid {pid})" if pid else "a process that this user may not see"
-        checkout = state.owner(home, pid, port)
+        program = _name(pid) if pid else ""
+        words = f"{program} (pid {pid})" if pid else "a process that this user may not see"
+        checkout = state.owner(home, 0 if program.startswith(_ENGINES) else pid, port)
         taken.append(f"port {port} (for {name}) is taken by {f'the platform of {checkout}: ' * bool(checkout)}{words}")
         ways.append(f"run `invoke down` in {checkout}" if checkout else "end that process")
     if taken:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ops import console
 from ops.catalog import Catalog, Service
 from ops.command import Command
 from ops.errors import Failure
 from ops.local.inputs import key
 from ops.local.interrupt import Children, uninterrupted
-from ops.local.state import State
+from ops.local.state import State, alone
 from ops.tools import Tool, find
 
 Say = Callable[[str, str, bool], None]  # (service, what it is doing, whether that is its end)
@@ -43,9 +44,15 @@ class Recipe:
 def build(catalog: Catalog, state: State, say: Say) -> dict[str, Built]:
     """Build every service whose files have changed since the last time, as many at once as there are cores.
 
+    One at a time in a build folder, whoever else has a link to it. Ctrl-C ends the builds.
     Raises `Failure` with the first failed build's last lines, or naming the missing tool, when all running builds have ended.
-    Ctrl-C ends them.
     """
+    with alone(state.build_lock, lambda: console.say("another build of this checkout is at work; waiting for it")):
+        state.build.resolve().mkdir(mode=0o700, parents=True, exist_ok=True)  # a `down --volumes` may have had the lock
+        return _build_all(catalog, state, say)
+
+
+def _build_all(catalog: Catalog, state: State, say: Say) -> dict[str, Built]:
     recipes = {service.name: recipe(catalog, state, service) for service in catalog.services.values()}
     children = Children()
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:

@@ -4,12 +4,12 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ops.errors import Failure
-from ops.local.process import Identity
+from ops.local.process import Identity, identify
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,11 @@ class State:
     def lock(self) -> Path:
         """Held by the one `up` or `down --volumes` that is at work."""
         return self.folder / "lock"
+
+    @property
+    def build_lock(self) -> Path:
+        """Held by who builds, or removes what was built: other state folders may have a link to the same `build`."""
+        return self.build.resolve().with_name("build.lock")
 
     def log(self, name: str) -> Path:
         """The log file of a process."""
@@ -129,12 +134,21 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the supervisor runs. `address` is empty until all is ready."""
+    """What the supervisor runs, with compose the `up` that starts it. `address` is empty until all is ready; `stopping` is who stops it."""
 
     engine: str
     supervisor: Identity
     address: str
     processes: Mapping[str, Entry]
+    stopping: Identity | None = None
+
+    @property
+    def doing(self) -> str:
+        """What is being done with the platform, and by whom; the empty string where nobody does anything."""
+        if self.stopping and self.stopping.alive:
+            return f"being stopped by process {self.stopping.pid}"
+        starting = self.supervisor.alive and not self.address
+        return f"being started by process {self.supervisor.pid}" if starting else ""
 
 
 def write(state: State, record: Record) -> None:
@@ -146,7 +160,8 @@ def write(state: State, record: Record) -> None:
     document = {
         "version": 1,
         "engine": record.engine,
-        "supervisor": {"pid": record.supervisor.pid, "started": record.supervisor.started},
+        "supervisor": asdict(record.supervisor),
+        "stopping": asdict(record.stopping) if record.stopping else None,
         "address": record.address,
         "processes": processes,
     }
@@ -161,9 +176,34 @@ def read(state: State) -> Record | None:
         processes = {
             name: Entry(Identity(e["pid"], e["started"]), e["stop"], e["state"], e["port"]) for name, e in document["processes"].items()
         }
-        return Record(document["engine"], supervisor, document["address"], processes)
+        stopping = Identity(**document["stopping"]) if document.get("stopping") else None
+        return Record(document["engine"], supervisor, document["address"], processes, stopping)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def keep_stopping(state: State) -> None:
+    """Let `status` know that this process is stopping what the record names."""
+    with contextlib.suppress(OSError):  # a full disk must not keep anybody from stopping
+        if record := read(state):
+            write(state, replace(record, stopping=identify(os.getpid())))
+
+
+@contextlib.contextmanager
+def alone(lock: Path, waiting: Callable[[], object]) -> Iterator[None]:
+    """Hold a lock; where another process has it, call `waiting` and wait."""
+    from filelock import FileLock, Timeout
+
+    held = FileLock(str(lock))
+    try:
+        held.acquire(timeout=0)
+    except Timeout:
+        waiting()
+        held.acquire()
+    try:
+        yield
+    finally:
+        held.release()
 
 
 def keep_checkout(state: State, root: Path) -> None:
@@ -174,7 +214,8 @@ def keep_checkout(state: State, root: Path) -> None:
 def owner(home: State, pid: int, port: int) -> str:
     """The checkout whose platform has this port, by the records in the state folders beside `home`; nothing where none has.
 
-    A process is known by its pid. A container's port is held by the Docker Engine, so there the record of that port tells.
+    A process is known by its pid. A container's port is held by the Docker Engine, or by nobody that this user may see: `pid` is 0 then,
+    and the record of that port tells.
     """
     with contextlib.suppress(OSError):  # the folder above may be closed to this user
         for folder in home.folder.parent.iterdir():
@@ -185,9 +226,9 @@ def owner(home: State, pid: int, port: int) -> str:
 
 
 def _holds(record: Record, pid: int, port: int) -> bool:
-    if record.engine == "compose":
-        return any(entry.port == port for entry in record.processes.values())
-    return any(who.pid == pid and who.alive for who in (record.supervisor, *(entry.identity for entry in record.processes.values())))
+    if pid:
+        return any(who.pid == pid and who.alive for who in (record.supervisor, *(entry.identity for entry in record.processes.values())))
+    return record.engine == "compose" and any(entry.port == port for entry in record.processes.values())
 
 
 def _checkout(state: State) -> str:

@@ -38,6 +38,7 @@ class Supervisor:
         self.identities: dict[str, Identity] = {}
         self.began: dict[str, float] = {}
         self.up = False
+        self.stopping = False
         # What threads and signals tell the main thread: (what happened, name, detail).
         self.news: SimpleQueue[tuple[str, str, str]] = SimpleQueue()
 
@@ -127,6 +128,9 @@ class Supervisor:
     def _end(self, life: str) -> None:
         """End the services, then the stores that they write to."""
         tell("stopping")
+        self.stopping = True
+        with contextlib.suppress(OSError):  # a full disk must not keep anything running
+            self._record()
         left: list[Identity] = []
         for kinds in (("service", "job"), ("store",)):
             names = [name for name in self.children if self.processes[name].kind in kinds]
@@ -140,7 +144,8 @@ class Supervisor:
             name: Entry(self.identities[name], self.processes[name].stop, self.life[name], self.processes[name].port)
             for name in self.children
         }
-        state.write(self.home, Record("embedded", identify(os.getpid()), self.address if self.up else "", entries))
+        own = identify(os.getpid())
+        state.write(self.home, Record("embedded", own, self.address if self.up else "", entries, own if self.stopping else None))
 
 
 def _exit(code: int) -> str:

@@ -14,7 +14,7 @@ from ops.console import confirm, counted, emit_json, emit_line, heard, machine_r
 from ops.errors import Exit, Failure, UsageError
 from ops.local import embedded, facts, state
 from ops.local.follow import lines as followed
-from ops.local.interrupt import handled
+from ops.local.interrupt import handled, uninterrupted
 from ops.local.state import Record, State
 from ops.secret import Secret
 
@@ -95,8 +95,12 @@ def down(catalog: Catalog, volumes: bool = False, yes: bool = False) -> int:
 
 
 def _stop(catalog: Catalog, home: State, volumes: bool) -> str:
-    """Stop what runs, whichever engine runs it, and say how much that was."""
-    return _stop_containers(catalog, home, volumes) or _some(embedded.stop(home), "process", "processes")
+    """Stop what runs, whichever engine runs it, and say how much that was. Ctrl-C waits until that is done, and ends what would follow."""
+    with uninterrupted() as pressed:
+        stopped = _stop_containers(catalog, home, volumes) or _some(embedded.stop(home), "process", "processes")
+    if pressed:
+        raise KeyboardInterrupt(f"interrupted; {f'stopped {stopped}' if stopped else 'nothing runs'}")
+    return stopped
 
 
 def _stop_containers(catalog: Catalog, home: State, volumes: bool) -> str:
@@ -123,8 +127,10 @@ def _remove(catalog: Catalog, home: State) -> str:
     """Remove what the state folder holds, and stop before what an `up` that had the lock has started since."""
     with _alone(home, "another `up` is at work; waiting for it"):
         stopped = _stop(catalog, home, volumes=True)
-        for part in (home.data, home.logs, home.run, home.build):
+        for part in (home.data, home.logs, home.run):
             shutil.rmtree(part, ignore_errors=True)
+        with state.alone(home.build_lock, lambda: say("another build of this checkout is at work; waiting for it")):
+            shutil.rmtree(home.build, ignore_errors=True)
         for file in (home.secrets, home.password, home.checkout):
             file.unlink(missing_ok=True)
     return stopped
@@ -133,13 +139,13 @@ def _remove(catalog: Catalog, home: State) -> str:
 def status(catalog: Catalog) -> int:
     """Show what runs: a row for each store, job and service, and the last lines of what has ended. Exit 1 where something has.
 
-    All of it may have: then nothing runs, though nobody stopped it.
+    All of it may have: then nothing runs, though nobody stopped it. What is just being started or stopped is not in trouble.
     """
     home = state.of(catalog.root)
-    record = current(catalog, home)
-    rows = rows_of(catalog, home)
-    trouble = _trouble(rows) if record else _lost(home)
-    last = {row.name: list(_lines(catalog, home, row.name, _LAST)) if row.trouble else [] for row in rows}
+    known, record, rows = _seen(catalog, home)
+    doing = known.doing if known else ""
+    trouble = "" if doing else _trouble(rows) if record else _lost(known)
+    last = {row.name: list(_lines(catalog, home, row.name, _LAST)) if trouble and row.trouble else [] for row in rows}
     if machine_readable():
         found = [{"name": r.name, "state": r.state, "pid": r.pid, "port": r.port, "log": last[r.name]} for r in rows]
         emit_json(
@@ -147,10 +153,13 @@ def status(catalog: Catalog) -> int:
                 "environment": "local",
                 "engine": record.engine if record else None,
                 "address": record.address if record else None,
+                "doing": doing or None,
                 "trouble": trouble or None,
                 "processes": found,
             }
         )
+    elif record is None and doing:
+        say(f"the platform is {doing}")
     elif record is None:
         gone = f"the platform has ended without being stopped: {trouble}; `invoke up` starts it again"
         say(gone if trouble else "nothing runs on this machine; `invoke up` starts it")
@@ -160,15 +169,25 @@ def status(catalog: Catalog) -> int:
         for name, lines in last.items():
             for line in lines:
                 say(f"{name} | {line}")
+        if doing:
+            say(f"the platform is {doing}")
         if trouble:
             say(f"{trouble}: `invoke up` starts everything again; the data stays.")
         say(_LOGS)
     return Exit.FAILED if trouble else Exit.DONE
 
 
-def _lost(home: State) -> str:
+def _seen(catalog: Catalog, home: State) -> tuple[Record | None, Record | None, list[Row]]:
+    """What was written down, what of that runs, and its rows: of one moment, and so looked at again where it was written anew meanwhile."""
+    while True:
+        known = state.read(home)
+        record, rows = current(catalog, home), rows_of(catalog, home)
+        if state.read(home) == known:
+            return known, record, rows
+
+
+def _lost(record: Record | None) -> str:
     """Why nothing is found to run though no `down` has stopped it; the empty string where one has."""
-    record = state.read(home)
     if record is None:
         return ""
     if record.engine == "compose":
@@ -277,18 +296,8 @@ def _announce(catalog: Catalog, engine: str) -> None:
 @contextlib.contextmanager
 def _alone(home: State, meanwhile: str) -> Iterator[None]:
     """One `up` or `down --volumes` at a time."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(str(home.lock))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(meanwhile)
-        lock.acquire()
-    try:
+    with state.alone(home.lock, lambda: say(meanwhile)):
         yield
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager

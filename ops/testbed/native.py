@@ -12,7 +12,7 @@ from pathlib import Path
 from ops.errors import Failure
 from ops.testbed import build, certificates, cgroups, cleanup, cluster, engine, images, network, objects, probes, processes, programs
 from ops.testbed.keep import key_of, write
-from ops.testbed.layout import Layout
+from ops.testbed.layout import Layout, another_port
 from ops.testbed.model import CONTEXT, PARTS, Part, Say, Testbed
 from ops.testbed.processes import Daemon
 
@@ -91,8 +91,8 @@ def down(layout: Layout, say: Say, *, wipe: bool) -> None:
 def _check_port(layout: Layout) -> None:
     """Raise `Failure`, before anything is done, where another program has the registry's port: it would be taken for the registry."""
     if processes.pid_of(layout, "registry") is None and not probes.free(layout.registry):
-        number = int(layout.registry.rpartition(":")[2])
-        remedy = f"End it (`ss -ltnp` names it), or choose another port: NEXTAI_TESTBED_PORT={number + 100}."
+        other = another_port(int(layout.registry.rpartition(":")[2]))
+        remedy = f"End it (`ss -ltnp` names it), or choose another port: NEXTAI_TESTBED_PORT={other}."
         raise Failure("starting the testbed's registry", f"another program listens on {layout.registry}", remedy)
 
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.config import local as config
 from ops.errors import Failure, UsageError
-from ops.local import composefile, facts, plan, ports, servers, state, verb
+from ops.local import composefile, facts, plan, ports, servers, stacks, state, verb
 from ops.local.follow import Follower
 from ops.local.inputs import key
 from ops.local.process import Process, from_document, identify
@@ -291,6 +291,51 @@ def test_down_with_volumes_that_waited_for_an_up_stops_what_that_started(
             child.wait()
     assert said[-2:] == ["stopped 1 process", "removed the data"]
     assert not home.data.exists()
+
+
+def test_one_builds_at_a_time_in_a_folder_that_two_states_share(
+    catalog: Catalog, home: state.State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = state.State(tmp_path / "other")
+    other.folder.mkdir()
+    other.build.symlink_to(home.build)
+    first = FileLock(home.folder / "build.lock")
+    first.acquire()
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        shutil.rmtree(home.build)  # the first one was a `down --volumes`
+        first.release()
+
+    def build(*_: object) -> dict[str, Built]:
+        assert home.build.is_dir()
+        with pytest.raises(Timeout):
+            FileLock(home.folder / "build.lock").acquire(timeout=0)
+        return {}
+
+    monkeypatch.setattr("ops.console.say", say)
+    monkeypatch.setattr(stacks, "_build_all", build)
+    assert stacks.build(catalog, other, lambda *_: None) == {}
+    assert said == ["another build of this checkout is at work; waiting for it"]
+    first.acquire(timeout=0)
+
+
+def test_down_with_volumes_waits_for_who_builds(catalog: Catalog, home: state.State, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.build / "half").touch()
+    builds = FileLock(home.folder / "build.lock")
+    builds.acquire()
+    waited: list[bool] = []
+
+    def say(text: str) -> None:
+        if "another build" in text:
+            waited.append((home.build / "half").exists())
+            builds.release()
+
+    monkeypatch.setattr(verb, "say", say)
+    assert verb.down(catalog, volumes=True, yes=True) == 0
+    assert waited == [True]
+    assert not home.build.exists()
 
 
 def test_up_that_waited_for_a_down_with_volumes_has_its_folders(

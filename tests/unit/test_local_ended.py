@@ -137,6 +137,55 @@ def test_status_tells_a_platform_that_is_gone_from_one_that_was_stopped(
     assert (document["engine"], document["trouble"], document["processes"]) == (None, said, [])
 
 
+@pytest.mark.parametrize("engine", ["embedded", "compose"])
+@pytest.mark.parametrize("doing", ["started", "stopped"])
+def test_what_is_being_started_or_stopped_is_not_taken_for_what_has_ended(
+    catalog: Catalog,
+    home: State,
+    supervisor: subprocess.Popen[bytes],
+    capsys: Out,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    doing: str,
+) -> None:
+    monkeypatch.setattr(compose, "look", lambda *_: [])  # none there yet, or none any more
+    own = identify(supervisor.pid)
+    begun = Record(engine, own, "", {"web": Entry(GONE, 15, "ready", 1)})
+    stopped = replace(begun, address="http://localhost:1", stopping=own)
+    state.write(home, begun if doing == "started" else stopped)
+    assert verb.status(catalog) == Exit.DONE
+    out = capsys.readouterr().out
+    assert f"the platform is being {doing} by process {own.pid}\n" in out
+    assert "`invoke up`" not in out
+    use_json(True)
+    try:
+        assert verb.status(catalog) == Exit.DONE
+    finally:
+        use_json(False)
+    document = json.loads(capsys.readouterr().out)
+    assert (document["doing"], document["trouble"]) == (f"being {doing} by process {own.pid}", None)
+    state.write(home, replace(begun, supervisor=GONE) if doing == "started" else replace(stopped, supervisor=GONE, stopping=GONE))
+    assert verb.status(catalog) == Exit.FAILED  # who did it has ended before that was done
+
+
+def test_what_is_written_down_while_status_looks_is_looked_at_again(
+    catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = Record("compose", identify(supervisor.pid), "", {})
+    ready = [compose.Seen("redis", "running", "healthy", 0, 1)]
+    state.write(home, begun)
+
+    def look(*_: object) -> list[compose.Seen]:
+        """The containers come up, and `up --detach` is through, just after the first look."""
+        up = state.read(home) != begun
+        state.write(home, replace(begun, supervisor=GONE, address="http://localhost:1"))
+        return ready if up else []
+
+    monkeypatch.setattr(compose, "look", look)
+    assert verb.status(catalog) == Exit.DONE
+    assert "engine: compose, address: http://localhost:1\n" in capsys.readouterr().out
+
+
 def test_up_starts_everything_again_where_something_has_ended(
     catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,14 +313,40 @@ def test_the_platform_of_another_checkout_is_named_with_the_remedy(tmp_path: Pat
     assert "`localPort` in platform.yaml" in caught.value.remedy
 
 
-def test_the_containers_of_another_checkout_are_known_by_the_port(tmp_path: Path, taken: int) -> None:
+@pytest.mark.parametrize(
+    ("pid", "program", "its"),
+    [
+        (0, "", True),  # Docker's, which this user may not see
+        (7, "docker-proxy -proto", True),
+        (7, "rootlesskit --net=slirp4netns", True),
+        (7, "com.docker.backend", True),
+        (7, "postgres -D", False),
+    ],
+)
+def test_the_containers_of_another_checkout_are_known_by_the_port_where_the_engine_has_it(
+    tmp_path: Path, taken: int, monkeypatch: pytest.MonkeyPatch, pid: int, program: str, its: bool
+) -> None:
     own, other = (state.opened(State(tmp_path / name)) for name in ("own", "other"))
     state.keep_checkout(other, Path("/home/me/another checkout"))
     state.write(other, Record("compose", GONE, "", {"postgres": Entry(Identity(0, ""), 0, "", taken)}))
+    monkeypatch.setattr(ports, "holder", lambda _: pid)
+    monkeypatch.setattr(ports, "_name", lambda _: program)
     with pytest.raises(Failure) as caught:
         ports.require_free({"postgres": taken}, own)
-    assert "is taken by the platform of /home/me/another checkout" in caught.value.cause
-    assert "Run `invoke down` in /home/me/another checkout" in caught.value.remedy
+    assert ("is taken by the platform of /home/me/another checkout" in caught.value.cause) is its
+    assert ("Run `invoke down` in /home/me/another checkout" in caught.value.remedy) is its
+
+
+def test_a_platform_of_processes_is_found_whatever_containers_had_its_ports_before(tmp_path: Path, taken: int) -> None:
+    own, *others = (state.opened(State(tmp_path / name)) for name in ("own", "before", "now", "once"))
+    containers = Record("compose", GONE, "", {"postgres": Entry(Identity(0, ""), 0, "", taken)})
+    process = identify(os.getpid())
+    for other in others:
+        state.keep_checkout(other, Path("/home/me") / other.folder.name)
+        runs = other.folder.name == "now"
+        state.write(other, Record("embedded", process, "", {"postgres": Entry(process, 15, "ready", taken)}) if runs else containers)
+    with pytest.raises(Failure, match="is taken by the platform of /home/me/now: "):
+        ports.require_free({"postgres": taken}, own)
 
 
 def test_a_service_that_dies_in_the_foreground_is_named_at_the_end_too(capsys: Out) -> None:

@@ -48,12 +48,11 @@ def test_docker_host_is_reached_with_the_certificates_of_its_variables(tmp_path:
     assert found["base_url"] == "tcp://near:2376"
     assert found["tls"] and found["tls"].cert == (str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
     assert found["tls"].verify is True
-    assert connection({"DOCKER_HOST": "ssh://near"}) == {"base_url": "ssh://near", "tls": False, "use_ssh_client": True}
 
 
 @pytest.mark.parametrize("chosen_by", ["DOCKER_CONTEXT", "config.json"])
 def test_a_context_is_reached_with_its_certificates(client_folder: Path, chosen_by: str) -> None:
-    assert connection({}) == {"base_url": "unix:///var/run/docker.sock", "tls": False, "use_ssh_client": False}
+    assert connection({}) == {"base_url": "unix:///var/run/docker.sock", "tls": False}
     if chosen_by == "config.json":
         (client_folder / "config.json").write_text('{"currentContext": "far"}')
     found = connection({"DOCKER_CONTEXT": "far"} if chosen_by == "DOCKER_CONTEXT" else {})
@@ -66,6 +65,7 @@ def test_a_context_is_reached_with_its_certificates(client_folder: Path, chosen_
     ("environ", "said"),
     [
         ({"DOCKER_CONTEXT": "nowhere"}, "DOCKER_CONTEXT=nowhere: it is not there"),
+        ({"DOCKER_HOST": "ssh://near"}, "the engine at ssh://near is reached by ssh, which is not supported here"),
         ({"DOCKER_HOST": "tcp://near:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/none"}, "the certificates for DOCKER_HOST="),
     ],
 )
@@ -79,6 +79,17 @@ def test_what_the_client_would_refuse_is_told_by_everyone(monkeypatch: pytest.Mo
     with pytest.raises(Failure) as caught, compose._client():
         pass
     assert said in caught.value.cause
+
+
+def test_an_engine_behind_ssh_is_refused_with_the_remedy(client_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (meta,) = (client_folder / "contexts" / "meta").glob("*/meta.json")
+    meta.write_text(meta.read_text().replace("tcp://far:2376", "ssh://me@far"))
+    monkeypatch.setenv("DOCKER_CONTEXT", "far")
+    assert facts.choose(None) == facts.Choice("embedded", "the engine at ssh://me@far is reached by ssh, which is not supported here")
+    with pytest.raises(Failure, match="ssh://me@far is reached by ssh") as caught:
+        facts.choose("compose")
+    assert "at tcp:// or unix://" in caught.value.remedy
+    assert "`invoke up --engine embedded`" in caught.value.remedy
 
 
 def test_everyone_asks_the_engine_of_the_context(client_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,24 +8,28 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from ops import catalog as catalogue
 from ops.command import Command
 from ops.errors import Failure
-from ops.local import stacks, state, verb
+from ops.local import compose, facts, stacks, state, verb
 from ops.local.interrupt import Children
 from ops.local.process import Process, identify
+from ops.local.ready import Probe
 from ops.local.stacks import Built, Recipe
-from ops.local.state import Record, State
+from ops.local.state import Entry, Record, State
 
 ROOT = Path(__file__).parents[2]
 
 # `up` in the foreground, with a docker of the test's own.
 ATTEND = """
-import os, signal, sys
+import os, signal, subprocess, sys
 from pathlib import Path
 from types import SimpleNamespace
 from ops import catalog
@@ -36,13 +40,20 @@ home = state.opened(state.State(Path(sys.argv[1])))
 state.write(home, state.Record("compose", identify(os.getpid()), "", {}))
 compose.find = lambda _: SimpleNamespace(argv=(sys.argv[2],), env={})
 compose.look = lambda *_: []
+
+class Follower(subprocess.Popen):
+    def wait(self, timeout=None):
+        print("following", flush=True)
+        return super().wait(timeout)
+
+compose.subprocess.Popen = Follower
 with verb._ctrl_c_on_terminate(), verb._what_is_left(home):
     compose.attend(catalog.load(), home)
 """
 DOCKER = """#!/bin/sh
 case "$*" in
-    *logs*) echo following; exec sleep 60 ;;
-    *down*) echo > "$0.began"; sleep 1; echo > "$0.ended" ;;
+    *logs*) exec sleep 600 ;;
+    *down*) echo > "$0.began"; until [ -e "$0.pressed" ]; do sleep 0.05; done; echo > "$0.ended" ;;
 esac
 """
 
@@ -62,7 +73,7 @@ def keyboard() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -82,12 +93,66 @@ def test_stopping_the_containers_comes_to_its_end_whatever_is_pressed_meanwhile(
         until(lambda: Path(f"{docker}.began").exists())
         os.killpg(up.pid, signal.SIGINT)
         os.killpg(up.pid, signal.SIGTERM)
-        said, _ = up.communicate(timeout=20)
+        Path(f"{docker}.pressed").touch()
+        said, _ = up.communicate(timeout=60)
     finally:
         up.kill()
+        Path(f"{docker}.pressed").touch()
     assert up.returncode == 0, said
     assert Path(f"{docker}.ended").exists()
     assert not home.record.exists()
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_ctrl_c_before_the_logs_are_followed_stops_the_containers_too(home: State, monkeypatch: pytest.MonkeyPatch, begun: bool) -> None:
+    stopped: list[State] = []
+
+    def press(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(compose, "find", (lambda _: SimpleNamespace(argv=("docker",), env={})) if begun else press)
+    monkeypatch.setattr("ops.local.compose.subprocess.Popen", press)
+    monkeypatch.setattr(compose, "stop", lambda _, found, **__: stopped.append(found))
+    try:
+        compose.attend(catalogue.load(), home)
+    except KeyboardInterrupt:
+        pytest.fail("it got through")
+    assert stopped == [home]
+
+
+@pytest.fixture
+def pressed_twice(home: State, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What becomes of a platform that takes its time to stop, on a machine without Docker, when Ctrl-C comes twice meanwhile."""
+    became: list[str] = []
+
+    def stop(_: State) -> int:
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+        became.append("stopped")
+        home.record.unlink(missing_ok=True)
+        return 3
+
+    monkeypatch.setenv("NEXTAI_STATE", str(home.folder))
+    monkeypatch.setattr(facts, "docker", lambda: facts.Answer(trouble="none"))
+    monkeypatch.setattr(verb.embedded, "stop", stop)
+    monkeypatch.setattr(verb.embedded, "start", lambda *_: became.append("started"))
+    return became
+
+
+@pytest.mark.parametrize("volumes", [True, False])
+def test_down_comes_to_the_end_of_stopping_and_removes_nothing_after_ctrl_c(home: State, pressed_twice: list[str], volumes: bool) -> None:
+    with pytest.raises(KeyboardInterrupt, match=r"^interrupted; stopped 3 processes$"):
+        verb.down(catalogue.load(), volumes=volumes, yes=True)
+    assert pressed_twice == ["stopped"]
+    assert home.data.exists()
+
+
+def test_up_that_starts_everything_again_only_stops_it_after_ctrl_c(home: State, pressed_twice: list[str]) -> None:
+    own = identify(os.getpid())
+    state.write(home, Record("embedded", own, "http://localhost:1", {"web": Entry(replace(own, started="once"), 15, "ended")}))
+    with pytest.raises(KeyboardInterrupt, match=r"^interrupted; stopped 3 processes$"):
+        verb.up(catalogue.load(), detach=True)
+    assert pressed_twice == ["stopped"]
 
 
 def test_what_an_interrupted_command_says_of_what_is_left_is_so(home: State) -> None:
@@ -168,6 +233,64 @@ def test_a_command_that_takes_too_long_or_is_not_there_is_told() -> None:
     children.end()
     with pytest.raises(Failure, match="it was interrupted"):
         children.run(Command(("echo",), "speaking"))
+
+
+@pytest.mark.parametrize("error", [Failure, KeyboardInterrupt])
+def test_a_command_that_is_cut_short_leaves_neither_a_process_nor_a_pipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    started: list[subprocess.Popen[str]] = []
+    awaited = tmp_path / "awaited"
+
+    class Child(subprocess.Popen[str]):
+        def communicate(self, *words: Any, **how: Any) -> tuple[str, str]:
+            started.append(self)
+            awaited.touch()
+            return super().communicate(*words, **how)
+
+    monkeypatch.setattr("ops.local.interrupt.subprocess.Popen", Child)
+    script = "sleep 60" if error is Failure else 'until [ -e "$0" ]; do sleep 0.02; done; kill -INT $PPID; sleep 60'
+    with pytest.raises(error):
+        Children().run(Command(("sh", "-c", script, str(awaited)), "sleeping"), timeout=0.2 if error is Failure else None)
+    (child,) = started
+    assert child.returncode is not None
+    assert child.stdout and child.stdout.closed
+    assert child.stderr and child.stderr.closed
+
+
+def test_the_supervisor_writes_down_that_it_stops_before_it_ends_anything(home: State, tmp_path: Path) -> None:
+    begun, going = tmp_path / "begun", tmp_path / "may go"
+    slow = 'trap \'until [ -e "$1" ]; do sleep 0.02; done; exit\' TERM; echo > "$2"; while :; do sleep 0.02; done'
+    process = Process(
+        "web", ("sh", "-c", slow, "sh", str(going), str(begun)), "/", dict(os.environ), Probe("command", argv=("test", "-e", str(begun)))
+    )
+    document = {
+        "state": str(home.folder),
+        "address": "http://localhost:1",
+        "processes": [process.document()],
+    }
+    argv = (sys.executable, "-m", "ops.local.supervisor")
+    supervisor = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert supervisor.stdin and supervisor.stdout
+        supervisor.stdin.write(json.dumps(document))
+        supervisor.stdin.close()
+        assert any('"up"' in line for line in supervisor.stdout)
+        assert current_doing(home) == ""
+        supervisor.terminate()
+        until(lambda: current_doing(home) == f"being stopped by process {supervisor.pid}")
+        going.touch()
+        assert supervisor.wait(30) == 0
+    finally:
+        going.touch()
+        supervisor.kill()
+    assert not home.record.exists()
+
+
+def current_doing(home: State) -> str:
+    record = state.read(home)
+    assert record
+    return record.doing
 
 
 def test_processes_that_wait_for_each_other_are_told_and_not_waited_for(home: State) -> None:

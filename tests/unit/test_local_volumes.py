@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,7 @@ class Engine:
     health: str = "healthy"
     trouble: Failure | None = None
     after_up: Callable[[], object] = lambda: None
+    before_down: Callable[[], object] = lambda: None
 
     def run(self, command: Command, **how: object) -> Completed:
         project = command.argv[command.argv.index("--project-name") + 1]
@@ -47,6 +49,7 @@ class Engine:
             self._add("volumes", [{PROJECT: project, VOLUME: name} for name in document["volumes"]])
             self.after_up()
         if "down" in command.argv:
+            self.before_down()
             for kind in ("containers", "volumes") if "--volumes" in command.argv else ("containers",):
                 self.found[kind] = [labels for labels in self.found[kind] if labels[PROJECT] != project]
         return Completed(0, "", "")
@@ -178,7 +181,39 @@ def test_an_engine_that_goes_away_while_the_containers_start_is_told_at_once(cat
     engine.after_up = lambda: setattr(engine, "trouble", gone)
     with pytest.raises(Failure) as caught:
         compose.start(catalog, checkout(tmp_path / "state"))
-    assert caught.value is gone
+    assert caught.value.__cause__ is gone
+    assert caught.value.cause == gone.cause
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_what_is_said_of_stopping_after_a_failed_start_is_so(catalog: Catalog, engine: Engine, tmp_path: Path, stops: bool) -> None:
+    def refuse() -> None:
+        raise Failure("stopping the containers", "`docker` exited 1", "")
+
+    engine.health = "unhealthy"
+    engine.before_down = engine.before_down if stops else refuse
+    home = checkout(tmp_path / "state")
+    with pytest.raises(Failure, match="postgres is unhealthy") as caught:
+        compose.start(catalog, home)
+    assert ("Everything was stopped again." in caught.value.remedy) is stops
+    assert ("`invoke down` ends what is left" in caught.value.remedy) is not stops
+    assert "Mend what the lines above say" in caught.value.remedy
+    assert home.record.exists() is not stops
+
+
+def test_who_stops_the_containers_is_written_down_before_the_first_is_gone(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
+    home = checkout(tmp_path / "state")
+    said: list[str] = []
+
+    def note() -> None:
+        record = state.read(home)
+        said.append(record.doing if record else "")
+
+    engine.after_up = engine.before_down = note
+    compose.start(catalog, home)
+    note()
+    compose.stop(catalog, home, volumes=False)
+    assert said == [f"being started by process {os.getpid()}", "", f"being stopped by process {os.getpid()}"]
 
 
 @pytest.mark.parametrize("left", [0, 3])

@@ -14,7 +14,7 @@ import pytest
 
 from ops import testbed as rooms
 from ops.errors import Failure
-from ops.testbed import container, layout, native, processes, programs
+from ops.testbed import container, layout, native, probes, processes, programs
 from ops.testbed.keep import write
 from ops.testbed.layout import Layout
 from ops.testbed.processes import Daemon, Process
@@ -46,6 +46,16 @@ def test_a_port_that_another_program_has_is_named_before_anything_is_done(
         native.up(replace(here, registry=foreign), ("engine",), quiet)
     assert "NEXTAI_TESTBED_PORT=" in raised.value.remedy
     assert processes.recorded(here) == {}
+
+
+@pytest.mark.parametrize("port", [5055, 65433, 65434, 65535])
+def test_the_other_port_that_is_offered_is_one(here: Layout, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    monkeypatch.setattr(probes, "free", lambda _: False)
+    with pytest.raises(Failure) as raised:
+        native.up(replace(here, registry=f"127.0.0.1:{port}"), ("engine",), quiet)
+    offered = raised.value.remedy.partition("NEXTAI_TESTBED_PORT=")[2].rstrip(".")
+    assert layout.port({"NEXTAI_TESTBED_PORT": offered}) != port
+    assert layout.port({"NEXTAI_TESTBED_PORT": str(int(offered) + 2)})  # the container provider has the next two
 
 
 def test_a_daemon_that_has_ended_is_not_ready_though_another_program_answers_in_its_place(here: Layout) -> None:

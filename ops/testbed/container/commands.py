@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ops.command import Command
 from ops.testbed.container.place import INSIDE_CACHE, LABEL, OWNER, Place
+from ops.testbed.layout import another_port
 
 INSIDE_SOURCES = "/opt/testbed"
 STOP_SECONDS = 60  # the testbed inside ends in order, which takes some four seconds; a build that is under way ends first
@@ -76,7 +77,7 @@ def copy_out(place: Place, inside: str, target: Path) -> Command:
 
 def start(place: Place) -> Command:
     first, last = min(place.ports), max(place.ports)
-    remedy = f"If one of the ports {first} to {last} is taken, choose others: NEXTAI_TESTBED_PORT={place.port + 100}."
+    remedy = f"If one of the ports {first} to {last} is taken, choose others: NEXTAI_TESTBED_PORT={another_port(place.port)}."
     return docker(place, "starting the testbed's container", "start", place.name, remedy=remedy)
 
 
