@@ -117,7 +117,11 @@ def _connect(uri: str) -> "MilvusClient":
 
     # It logs every failure with a traceback, also those that are answered here.
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL + 1)
-    # By itself gRPC waits up to two minutes before it looks again for a server that was away.
-    return MilvusClient(
-        uri=uri, timeout=CALL, grpc_options={"grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 1000}
-    )
+    options = {
+        # By itself gRPC waits up to two minutes before it looks again for a server that was away.
+        "grpc.initial_reconnect_backoff_ms": 200,
+        "grpc.max_reconnect_backoff_ms": 1000,
+        # A server that nobody asks anything counts pings against a client, and breaks off: too_many_pings.
+        "grpc.keepalive_permit_without_calls": False,
+    }
+    return MilvusClient(uri=uri, timeout=CALL, grpc_options=options)
