@@ -24,9 +24,13 @@ JSON = "one document for machines on standard output"
 TESTBED = "on the testbed of this machine, in place of the environment's cluster"
 
 
-@verb(engine="compose or embedded; by default Docker Compose where a Docker engine answers", detach="return when it runs", json=JSON)
+@verb(
+    engine="compose or embedded; by default Docker Compose where a Docker engine answers",
+    detach="return, and leave it running",
+    json=JSON,
+)
 def up(_: Context, engine: str = "", detach: bool = False, json: bool = False) -> int | None:
-    """Run the whole platform on this machine and print the address of its page."""
+    """Run the whole platform on this machine, print the address of its page, and show the logs until Ctrl-C stops it."""
     from ops import catalog, local
 
     return local.up(catalog.load(), engine=engine or None, detach=detach)

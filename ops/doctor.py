@@ -133,6 +133,15 @@ def _clusters(catalog: Catalog) -> Iterator[Finding]:
             yield Finding(f"cluster of {name}", "later", failure.cause, failure.remedy)
 
 
+def _remedies(findings: Iterable[Finding]) -> dict[str, list[str]]:
+    """What is to be done, each once with what it is for; first for what is missing."""
+    found: dict[str, list[str]] = {}
+    for finding in sorted(findings, key=lambda finding: finding.state != "missing"):
+        if finding.remedy:
+            found.setdefault(finding.remedy, []).append(finding.what)
+    return found
+
+
 def verb() -> int:
     """`invoke doctor`: the table, and exit 1 where something is missing."""
     from ops.catalog import load
@@ -141,9 +150,8 @@ def verb() -> int:
     findings = examine(load())
     marks = {"ok": "✓", "later": "·", "missing": "✗"}
     table(("", "what", "how it is"), [(marks[f.state], f.what, f.detail) for f in findings])
-    for finding in findings:
-        if finding.state == "missing":
-            say(f"{finding.what}: {finding.remedy}")
+    for remedy, whats in _remedies(findings).items():
+        say(f"{', '.join(whats)}: {remedy}")
     if machine_readable():
         emit_json({"findings": [asdict(finding) for finding in findings]})
     return 1 if any(finding.state == "missing" for finding in findings) else 0

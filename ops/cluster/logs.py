@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ops.catalog.model import Catalog
 from ops.cluster.client import ApiError, Client, Stream, events
 from ops.cluster.objects import WORKLOADS, Key, Object, at, pod_template, rows, table, text
+from ops.console import heard
 from ops.errors import Failure, UsageError
 
 _PAUSE_SECONDS = 1.0  # before a stream that ended is begun again
@@ -81,7 +82,12 @@ def read(catalog: Catalog, client: Client, name: str, wanted: Wanted) -> Iterato
     threading.Thread(target=_watch_pods, args=(tap, namespace, selector), name="log-pods", daemon=True).start()
     try:
         while True:
-            line = tap.lines.get()
+            try:
+                line = tap.lines.get(timeout=_PAUSE_SECONDS)
+            except queue.Empty:
+                if not heard():
+                    return
+                continue
             if isinstance(line, Failure):
                 raise line
             yield line

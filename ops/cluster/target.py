@@ -26,6 +26,9 @@ class Testbed(Protocol):
         """A kubectl that fits it."""
 
 
+NO_CLUSTER = "Set KUBECONFIG, or make the file. To rehearse on this machine: `invoke testbed.up`, then the same with --testbed."
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An environment and the cluster it is deployed to.
@@ -109,7 +112,7 @@ def _server_of(documents: list[Object], context: str, files: list[Path]) -> str:
     """The API server of a context. As kubectl does it: the first file that has a name wins."""
     where = ", ".join(str(f) for f in files)
     if not documents:
-        raise UsageError(f"looking for context {context}", f"there is no kubeconfig: {where}", "Set KUBECONFIG, or make the file.")
+        raise UsageError(f"looking for context {context}", f"there is no kubeconfig: {where}", NO_CLUSTER)
     contexts = {text(c, "name"): c for d in reversed(documents) for c in rows(d, "contexts")}
     if context not in contexts:
         known = ", ".join(sorted(contexts)) or "none"

@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import select
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -99,8 +101,17 @@ def deafen(out: TextIO) -> None:
 
 
 def heard() -> bool:
-    """Whether there is still a reader: a verb that only shows something ends without one."""
-    return _heard
+    """Whether there is still a reader: a verb that only shows something ends without one, also while there is nothing to show."""
+    return _heard and not _left()
+
+
+def _left() -> bool:
+    """Whether standard output is a pipe, or a terminal, at whose other end there is nobody any more (POSIX, poll)."""
+    with suppress(AttributeError, OSError, ValueError):
+        asked = select.poll()
+        asked.register(sys.stdout.fileno(), 0)
+        return any(seen & (select.POLLERR | select.POLLHUP) for _, seen in asked.poll(0))
+    return False
 
 
 def unwritten() -> Failure | None:

@@ -62,6 +62,9 @@ class Speaker(Program):
 
 def _tell(wrong: Exception) -> None:
     words = re.sub(r"^Flag <Argument: ([\w-]+)\b.*> needed value and was not given one!$", r"--\1 needs a value", str(wrong))
+    words = re.sub(
+        r"^'([\w.-]+)' did not receive required positional arguments: (.+)$", r"\1 needs \2: `invoke --help \1` tells of it", words
+    )
     if isinstance(wrong, ValueError):
         words = f"expected a whole number, not {words.rpartition(': ')[2]}"
     error(UsageError("reading the command line", words, "`invoke --list` lists the verbs, `invoke --help VERB` tells about one."))

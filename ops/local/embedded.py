@@ -25,10 +25,11 @@ Event = dict[str, object]
 
 @dataclass(slots=True)
 class Platform:
-    """A platform that this process started: its supervisor, and the events that it still sends."""
+    """A platform that this process started: its supervisor, the events that it still sends, and whether it was told to end."""
 
     supervisor: subprocess.Popen[str]
     events: "queue.SimpleQueue[Event]"
+    told: bool = False
 
 
 def running(home: State) -> Record | None:
@@ -153,10 +154,13 @@ def _tail(home: State) -> list[str]:
 
 
 def attend(catalog: Catalog, home: State, platform: Platform) -> None:
-    """Show the logs until the supervisor ends, or Ctrl-C: then everything is stopped."""
+    """Show the logs until the supervisor ends, or Ctrl-C: then everything is stopped. Raises `Failure` where nobody told it to end."""
     names = [*catalog.stores, catalog.database.job, *catalog.services]
     try:
         follow({name: home.log(name) for name in names}, lambda: _still(platform), from_end=True)
+        if not platform.told:
+            cause = f"its supervisor, process {platform.supervisor.pid}, has ended without being told to"
+            raise Failure("running the platform", cause, "`invoke up` starts everything again; the data stays.")
         say("the platform was stopped from elsewhere")
     except KeyboardInterrupt:
         with uninterrupted():
@@ -169,6 +173,8 @@ def _still(platform: Platform) -> bool:
         event = platform.events.get()
         if event["event"] == "ended":
             say(_ended(event), "bold red")
+        elif event["event"] == "stopping":
+            platform.told = True
         elif event["event"] == "gone":
             return False
     return True

@@ -236,7 +236,7 @@ def _lines(catalog: Catalog, home: State, name: str, tail: int, *, follow: bool 
         return compose.lines(catalog, home, name, tail, follow)
     if not home.log(name).exists():
         raise Failure(f"reading the logs of {name}", "it has not run on this machine", "`invoke up` starts it.")
-    return followed(home.log(name), tail, lambda: follow and writes(home, name))
+    return followed(home.log(name), tail, lambda: follow and heard() and writes(home, name))
 
 
 def writes(home: State, name: str) -> bool:

@@ -49,7 +49,7 @@ def invoke(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ("logs web --env staging --tail=-3", "-3 is no number of lines"),
         ("scale web --env staging --replicas=-1", "-1 to -1 is no range of replicas"),
         ("rollback --env staging --to=-1", "-1 is no record"),
-        ("logs", "did not receive required positional arguments: 'service'"),
+        ("logs", "logs needs 'service'"),
         ("logs web --env", "--env needs a value"),
         ("no-such-verb", "No idea what 'no-such-verb' is!"),
         ("build --no-such-flag", "No idea what '--no-such-flag' is!"),

@@ -257,3 +257,8 @@ def test_a_line_ends_where_its_writer_ended_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Scripted, "read_text", lambda *_: written)
     lines = list(logs._merged(Scripted(lambda *_: []), [pod()], logs.Wanted()))
     assert [line.text for line in lines] == ["a text\u2028of two\x85lines", "50 %\r100 %\x0cdone"]
+
+
+def test_following_ends_when_its_reader_has_left_though_nothing_is_written(follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "heard", lambda: False)
+    assert list(follow(Scripted(lambda path, query: [], pod))) == []

@@ -4,7 +4,9 @@ import io
 import json
 import os
 import pickle
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,8 @@ from ops.command import Command, run
 from ops.console.verb import guarded
 from ops.errors import Failure, Refused, RolledBack, UsageError
 from ops.secret import Secret
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_failure_is_told_in_three_parts_with_its_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,3 +100,16 @@ def test_a_missing_program_and_a_failed_one_are_told_with_what_was_being_done() 
 def test_a_command_gets_its_own_environment_on_top() -> None:
     assert run(Command(("printenv", "A"), "asking", env={"A": "b"})).stdout == "b\n"
     assert "A" not in os.environ
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_reader_that_leaves_is_noticed_before_anything_is_written(leaves: bool) -> None:
+    program = "import sys\nfrom ops.console import heard\nsys.stdin.readline()\nprint(heard(), file=sys.stderr)\n"
+    argv = (sys.executable, "-c", program)
+    with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdin and child.stdout and child.stderr
+        if leaves:
+            child.stdout.close()
+        child.stdin.write("go\n")
+        child.stdin.close()
+        assert child.stderr.read() == f"{not leaves}\n"

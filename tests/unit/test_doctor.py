@@ -83,3 +83,9 @@ def test_an_engine_that_does_not_answer_is_said_as_up_says_it(monkeypatch: pytes
     (finding,) = doctor._engine()
     assert finding.state == "later"
     assert finding.detail == f"no Docker Engine answers at unix://{tmp_path}/none.sock (no such file or directory)"
+
+
+def test_every_remedy_is_told_once_with_what_it_is_for_and_what_is_missing_comes_first() -> None:
+    later = [Finding(name, "later", "not built yet", "Nothing to do.") for name in ("kustomize", "staticcheck")]
+    findings = [Finding("web", "ok", "3000"), *later, Finding("go", "missing", "not here", "Install it.")]
+    assert list(doctor._remedies(findings).items()) == [("Install it.", ["go"]), ("Nothing to do.", ["kustomize", "staticcheck"])]

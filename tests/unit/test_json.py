@@ -125,7 +125,7 @@ def test_a_secret_is_in_no_document(capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "cause"),
     [
         ("deploy --json", "--env is missing"),
-        ("logs --json", "did not receive required positional arguments: 'service'"),
+        ("logs --json", "logs needs 'service'"),
         ("build --no-such-flag -j", "No idea what '--no-such-flag' is!"),
         ("no-such-verb --json", "No idea what 'no-such-verb' is!"),
         ("logs web --env staging --tail many --json", "expected a whole number, not 'many'"),

@@ -358,3 +358,19 @@ def test_a_service_that_dies_in_the_foreground_is_named_at_the_end_too(capsys: O
     assert first == "user-service was killed by SIGKILL; its last lines:"
     assert lines == ["user-service | a", "user-service | b"]
     assert last.startswith("user-service has ended; the others go on: ")
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_up_says_whether_the_platform_was_stopped_or_has_ended_by_itself(
+    catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out, told: bool
+) -> None:
+    events: SimpleQueue[embedded.Event] = SimpleQueue()
+    for event in (*(("stopping", "stopped") if told else ()), "gone"):
+        events.put({"event": event})
+    platform = embedded.Platform(supervisor, events)  # type: ignore[arg-type]
+    if told:
+        embedded.attend(catalog, home, platform)
+        assert "the platform was stopped from elsewhere\n" in capsys.readouterr().out
+    else:
+        with pytest.raises(Failure, match=rf"its supervisor, process {supervisor.pid}, has ended without being told to"):
+            embedded.attend(catalog, home, platform)
