@@ -42,7 +42,8 @@ def test_every_object_fits_the_schema_of_the_api(environment: str) -> None:
 
 @pytest.mark.parametrize("environment", CLUSTERS)
 def test_the_manifests_say_what_the_catalogue_says(environment: str) -> None:
-    assert problems(CATALOG, CATALOG.environments[environment], objects(environment)) == []
+    found = problems(CATALOG, CATALOG.environments[environment], objects(environment))
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("environment", CLUSTERS)
