@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 from ops.errors import Failure
 
@@ -61,7 +61,7 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
     Raises `Failure` when the program is missing, or takes too long, or (with `check`) exits other than 0.
     """
     try:
-        with starting(command):
+        with _starting(command):
             done = subprocess.run(
                 command.argv,
                 env=environment(command),
@@ -76,10 +76,20 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
                 timeout=timeout,
             )
     except subprocess.TimeoutExpired as error:
-        raise Failure(command.doing, f"`{command.argv[0]}` gave no answer within {timeout:g} s", command.remedy) from error
+        raise late(command, error) from error
     completed = Completed(done.returncode, done.stdout or "", done.stderr or "")
-    if check and completed.code:
-        raise Failure(command.doing, last_words(command, completed), command.remedy)
+    return checked(command, completed) if check else completed
+
+
+def late(command: Command, error: subprocess.TimeoutExpired) -> Failure:
+    """A command that takes too long."""
+    return Failure(command.doing, f"`{command.argv[0]}` gave no answer within {error.timeout:g} s", command.remedy)
+
+
+def checked(command: Command, completed: Completed) -> Completed:
+    """What a command wrote. Raises `Failure` with its last lines where it exited other than 0."""
+    if completed.code:
+        raise Failure(command.doing, _last_words(command, completed), command.remedy)
     return completed
 
 
@@ -95,18 +105,7 @@ def lines(command: Command) -> Generator[str]:
     Raises `Failure` when the program is missing, or exits other than 0 after its last line.
     """
     with tempfile.TemporaryFile("w+", errors="replace") as words:
-        with starting(command):
-            process = subprocess.Popen(
-                command.argv,
-                env=environment(command),
-                cwd=command.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=words,
-                text=True,
-                errors="replace",
-            )
-        with process:
+        with started(command, stderr=words) as process:
             try:
                 assert process.stdout is not None
                 for line in process.stdout:
@@ -114,13 +113,31 @@ def lines(command: Command) -> Generator[str]:
                 code = process.wait()
             finally:
                 process.kill()
-        if code:
-            words.seek(0)
-            raise Failure(command.doing, last_words(command, Completed(code, "", words.read())), command.remedy)
+        words.seek(0)
+        checked(command, Completed(code, "", words.read()))
+
+
+def started(command: Command, *, stderr: int | IO[str] = subprocess.PIPE, own_session: bool = False) -> subprocess.Popen[str]:
+    """A command that runs, without a standard input, and writes into a pipe. `own_session`: a terminal's Ctrl-C does not reach it.
+
+    Raises `Failure` when it cannot be started.
+    """
+    with _starting(command):
+        return subprocess.Popen(
+            command.argv,
+            env=environment(command),
+            cwd=command.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            errors="replace",
+            start_new_session=own_session,
+        )
 
 
 @contextmanager
-def starting(command: Command) -> Iterator[None]:
+def _starting(command: Command) -> Iterator[None]:
     """A program that cannot be started, in the words of a `Failure`."""
     try:
         yield
@@ -130,7 +147,7 @@ def starting(command: Command) -> Iterator[None]:
         raise Failure(command.doing, f"{error.filename}: {error.strerror}", "Check the file's permissions.") from error
 
 
-def last_words(command: Command, completed: Completed, lines: int = 20) -> str:
+def _last_words(command: Command, completed: Completed, lines: int = 20) -> str:
     """How a command ended, and the last lines that it wrote."""
     text = (completed.stderr.strip() or completed.stdout.strip()).splitlines()[-lines:]
     return "\n".join([f"`{Path(command.argv[0]).name}` exited {completed.code}", *text])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from ops.command import Command, Completed, environment, last_words, starting
+from ops.command import Command, Completed, checked, late, started
 from ops.errors import Failure
 from ops.local.process import end, identify
 
@@ -55,33 +55,19 @@ class Children:
         try:
             out, err = child.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:
-            raise Failure(command.doing, f"`{command.argv[0]}` gave no answer within {timeout:g} s", command.remedy) from error
+            raise late(command, error) from error
         finally:
             _end([child])  # where it runs still
             _close(child)
             with self._lock:
                 self._running.discard(child)
-        completed = Completed(child.returncode, out, err)
-        if completed.code:
-            raise Failure(command.doing, last_words(command, completed), command.remedy)
-        return completed
+        return checked(command, Completed(child.returncode, out, err))
 
     def _start(self, command: Command) -> subprocess.Popen[str]:
         with self._lock:
             if self._over:
                 raise Failure(command.doing, "it was interrupted", "Run it again.")
-            with starting(command):
-                child = subprocess.Popen(
-                    command.argv,
-                    env=environment(command),
-                    cwd=command.cwd,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                    errors="replace",
-                    start_new_session=True,
-                )
+            child = started(command, own_session=True)
             self._running.add(child)
             return child
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from ops import console
 from ops.catalog import Catalog, Service
 from ops.command import Command
 from ops.errors import Failure
 from ops.local.inputs import key
 from ops.local.interrupt import Children, uninterrupted
-from ops.local.state import State, alone
+from ops.local.state import State, building
 from ops.tools import Tool, find
 
 Say = Callable[[str, str, bool], None]  # (service, what it is doing, whether that is its end)
@@ -47,7 +46,7 @@ def build(catalog: Catalog, state: State, say: Say) -> dict[str, Built]:
     One at a time in a build folder, whoever else has a link to it. Ctrl-C ends the builds.
     Raises `Failure` with the first failed build's last lines, or naming the missing tool, when all running builds have ended.
     """
-    with alone(state.build_lock, lambda: console.say("another build of this checkout is at work; waiting for it")):
+    with building(state):
         state.build.resolve().mkdir(mode=0o700, parents=True, exist_ok=True)  # a `down --volumes` may have had the lock
         return _build_all(catalog, state, say)
 

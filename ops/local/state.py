@@ -4,10 +4,11 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from ops.console import say
 from ops.errors import Failure
 from ops.local.process import Identity, identify
 
@@ -190,20 +191,25 @@ def keep_stopping(state: State) -> None:
 
 
 @contextlib.contextmanager
-def alone(lock: Path, waiting: Callable[[], object]) -> Iterator[None]:
-    """Hold a lock; where another process has it, call `waiting` and wait."""
+def alone(lock: Path, meanwhile: str) -> Iterator[None]:
+    """Hold a lock; where another process has it, say so and wait."""
     from filelock import FileLock, Timeout
 
     held = FileLock(str(lock))
     try:
         held.acquire(timeout=0)
     except Timeout:
-        waiting()
+        say(meanwhile)
         held.acquire()
     try:
         yield
     finally:
         held.release()
+
+
+def building(state: State) -> contextlib.AbstractContextManager[None]:
+    """Be the only one who changes what was built."""
+    return alone(state.build_lock, "another build of this checkout is at work; waiting for it")
 
 
 def keep_checkout(state: State, root: Path) -> None:

@@ -48,7 +48,7 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
     facts.check(engine)
     home = state.opened(state.of(catalog.root))
     attend: Callable[[], None]
-    with _ctrl_c_on_terminate(), _alone(home, "another `up` or `down` is at work; waiting for it"), _what_is_left(home):
+    with _ctrl_c_on_terminate(), state.alone(home.lock, "another `up` or `down` is at work; waiting for it"), _what_is_left(home):
         state.opened(home)  # again: a `down --volumes` may have had the lock
         state.keep_checkout(home, catalog.root)
         record = current(catalog, home)
@@ -125,11 +125,11 @@ def _some(count: int, *noun: str) -> str:
 
 def _remove(catalog: Catalog, home: State) -> str:
     """Remove what the state folder holds, and stop before what an `up` that had the lock has started since."""
-    with _alone(home, "another `up` is at work; waiting for it"):
+    with state.alone(home.lock, "another `up` is at work; waiting for it"):
         stopped = _stop(catalog, home, volumes=True)
         for part in (home.data, home.logs, home.run):
             shutil.rmtree(part, ignore_errors=True)
-        with state.alone(home.build_lock, lambda: say("another build of this checkout is at work; waiting for it")):
+        with state.building(home):
             shutil.rmtree(home.build, ignore_errors=True)
         for file in (home.secrets, home.password, home.checkout):
             file.unlink(missing_ok=True)
@@ -291,13 +291,6 @@ def _announce(catalog: Catalog, engine: str) -> None:
     say(f"\n  {address}\n", "bold green")
     if machine_readable():
         emit_json({"engine": engine, "address": address, "started": True})
-
-
-@contextlib.contextmanager
-def _alone(home: State, meanwhile: str) -> Iterator[None]:
-    """One `up` or `down --volumes` at a time."""
-    with state.alone(home.lock, lambda: say(meanwhile)):
-        yield
 
 
 @contextlib.contextmanager

@@ -282,6 +282,7 @@ def test_down_with_volumes_that_waited_for_an_up_stops_what_that_started(
             up.release()
 
     monkeypatch.setattr(verb, "say", say)
+    monkeypatch.setattr(state, "say", say)
     try:
         assert verb.down(catalog, volumes=True, yes=True) == 0
         assert not identify(started[0].pid).alive
@@ -314,7 +315,7 @@ def test_one_builds_at_a_time_in_a_folder_that_two_states_share(
             FileLock(home.folder / "build.lock").acquire(timeout=0)
         return {}
 
-    monkeypatch.setattr("ops.console.say", say)
+    monkeypatch.setattr(state, "say", say)
     monkeypatch.setattr(stacks, "_build_all", build)
     assert stacks.build(catalog, other, lambda *_: None) == {}
     assert said == ["another build of this checkout is at work; waiting for it"]
@@ -333,6 +334,7 @@ def test_down_with_volumes_waits_for_who_builds(catalog: Catalog, home: state.St
             builds.release()
 
     monkeypatch.setattr(verb, "say", say)
+    monkeypatch.setattr(state, "say", say)
     assert verb.down(catalog, volumes=True, yes=True) == 0
     assert waited == [True]
     assert not home.build.exists()
@@ -353,5 +355,6 @@ def test_up_that_waited_for_a_down_with_volumes_has_its_folders(
         assert found.run.is_dir()
 
     monkeypatch.setattr(verb, "say", say)
+    monkeypatch.setattr(state, "say", say)
     monkeypatch.setattr(verb.embedded, "start", start)
     assert verb.up(catalog, engine="embedded", detach=True) == 0

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,16 @@ def write(home: State, supervisor: subprocess.Popen[bytes], killed: str = "", en
     entries = {"postgres": Entry(own, 15, "ready", 1), "db-migrate": Entry(GONE, 15, "done")}
     entries["user-service"] = Entry(GONE if killed else own, 15, "ended" if killed else "ready", 2)
     state.write(home, Record(engine, own, "http://localhost:1", entries))
+
+
+def document_of_status(catalog: Catalog, capsys: Out, code: Exit) -> Any:
+    """What `status --json` writes when it ends with this exit code."""
+    use_json(True)
+    try:
+        assert verb.status(catalog) == code
+    finally:
+        use_json(False)
+    return json.loads(capsys.readouterr().out)
 
 
 def test_status_of_what_runs_is_good_and_says_where_to_look(
@@ -128,12 +139,7 @@ def test_status_tells_a_platform_that_is_gone_from_one_that_was_stopped(
     state.write(home, Record(engine, GONE, "http://localhost:1", processes))
     assert verb.status(catalog) == Exit.FAILED
     assert capsys.readouterr().out == f"the platform has ended without being stopped: {said}; `invoke up` starts it again\n"
-    use_json(True)
-    try:
-        assert verb.status(catalog) == Exit.FAILED
-    finally:
-        use_json(False)
-    document = json.loads(capsys.readouterr().out)
+    document = document_of_status(catalog, capsys, Exit.FAILED)
     assert (document["engine"], document["trouble"], document["processes"]) == (None, said, [])
 
 
@@ -157,12 +163,7 @@ def test_what_is_being_started_or_stopped_is_not_taken_for_what_has_ended(
     out = capsys.readouterr().out
     assert f"the platform is being {doing} by process {own.pid}\n" in out
     assert "`invoke up`" not in out
-    use_json(True)
-    try:
-        assert verb.status(catalog) == Exit.DONE
-    finally:
-        use_json(False)
-    document = json.loads(capsys.readouterr().out)
+    document = document_of_status(catalog, capsys, Exit.DONE)
     assert (document["doing"], document["trouble"]) == (f"being {doing} by process {own.pid}", None)
     state.write(home, replace(begun, supervisor=GONE) if doing == "started" else replace(stopped, supervisor=GONE, stopping=GONE))
     assert verb.status(catalog) == Exit.FAILED  # who did it has ended before that was done
