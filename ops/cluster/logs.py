@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ops.catalog.model import Catalog
 from ops.cluster.client import ApiError, Client, Stream, events
-from ops.cluster.objects import WORKLOADS, Key, Object, at, pod_template, rows, table, text
+from ops.cluster.objects import WORKLOADS, Key, Object, at, pod_template, rows, statuses_of, table, text
 from ops.console import heard
 from ops.errors import Failure, UsageError
 
@@ -188,16 +188,12 @@ def _forbidden(failure: Failure) -> bool:
 
 
 def _follow(tap: _Tap, pod: Object) -> None:
-    for status in _statuses(pod):
+    for status in statuses_of(pod):
         place = _place(pod, text(status, "name"))
         # What has ended before anyone looked has written too.
         ended = at(status, "state", "terminated") or at(status, "lastState", "terminated")
         if at(status, "state", "running") or (ended and place not in tap.seen):
             _begin(tap, pod, status)
-
-
-def _statuses(pod: Object) -> list[Object]:
-    return [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]
 
 
 def _begin(tap: _Tap, pod: Object, status: Object) -> None:
@@ -252,7 +248,7 @@ def _go_on(tap: _Tap, pod: Object, former: Object) -> None:
             pods = _pods(tap.client, text(pod, "metadata", "namespace"), fields=f"metadata.name={text(pod, 'metadata', 'name')}")
         except Failure:
             continue  # the watch of the pods tells when the server is gone
-        for status in (s for p in pods if _place(p, "") == _place(pod, "") for s in _statuses(p)):
+        for status in (s for p in pods if _place(p, "") == _place(pod, "") for s in statuses_of(p)):
             another = text(status, "containerID") not in ("", text(former, "containerID"))
             if text(status, "name") == text(former, "name") and (another or at(status, "state", "running")):
                 _begin(tap, pod, status)

@@ -128,6 +128,11 @@ def pod_template(manifest: Object) -> Object | None:
     return found if isinstance(found, dict) else None
 
 
+def statuses_of(pod: Object) -> list[Object]:
+    """How each container of a pod is, those that run before the others included."""
+    return [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]
+
+
 def containers_of(template: Object) -> Iterator[Object]:
     """Every container of a pod: those that run, those that run first, those that were added."""
     for group in ("initContainers", "containers", "ephemeralContainers"):

@@ -162,8 +162,7 @@ def stamp(client: Client) -> str:
 def superfluous(headers: Sequence[Header]) -> list[Header]:
     """The records that may go: all but the newest ten, the last good one and the one that a rollback from it goes to."""
     last = last_good(headers)
-    before = last_good(headers, before=source(headers, last)) if last else None
-    good = [h.number for h in (last, before) if h]
+    good = [h.number for h in (last, before(headers, last) if last else None) if h]
     newest = {h.number for h in sorted(headers, key=lambda h: h.number)[-KEEP:]}
     return [h for h in headers if h.number not in newest and h.number not in good and h.outcome != "running"]
 
@@ -187,6 +186,11 @@ def source(headers: Sequence[Header], header: Header) -> int:
     while number in known and known[number].target:
         number = known[number].target
     return number
+
+
+def before(headers: Sequence[Header], header: Header) -> Header | None:
+    """The good record that ran before what a record has: where a rollback from it goes."""
+    return last_good(headers, before=source(headers, header))
 
 
 def unfinished(headers: Sequence[Header]) -> Header | None:

@@ -61,7 +61,7 @@ def goal_of(headers: Sequence[Header], to: int) -> Header:
         return named
     last = record.last_good(headers)
     left = max(headers, key=lambda h: h.number, default=None) is not last
-    goal = last if left or last is None else record.last_good(headers, before=record.source(headers, last))
+    goal = last if left or last is None else record.before(headers, last)
     if goal is None:
         raise Refused("going back", "there is no earlier good record", "See `invoke history`.")
     return goal

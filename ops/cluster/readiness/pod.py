@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ops.cluster.objects import Object, condition, number, rows, table, text
+from ops.cluster.objects import Object, condition, number, rows, statuses_of, table, text
 from ops.cluster.readiness import claim
 from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Waiting, event_time, parse_time
 
@@ -67,7 +67,7 @@ def _unbound(pod: Object, scene: Scene) -> list[Object]:
 def _containers(pod: Object, scene: Scene) -> Iterator[Failed]:
     # An init container that has done its work may have needed several tries.
     done = [s for s in rows(pod, "status", "initContainerStatuses") if text(s, "state", "terminated", "reason") == "Completed"]
-    for status in [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]:
+    for status in statuses_of(pod):
         found = _pull(pod, status, scene) or (None if status in done else _crash(pod, status, scene)) or _probe(pod, status, scene)
         if found:
             yield found
@@ -185,7 +185,7 @@ def _failed(pod: Object) -> Failed | None:
 
 
 def _doing(pod: Object) -> str:
-    for status in [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]:
+    for status in statuses_of(pod):
         waiting = table(status, "state", "waiting")
         if waiting and text(waiting, "reason") not in ("PodInitializing", ""):
             message = _innermost(text(waiting, "message"))
