@@ -24,7 +24,7 @@ from ops.errors import Failure
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient
-    from urllib3 import BaseHTTPResponse
+    from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 
 THREADS = 8
 CONNECT_SECONDS = 3.0
@@ -142,6 +142,7 @@ class Client:
     _discovery: threading.Lock = field(default_factory=threading.Lock)
     _met: tuple[datetime, float] = field(default_factory=lambda: (datetime.now(UTC), clock()))  # the server's time, and ours then
     _begun: "set[Future[Any]]" = field(default_factory=set)  # what is queued or runs in the pool
+    _warnings: dict[str, None] = field(default_factory=dict)  # in the order in which they came
 
     def request(
         self,
@@ -200,6 +201,7 @@ class Client:
                 _request_timeout=timeout,
             )
         except ApiException as error:
+            self._warned(error.headers)
             if error.status:
                 raise ApiError(error.status, _status(error.body), f"{method} {path}") from error
             raise unreachable(self.target, str(error.reason)) from error
@@ -210,7 +212,20 @@ class Client:
             raise unreachable(self.target, str(error.__context__.reason).strip().rpartition("\n")[2]) from error
         except (HTTPError, OSError) as error:
             raise unreachable(self.target, _plain(error)) from error
+        self._warned(response.headers)
         return response
+
+    def _warned(self, headers: "HTTPHeaderDict | None") -> None:
+        for warning in warnings_of(headers.getlist("Warning") if headers else ()):
+            self._warnings[warning] = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the API server has warned of since this was last asked for (Pod Security, deprecations): each once, in its order."""
+        found = list(self._warnings)
+        for warning in found:
+            self._warnings.pop(warning, None)
+        return found
 
     def _whole(self, response: "BaseHTTPResponse") -> bytes:
         """The rest of an answer. Raises `Failure` when it breaks off."""
@@ -361,6 +376,12 @@ def unreachable(target: Target, cause: str) -> Failure:
         f"{target.server} does not answer: {cause}",
         "Check the cluster, your network and VPN; `invoke doctor` shows more.",
     )
+
+
+def warnings_of(headers: Iterable[str]) -> list[str]:
+    """The texts of `Warning:` headers, whose form is `299 - "text"`, several to a header or one (RFC 7234, section 5.5)."""
+    quoted = [found for header in headers for found in re.findall(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"', header)]
+    return [re.sub(r"\\(.)", r"\1", text) for text in quoted]
 
 
 def _status(body: str | bytes | None) -> Object:

@@ -128,12 +128,15 @@ def _server_of(documents: list[Object], context: str, files: list[Path]) -> str:
     return server
 
 
-def _address(server: str) -> tuple[str, str, int]:
-    """Scheme, host and port, so that `https://HOST` and `https://host:443/` are the same address."""
-    from urllib.parse import urlsplit
+def _address(server: str) -> tuple[str, str, int, str]:
+    """Scheme, host, port and path, so that `https://HOST` and `https://host:443/` are the same address, and two clusters behind one
+    proxy (`https://rancher/k8s/clusters/c-1`) are two."""
+    from urllib.parse import unquote, urlsplit
 
     try:
-        parts = urlsplit(server)
-        return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or (443 if parts.scheme.lower() == "https" else 80)
+        parts = urlsplit(server.strip())
+        scheme, host = parts.scheme.lower(), (parts.hostname or "").lower().rstrip(".")
+        port = parts.port if parts.port is not None else 443 if scheme == "https" else 80
+        return scheme, host, port, unquote(parts.path).rstrip("/")
     except ValueError:  # no address: no other one is the same
-        return server, "", 0
+        return server, "", 0, ""

@@ -45,9 +45,9 @@ def kubeconfig(file: Path, contexts: Mapping[str, str]) -> Path:
     return file
 
 
-def resolved(platform: Platform, env: str = "staging", bed: Bed | None = None) -> Target:
+def resolved(platform: Platform, env: str = "staging", bed: Bed | None = None, belongs: str = "https://k8s.staging.test:6443") -> Target:
     catalog = platform.catalog()
-    cluster = Cluster("nextai-staging", "https://k8s.staging.test:6443")
+    cluster = Cluster("nextai-staging", belongs)
     environments = {
         "staging": replace(catalog.environments["staging"], cluster=cluster),
         "local": replace(catalog.environments["staging"], name="local", kind="local"),
@@ -65,6 +65,34 @@ def test_a_context_that_leads_elsewhere_is_refused(platform: Platform, monkeypat
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "c", {"nextai-staging": "https://k8s.production.test:6443"})))
     with pytest.raises(Refused, match=r"nextai-staging leads to https://k8s\.production\.test:6443.*belongs to https://k8s\.staging"):
         resolved(platform)
+
+
+PROXY = "https://proxy.test/k8s/clusters"
+
+
+@pytest.mark.parametrize(
+    ("server", "same"),
+    [
+        (f"{PROXY}/c-stage", True),
+        ("https://PROXY.test:443/k8s/clusters/c-stage/", True),
+        ("https://proxy.test./k8s/clusters/c%2Dstage", True),
+        (f"{PROXY}/c-prod", False),
+        (f"{PROXY}/C-STAGE", False),
+        ("https://proxy.test", False),
+        ("http://proxy.test:443/k8s/clusters/c-stage", False),
+        ("https://proxy.test:6443/k8s/clusters/c-stage", False),
+        ("https://proxy.test:0/k8s/clusters/c-stage", False),
+    ],
+)
+def test_scheme_host_port_and_path_tell_clusters_apart(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str, same: bool
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "c", {"nextai-staging": server})))
+    if same:
+        assert resolved(platform, belongs=f"{PROXY}/c-stage").server == server
+    else:
+        with pytest.raises(Refused, match="belongs to"):
+            resolved(platform, belongs=f"{PROXY}/c-stage")
 
 
 @pytest.mark.parametrize("server", ["https://k8s.staging.test:x", "https://k8s.staging.test:99999", "https://[::1"])
