@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TextIO
 
+from ops import gitwords
 from ops.errors import Failure
 
 
@@ -89,7 +90,8 @@ def late(command: Command, error: subprocess.TimeoutExpired) -> Failure:
 def checked(command: Command, completed: Completed) -> Completed:
     """What a command wrote. Raises `Failure` with its last lines where it exited other than 0."""
     if completed.code:
-        raise Failure(command.doing, _last_words(command, completed), command.remedy)
+        words = _last_words(command, completed)
+        raise Failure(command.doing, words, (gitwords.remedy(words) if command.argv[0] == "git" else None) or command.remedy)
     return completed
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
+from ops.console.visible import visible
 from ops.errors import Failure
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def say(text: str, style: str = "") -> None:
     """One line for a person. `style` is one of rich's, seen on terminals only."""
     out = stream()
     if style and out.isatty():
-        console().print(text, style=style, markup=False)
+        console().print(visible(text), style=style, markup=False)
     else:
         _write(out, text)
 
@@ -82,7 +83,7 @@ def _write(out: TextIO, text: str) -> None:
     """One line, in one piece: threads speak at the same time. A reader that left (`| head`) does not cut the work, nor does a full disk."""
     global _lost  # noqa: PLW0603 (one process speaks one way)
     try:
-        out.write(f"{text}\n")
+        out.write(f"{visible(text) if out.isatty() else text}\n")
         out.flush()
     except BrokenPipeError:
         deafen(out)
@@ -158,7 +159,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = ""
 
         drawn = Table(*columns, title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
         for row in body:
-            drawn.add_row(*(_escaped(cell) for cell in row))
+            drawn.add_row(*(_escaped(visible(cell)) for cell in row))
         console().print(drawn)
         return
     widths = [max(len(str(row[i])) for row in [list(columns), *body]) for i in range(len(columns))]
@@ -186,8 +187,10 @@ def emit_line(event: Mapping[str, object], version: int = 1) -> None:
 
 
 def _json_line(document: Mapping[str, object]) -> str:
-    """A document on one line, in ASCII where standard output cannot carry it as it is."""
+    """A document on one line, in ASCII where standard output cannot carry it as it is, or a terminal would act on it."""
     line = json.dumps(document, ensure_ascii=False, default=str)
+    if visible(line) != line:
+        return json.dumps(document, default=str)
     try:
         line.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -213,9 +216,9 @@ class Progress:
 
             columns = (
                 SpinnerColumn(finished_text="✓"),
-                TextColumn("{task.description:24}"),
+                TextColumn("{task.description:24}", markup=False),
                 TimeElapsedColumn(),
-                TextColumn("{task.fields[state]}"),
+                TextColumn("{task.fields[state]}", markup=False),
             )
             self._live = Live(*columns, console=console())
             self._live.start()
@@ -233,6 +236,7 @@ class Progress:
         if self._live is None:
             say(f"{name}: {state}")
             return
+        state = visible(state)
         if name not in self._tasks:
             self._tasks[name] = self._live.add_task(name, total=1, state=state)
         self._live.update(self._tasks[name], state=state, completed=1 if done else 0)

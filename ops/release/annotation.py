@@ -17,6 +17,8 @@ def images(annotation: str) -> dict[str, str]:
     """The digest of each image by repository: the trailers `Image:` of an annotation, none in one that somebody else wrote.
 
     Only the last paragraph holds trailers (git-interpret-trailers): what a commit says of an image, among the changes, counts for nothing.
+    A signature below it (git-tag, gpg.format) is none.
     """
-    last = re.split(r"\n\s*\n", annotation.strip())[-1]
+    unsigned = re.split(r"^-----BEGIN [A-Z ]+-----\s*$", annotation, maxsplit=1, flags=re.MULTILINE)[0]
+    last = re.split(r"\n\s*\n", unsigned.strip())[-1]
     return {found[1]: found[2] for line in last.splitlines() if (found := _IMAGE.fullmatch(line.strip()))}

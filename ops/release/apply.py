@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ops.errors import Failure, Refused
 from ops.release.annotation import message
 from ops.release.changelog import FILE, with_section
-from ops.release.facts import ANSWER_SECONDS, FETCH_SECONDS, Facts, moved, repository, said, talk, told
+from ops.release.facts import ANSWER_SECONDS, FETCH_SECONDS, Facts, moved, push_target, repository, said, talk, told
 from ops.release.plan import Plan
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def publish(root: Path, platform: str, plan: Plan, section: str, digests: Mappin
     released and this checkout could not follow.
     """
     repo = repository(root)
-    remedy = "Mend what git says, then run it again. Of signing: git config user.signingKey, gpg.program, commit.gpgSign."
+    remedy = "Mend what git says, then run it again. Of signing: git config user.signingKey, gpg.program, commit.gpgSign, tag.gpgSign."
     with told(f"making the commit and the tag {plan.tag}", "git did not make them, and nothing was pushed", remedy):
         commit = _commit(repo, plan, section)
         tag_object = _tag(repo, plan.tag, commit, message(platform, plan.version, digests, section))
@@ -64,9 +64,8 @@ def finish(root: Path, tag: str, branch: str, remote: str) -> None:
     follow = f"git switch {branch} && git pull --ff-only {remote} {branch} && git fetch {remote} tag {tag}"
     remedy = f"Do not release again. Mend that, then: {follow}"
     with told(doing, state, remedy):
-        talk(
-            repo, FETCH_SECONDS, "fetch", remote, f"refs/tags/{tag}:refs/tags/{tag}", f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}"
-        )
+        refspecs = (f"refs/tags/{tag}:refs/tags/{tag}", f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
+        talk(repo, FETCH_SECONDS, "fetch", push_target(repo, remote), *refspecs)
         now = None if repo.head.is_detached else repo.active_branch.name
         if now != branch:  # chosen while the images were built: that branch is not the release's to move
             raise Failure(doing, f"{state}:\nit is on {now or 'a detached HEAD'} now", remedy)
@@ -94,18 +93,36 @@ def _commit(repo: "Repo", plan: Plan, section: str) -> str:
             repo.git.read_tree(plan.head)
             repo.git.update_index("--add", "--cacheinfo", f"100644,{blob},{FILE}")
             tree = repo.git.write_tree()
-        signed = ["-S"] if repo.config_reader().get_value("commit", "gpgsign", "false") is True else []
+        signed = ["-S"] if _wants(repo, "commit.gpgSign") else []
         return str(repo.git.commit_tree(tree, "-p", plan.head, "-m", f"chore(release): {plan.tag}", *signed))
 
 
 def _tag(repo: "Repo", tag: str, commit: str, text: str) -> str:
-    """An annotated tag object that no ref points to yet (format: git-mktag)."""
-    tagger = repo.git.var("GIT_COMMITTER_IDENT")
-    content = f"object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n\n{text}"
-    with tempfile.TemporaryFile() as source:
-        source.write(content.encode())
-        source.seek(0)
-        return str(repo.git.mktag(istream=source))
+    """An annotated tag object that no ref points to yet, signed as this checkout's settings say (tag.gpgSign).
+
+    Only `git tag` signs, and it makes a ref: in a repository that is thrown away, which writes its objects into this one.
+    """
+    common = Path(repo.common_dir).resolve()
+    with tempfile.TemporaryDirectory(prefix="nextai-release-") as folder:
+        aside, source = Path(folder, "git"), Path(folder, "annotation")
+        source.write_text(text, encoding="utf-8")
+        repo.git.init("--quiet", "--bare", f"--object-format={repo.git.rev_parse('--show-object-format')}", str(aside))
+        repo.git.config("--file", str(aside / "config"), "include.path", str(common / "config"))
+        with repo.git.custom_environment(GIT_DIR=str(aside), GIT_OBJECT_DIRECTORY=str(common / "objects")):
+            repo.git.tag("--annotate", "--cleanup=verbatim", "--file", str(source), tag, commit)
+            return str(repo.git.rev_parse(f"refs/tags/{tag}"))
+
+
+def _wants(repo: "Repo", setting: str) -> bool:
+    """Whether a setting of git is on, in any of the spellings that git takes (git-config, boolean)."""
+    from git import GitCommandError
+
+    try:
+        return str(repo.git.config("--type=bool", "--get", setting)) == "true"
+    except GitCommandError as error:
+        if error.status == 1:  # it is not set
+            return False
+        raise
 
 
 def _push(repo: "Repo", plan: Plan, commit: str, tag_object: str) -> None:
@@ -131,6 +148,6 @@ def _arrived(repo: "Repo", plan: Plan, tag_object: str) -> bool | None:
     from git import GitCommandError
 
     try:
-        return tag_object in talk(repo, ANSWER_SECONDS, "ls_remote", plan.remote, f"refs/tags/{plan.tag}")
+        return tag_object in talk(repo, ANSWER_SECONDS, "ls_remote", push_target(repo, plan.remote), f"refs/tags/{plan.tag}")
     except GitCommandError:
         return None

@@ -58,6 +58,12 @@ def blockers(facts: Facts, tag: str) -> list[str]:
         reasons.append(f"{facts.head[:7]} is {counted(facts.behind, 'commit')} behind {remote}: git pull --ff-only")
     elif facts.remote_head != facts.head:
         reasons.append(f"{remote} has not got {facts.head[:7]}, so no check has seen it: git push {facts.remote} {branch}")
+    if len(facts.push_addresses) > 1:
+        there = " and ".join(facts.push_addresses)
+        reasons.append(
+            f"{facts.remote} has {len(facts.push_addresses)} push addresses, and one may refuse what the other took: {there}: keep one"
+            f" (git remote set-url --delete --push {facts.remote} ADDRESS), and let it mirror to the other"
+        )
     if facts.head_release:
         reasons.append(f"there is nothing new: {facts.head[:7]} is {facts.head_release} itself")
     if tag in facts.remote_tags or tag in facts.local_tags:

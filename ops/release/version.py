@@ -14,11 +14,26 @@ PREFIX = "v"
 
 def latest(tags: Iterable[str]) -> "Version | None":
     """The highest released version among the tags `vX.Y.Z`; pre-releases and foreign tags do not count."""
+    return max((version for version in _versions(tags) if not version.prerelease), default=None)
+
+
+def released(tags: Iterable[str]) -> "Version | None":
+    """The highest version among the tags `vX.Y.Z` and `vX.Y.Z-pre` of one commit: what it was released as last."""
+    return max(_versions(tags), default=None)
+
+
+def _versions(tags: Iterable[str]) -> "list[Version]":
     from semver import Version
 
-    names = (tag.removeprefix(PREFIX) for tag in tags if tag.startswith(PREFIX))
-    versions = [Version.parse(name) for name in names if Version.is_valid(name)]
-    return max((v for v in versions if not v.prerelease and not v.build), default=None)
+    return [Version.parse(tag.removeprefix(PREFIX)) for tag in tags if is_version(tag)]
+
+
+def is_version(tag: str) -> bool:
+    """Whether a tag's name is that of a release: `vX.Y.Z`, or `vX.Y.Z-pre` of a pre-release."""
+    from semver import Version
+
+    name = tag.removeprefix(PREFIX)
+    return name != tag and Version.is_valid(name) and not Version.parse(name).build
 
 
 def bumped(previous: "Version | None", bump: str) -> "Version":

@@ -4,6 +4,7 @@ import functools
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -54,6 +55,28 @@ def loading() -> list[Compared]:
         return [compare("catalogue of 54 services / yaml.compose", functools.partial(catalog.load, root), parse, 15)]
 
 
+def releasing() -> list[Compared]:
+    """A rehearsed release after 10,000 commits against `git log` of the same; the aim is twice that and a second."""
+    commits = 10_000
+    with tempfile.TemporaryDirectory() as folder:
+        root, remote = Path(folder, "clone"), Path(folder, "remote.git")
+        git = functools.partial(subprocess.run, check=True, capture_output=True)
+        git(["git", "clone", "--quiet", str(ROOT), str(root)])
+        git(["git", "-C", str(root), "switch", "--quiet", "--force-create", "main"])
+        head = git(["git", "-C", str(root), "rev-parse", "HEAD"]).stdout.decode().strip()
+        stream = "".join(
+            f"commit refs/heads/main\nmark :{n}\ncommitter A <a@example.org> {1_700_000_000 + n} +0000\n"
+            f"data <<END\nfeat(web): change {n}\n\nWhy it was made.\nEND\nfrom {f':{n - 1}' if n > 1 else head}\n"
+            for n in range(1, commits + 1)
+        )
+        git(["git", "-C", str(root), "fast-import", "--quiet", "--force"], input=stream.encode())
+        git(["git", "clone", "--quiet", "--bare", str(root), str(remote)])
+        git(["git", "-C", str(root), "remote", "set-url", "origin", str(remote)])
+        ours = command([*INVOKE, "release", "--bump", "minor", "--dry-run"], cwd=root)
+        peer = command(["git", "log", "--format=%H%n%B"], cwd=root)
+        return [compare(f"release --dry-run, {commits:,} commits / git log", ours, peer, 7)]
+
+
 def building() -> list[Compared]:
     """See `tests/benchmarks/testbed.py`."""
     from tests.benchmarks import testbed
@@ -68,8 +91,14 @@ def deploying() -> list[Compared]:
     return testbed.deploying()
 
 
-BENCHMARKS: dict[str, Benchmark] = {"startup": startup, "loading": loading, "building": building, "deploying": deploying}
-ANYWHERE = ("startup", "loading")
+BENCHMARKS: dict[str, Benchmark] = {
+    "startup": startup,
+    "loading": loading,
+    "releasing": releasing,
+    "building": building,
+    "deploying": deploying,
+}
+ANYWHERE = ("startup", "loading", "releasing")
 
 
 def main() -> None:
