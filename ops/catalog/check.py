@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from ops.catalog.entries import Entries
+from ops.catalog.model import url_variable
 
 DURATION = re.compile(r"([0-9]{1,9}(ms|s|m|h|d|w))+")  # as the kits read one
 
@@ -50,6 +51,8 @@ def check(entries: Entries, root: Path) -> None:
     _environments(entries)
     for name in entries.keys.get(("variables",), ()):
         _variable(name, entries)
+    if not entries.problems:  # any wrong entry may be the one that is missed here
+        _routes(entries)
 
 
 def _names(entries: Entries) -> None:
@@ -92,6 +95,19 @@ def _references(entries: Entries) -> None:
             for path, name in entries.each(f"{kind}.*.namespace", str):
                 if name not in namespaces:
                     entries.problem(path, f"unknown namespace {name!r}; expected one of {', '.join(namespaces)}")
+
+
+def _routes(entries: Entries) -> None:
+    """What a service serves is sent there by a service that needs it and knows its address: the gateway (ops/config/contract.py)."""
+    askers: dict[str, list[str]] = {}
+    for path, need in entries.each("services.*.needs.*", str):
+        askers.setdefault(need, []).append(path[1])
+    for name in dict.fromkeys(path[1] for path, _ in entries.each("services.*.routes.*.prefix", str)):
+        variable = url_variable(name)
+        readers = entries.values.get(("variables", variable, "readers"), ())
+        if not any(readers == "all" or (isinstance(readers, tuple) and asker in readers) for asker in askers.get(name, ())):
+            what = f"nothing sends anybody there: expected a service that needs {name} and reads {variable}"
+            entries.problem(("services", name, "routes"), what)
 
 
 def _jobs(entries: Entries) -> None:

@@ -158,3 +158,8 @@ class Catalog:
         """The variables that a service, job or store reads, in the catalogue's order."""
         every = name in self.services
         return tuple(v for v in self.variables.values() if v.read_by(name) or (every and v.readers == ("all",)))
+
+
+def url_variable(service: str) -> str:
+    """The variable that tells where a service is reached: `user-service` → `USER_SERVICE_URL`."""
+    return f"{service.upper().replace('-', '_')}_URL"

@@ -4,15 +4,10 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ops.catalog import Catalog, Service, Variable
+from ops.catalog import Catalog, Service, Variable, url_variable
 from ops.catalog.schema import schema
 
 FILE = "contract.json"
-
-
-def url_variable(service: str) -> str:
-    """The variable that tells where a service is reached: `user-service` → `USER_SERVICE_URL`."""
-    return f"{service.upper().replace('-', '_')}_URL"
 
 
 def contract(catalog: Catalog, service: Service) -> dict[str, object]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from ops.catalog import Catalog, Variable
-from ops.config.contract import url_variable
+from ops.catalog import Catalog, Variable, url_variable
 from ops.errors import Failure, UsageError
 from ops.secret import Secret
 

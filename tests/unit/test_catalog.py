@@ -78,6 +78,16 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
         ("dockerfile: go.Dockerfile", "dockerfile: ../x", "does not match"),
         ("port: 8002,", "port: 8002, needs: [a],", "a dependency loop: a → b → a"),
         (
+            "needs: [b, db]",
+            "needs: [db]",
+            "platform.yaml:8: services.b.routes: nothing sends anybody there: expected a service that needs b and reads B_URL",
+        ),
+        (
+            "readers: [a], description: Where b is",
+            "readers: [b], description: Where b is",
+            "expected a service that needs b and reads B_URL",
+        ),
+        (
             "namespace: n, routes: [{prefix: /b}]}\njobs:\n  j: {stack: go, path: a, namespace: n}",
             "namespace: n, migrations: true}\njobs:\n  j: {stack: go, path: a, namespace: n, needs: [b]}",
             "platform.yaml:10: jobs.j.needs: a dependency loop: b → j → b",
@@ -231,7 +241,7 @@ def test_a_file_in_another_encoding_is_told_with_its_line(tmp_path: Path) -> Non
 
 
 def test_a_service_is_added_by_folder_manifest_and_entry_alone(tmp_path: Path) -> None:
-    text = GOOD.replace("  b: {", "  c: {stack: go, path: c, port: 8003, localPort: 18003, namespace: n, routes: [{prefix: /c}]}\n  b: {")
+    text = GOOD.replace("  b: {", "  c: {stack: go, path: c, port: 8003, localPort: 18003, namespace: n}\n  b: {")
     (tmp_path / "c").mkdir()
     loaded = catalog.load(checkout(tmp_path, text))
     assert "c" in loaded.images and Path("c/contract.json") in contract.derived(loaded)

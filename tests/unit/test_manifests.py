@@ -76,10 +76,28 @@ def probe(path: str) -> Tree:
 
 def policy(name: str, namespace: str, *readers: str) -> Tree:
     if not readers:
-        return thing("NetworkPolicy", name, namespace, spec={"podSelector": {}})
-    peers = [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": reader}}} for reader in readers]
+        dns = {"to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}]}
+        return thing("NetworkPolicy", name, namespace, spec={"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": [dns]})
+    place = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "app"}}}
+    peers = [{**place, "podSelector": {"matchLabels": {"app.kubernetes.io/name": reader}}} for reader in readers]
     selector = {"matchLabels": {"app.kubernetes.io/name": name}}
     return thing("NetworkPolicy", name, namespace, spec={"podSelector": selector, "ingress": [{"from": peers}]})
+
+
+def way_out(name: str, target: str, place: str, port: int) -> Tree:
+    """A NetworkPolicy that lets a workload send to another."""
+    peer = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": place}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": target}},
+    }
+    rule = {"to": [peer], "ports": [{"protocol": "TCP", "port": port}]}
+    selector = {"matchLabels": {"app.kubernetes.io/name": name}}
+    return thing("NetworkPolicy", f"{name}-out", "app", spec={"podSelector": selector, "policyTypes": ["Egress"], "egress": [rule]})
+
+
+def budget(name: str, namespace: str) -> Tree:
+    selector = {"matchLabels": {"app.kubernetes.io/name": name}}
+    return thing("PodDisruptionBudget", name, namespace, spec={"maxUnavailable": 1, "selector": selector})
 
 
 def door(name: str, place: str, port: int, labels: Tree, controller: str = "controller") -> Tree:
@@ -100,9 +118,12 @@ def platform() -> dict[str, Tree]:
         livenessProbe=probe("/health"),
         startupProbe=probe("/health"),
     )
+    own = {"matchLabels": {"app.kubernetes.io/name": "api"}}
+    api["spec"]["topologySpreadConstraints"] = [{"topologyKey": "kubernetes.io/hostname", "labelSelector": own}]  # type: ignore[index]
     migrate = pod("migrate", "registry.example.com/p/migrate", envFrom=[{"secretRef": {"name": "migrate-secrets"}}])
     password = {"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db-secrets", "key": "DB_PASSWORD"}}}
     db = pod("db", "postgres:17", ports=[{"containerPort": 5432}], env=[{"name": "POSTGRES_DB", "value": "d"}, password])
+    data = {"app.kubernetes.io/name": "db"}
     target = {"kind": "Deployment", "name": "api"}
     backend = {"service": {"name": "api", "port": {"number": 8080}}}
     rules = [{"host": host, "http": {"paths": [{"backend": backend}]}} for host in ("www.example.com", "api.example.com")]
@@ -119,7 +140,7 @@ def platform() -> dict[str, Tree]:
     return {
         "ns app": {"kind": "Namespace", "metadata": {"name": "app", "labels": restricted}},
         "ns data": {"kind": "Namespace", "metadata": {"name": "data", "labels": restricted}},
-        "api": thing("Deployment", "api", "app", spec={"template": api}),
+        "api": thing("Deployment", "api", "app", spec={"template": api, "selector": own}),
         "api service": thing(
             "Service", "api", "app", spec={"selector": {"app.kubernetes.io/name": "api"}, "ports": [{"port": 8080, "targetPort": "http"}]}
         ),
@@ -128,8 +149,12 @@ def platform() -> dict[str, Tree]:
         "config": config,
         "migrate": thing("Job", "migrate", "app", spec={"template": migrate}),
         "migrate account": thing("ServiceAccount", "migrate", "app", **off, **login),
-        "db": thing("StatefulSet", "db", "data", spec={"template": db}),
-        "db service": thing("Service", "db", "data", spec={"selector": {"app.kubernetes.io/name": "db"}, "ports": [{"port": 5432}]}),
+        "db": thing("StatefulSet", "db", "data", spec={"template": db, "selector": {"matchLabels": data}, "serviceName": "db"}),
+        "api out": way_out("api", "db", "data", 5432),
+        "migrate out": way_out("migrate", "db", "data", 5432),
+        "api budget": budget("api", "app"),
+        "db budget": budget("db", "data"),
+        "db service": thing("Service", "db", "data", spec={"selector": data, "ports": [{"port": 5432}], "clusterIP": "None"}),
         "db account": thing("ServiceAccount", "db", "data", **off),
         "db policy": policy("db", "data", "api", "migrate"),
         "deny app": policy("default-deny", "app"),

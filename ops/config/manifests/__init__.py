@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from ops.catalog import Catalog, Environment
 from ops.config.manifests.contract import variables
 from ops.config.manifests.network import certificates, entrance, policies, routes
+from ops.config.manifests.reach import addresses, names, reach, restricted
 from ops.config.manifests.runs import images, namespaces, ports, probes, replicas, workloads
 from ops.config.manifests.scene import Scene
 from ops.config.manifests.security import accounts, security
+from ops.config.manifests.selectors import autoscalers, budgets, selectors, spread
 from ops.config.objects import Object
 
 Rule = Callable[[Scene], Iterator[str]]
@@ -19,7 +21,8 @@ RULES: tuple[Rule, ...] = (
     *(workloads, images, namespaces, ports, probes, replicas),
     variables,
     *(accounts, security),
-    *(policies, routes, certificates, entrance),
+    *(policies, reach, restricted, names, addresses, routes, certificates, entrance),
+    *(selectors, budgets, spread, autoscalers),
 )
 
 

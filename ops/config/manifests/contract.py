@@ -34,16 +34,22 @@ def variables(scene: Scene) -> Iterator[str]:
         main = main_container(workload, name)
         contract = {variable.name: variable for variable in scene.catalog.variables_of(name)}
         yield from _sources(scene, workload, main, name, contract)
-        given = list(_given(scene, workload, main, contract))
+        found = given(scene, workload, name)
         # A store's image has settings of its own beside the contract's.
-        known = given if name not in scene.catalog.stores else [g for g in given if g.secret or g.name in contract]
+        known = found if name not in scene.catalog.stores else [g for g in found if g.secret or g.name in contract]
         for entry in known:
             yield from _disagrees(scene, entry, contract.get(entry.name), name)
-        names = {entry.name for entry in given}
+        names = {entry.name for entry in found}
         for variable in contract.values():
             if variable.required and variable.name not in names:
                 where = f"in Secret {name}-secrets" if variable.secret else f"in {scene.environment.overlay}/{name}.env"
                 yield scene.says(workload, f"is not given {variable.name} ({variable.description}): it is required; put it {where}")
+
+
+def given(scene: Scene, workload: Object, name: str) -> list[Given]:
+    """Every variable that the main container of a workload is given."""
+    contract = {variable.name: variable for variable in scene.catalog.variables_of(name)}
+    return list(_given(scene, workload, main_container(workload, name), contract))
 
 
 def _given(scene: Scene, workload: Object, container: Object, contract: Mapping[str, Variable]) -> Iterator[Given]:

@@ -33,6 +33,8 @@ def accounts(scene: Scene) -> Iterator[str]:
         own = scene.find("ServiceAccount", namespace_of(workload), account)
         if not account or own is None:
             yield scene.says(workload, f"runs as ServiceAccount {account or 'default'}, which no manifest has")
+        elif owner(own) != owner(workload):
+            yield scene.says(workload, f"runs as ServiceAccount {account}, which is another's; its own is {owner(workload)}")
         elif isinstance(scene.runs.get(owner(workload)), Image) and LOGIN not in [text(s, "name") for s in items(own, "imagePullSecrets")]:
             yield f"k8s/components/registry/kustomization.yaml: ServiceAccount {account} has no imagePullSecrets with {LOGIN}"
 
