@@ -82,6 +82,16 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
     return checked(command, completed) if check else completed
 
 
+def raw(command: Command, stdin: bytes | None = None, *, check: bool = True) -> bytes:
+    """Run a command to its end and return the bytes of its standard output: for what is no text, as file names are."""
+    with _starting(command):
+        env = environment(command)
+        done = subprocess.run(command.argv, env=env, cwd=command.cwd, input=stdin or b"", capture_output=True, check=False)
+    if check:
+        checked(command, Completed(done.returncode, "", done.stderr.decode(errors="replace")))
+    return done.stdout
+
+
 def late(command: Command, error: subprocess.TimeoutExpired) -> Failure:
     """A command that takes too long."""
     return Failure(command.doing, f"`{command.argv[0]}` gave no answer within {error.timeout:g} s", command.remedy)

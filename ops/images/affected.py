@@ -1,37 +1,45 @@
 """Which images a change reaches."""
 
 import json
+import os
 from collections.abc import Mapping
 
 import yaml
 
 from ops.catalog.load import FILE
 from ops.catalog.model import Catalog, Image
-from ops.command import Command, run
+from ops.command import Command, raw, run
 from ops.errors import Failure, UsageError
 from ops.images import pnpm
-from ops.images.inputs import declared, is_test, unquote
+from ops.images.inputs import declared, is_test
 from ops.images.model import Entry
 
 DOING = "finding what a change affects"
 
 
 def affected(catalog: Catalog, since: str) -> list[str]:
-    """The images, in the catalogue's order, whose inputs differ between the git revision `since` and the checkout as it is now.
+    """The images, in the catalogue's order, whose inputs differ between the checkout as it is now and where it left `since`.
 
-    Raises `UsageError` for a revision that git does not know.
+    That is the merge base of the two: what `since` alone went on to change is not this checkout's.
+    Raises `UsageError` for a revision that git does not know, or that has no commit in common with this one.
     """
-    unknown = f"{since!r} is not a commit that git knows"
-    _git(catalog, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{since}^{{commit}}", usage=unknown)
-    changed = {unquote(line) for line in _git(catalog, "diff", "--name-only", "--no-renames", "--relative", since, "--", ".").splitlines()}
-    changed |= {unquote(line) for line in _git(catalog, "ls-files", "--others", "--exclude-standard").splitlines()}
-    before = _declarations(_show(catalog, since, FILE)) if FILE in changed else None
+    base = merge_base(catalog, since)
+    changed = set(_names(catalog, "diff", "-z", "--name-only", "--no-renames", "--relative", base, "--", "."))
+    changed |= set(_names(catalog, "ls-files", "-z", "--others", "--exclude-standard"))
+    before = _declarations(_show(catalog, base, FILE)) if FILE in changed else None
     now = _declarations((catalog.root / FILE).read_text(encoding="utf-8")) if FILE in changed else None
     return [
         name
         for name, image in catalog.images.items()
-        if (now and (before or {}).get(name) != now.get(name)) or _reached(catalog, image, changed, since)
+        if (now and (before or {}).get(name) != now.get(name)) or _reached(catalog, image, changed, base)
     ]
+
+
+def merge_base(catalog: Catalog, since: str) -> str:
+    """The commit where this checkout's history left that of `since`."""
+    commit = f"{since}^{{commit}}"
+    found = _git(catalog, "rev-parse", "--verify", "--quiet", "--end-of-options", commit, usage=f"{since!r} is not a commit that git knows")
+    return _git(catalog, "merge-base", found.strip(), "HEAD", usage=f"{since!r} and this checkout have no commit in common").strip()
 
 
 def _reached(catalog: Catalog, image: Image, changed: set[str], since: str) -> bool:
@@ -79,8 +87,12 @@ def _show(catalog: Catalog, since: str, path: str) -> str:
         return ""
 
 
+def _names(catalog: Catalog, *arguments: str) -> list[str]:
+    return os.fsdecode(raw(Command(("git", *arguments), DOING, cwd=catalog.root, env={"LC_ALL": "C"}))).split("\0")[:-1]
+
+
 def _git(catalog: Catalog, *arguments: str, usage: str = "") -> str:
-    done = run(Command(("git", "-c", "core.quotePath=true", *arguments), DOING, cwd=catalog.root, env={"LC_ALL": "C"}), check=not usage)
+    done = run(Command(("git", *arguments), DOING, cwd=catalog.root, env={"LC_ALL": "C"}), check=not usage)
     if done.code and usage:
         cause = done.stderr.strip().removeprefix("fatal: ") or usage  # git has words for no clone, and for one it does not trust
         remedy = "In a clone of the platform, name a branch, a tag or a commit; in CI, fetch enough history (fetch-depth: 0)."

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ops.catalog.model import Catalog, Image
 from ops.engine import connection
 from ops.errors import Failure
+from ops.images.disk import plain
 from ops.images.inputs import gather
 from ops.images.model import Base, Engine, Entry
 from ops.images.record import write_json
@@ -104,10 +105,11 @@ def _platform(client: "APIClient | None") -> str:
 
 def _recipe(root: Path, file: str) -> str:
     try:
-        return (root / file).read_text(encoding="utf-8")
+        return plain(root, file).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         remedy = "Restore the file, or correct `dockerfile` in platform.yaml."
-        raise Failure("reading the Dockerfiles", f"{file}: {error}", remedy) from error
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Failure("reading the Dockerfiles", f"{file}: {why}", remedy) from error
 
 
 def _bases(wanted: Iterable[str], engine: Engine, client: "APIClient | None") -> list[Base]:

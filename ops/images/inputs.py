@@ -3,10 +3,10 @@
 Git lists the files (tracked, and untracked but not ignored) and knows the content of those that are unchanged. The others are
 hashed here, and so is every file that git would convert on its way in: what counts is the bytes on disk, which the build copies.
 Where git does not believe the disk's modes, as on a file system without them, nobody does: a file has the mode that git knows.
+A symbolic link goes in as a link. What lies behind one, a file's or a folder's, is no input, wherever it leads.
 """
 
 import os
-import re
 import stat
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ops.catalog.model import Image
-from ops.command import Command, run
+from ops.command import Command, raw
 from ops.errors import Failure, UsageError
 from ops.images import pnpm
+from ops.images.disk import content_of, is_real, shown
 from ops.images.key import blob
 from ops.images.model import Entry
 
@@ -79,8 +80,11 @@ class _Line:
 
 def _listing(root: Path, folders: Sequence[str]) -> dict[str, Entry]:
     lines = list(_ls_files(root, folders))
-    tracked = {line.path: line for line in lines if line.mode}
     _refuse(line for line in lines if line.mode == "160000" or line.path.endswith("/"))
+    # Git takes a tracked file for unmodified, too, when a link leads to one that is.
+    real: dict[str, bool] = {}
+    lines = [line for line in lines if is_real(root, line.path.rpartition("/")[0], real)]
+    tracked = {line.path: line for line in lines if line.mode}
     # Besides what git says is modified: what it was told not to look at, or may not have compared, or converts.
     unsure = {line.path for line in lines if line.tag != "H"}
     unsure |= _converted(root, [path for path, line in tracked.items() if line.mode != "120000"])
@@ -95,7 +99,7 @@ def _listing(root: Path, folders: Sequence[str]) -> dict[str, Entry]:
 
 def _believes_modes(root: Path) -> bool:
     """Whether git looks at the executable bit on disk (gitdocs: config, core.fileMode; true where it is not set)."""
-    return _git(root, "config", "--type=bool", "--get", "core.fileMode", check=False).strip() != "false"
+    return _git(root, "config", "--null", "--type=bool", "--get", "core.fileMode", check=False) != ["false"]
 
 
 def _known_mode(line: _Line | None) -> str:
@@ -111,66 +115,57 @@ def read(root: Path, path: str, length: int = 40) -> Entry | None:
         if stat.S_ISLNK(mode):
             return Entry(path, "120000", blob(os.fsencode(file.readlink()), length))
         if stat.S_ISREG(mode):
-            return Entry(path, "100755" if mode & stat.S_IXUSR else "100644", blob(file.read_bytes(), length))
+            return Entry(path, "100755" if mode & stat.S_IXUSR else "100644", blob(content_of(file), length))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise Failure(DOING, f"{path}: {error.strerror}", "Make the file readable, or have git ignore it.") from error
+        raise Failure(DOING, f"{shown(path)}: {error.strerror}", "Make the file readable, or have git ignore it.") from error
     if stat.S_ISDIR(mode):  # a tracked file gave way to a folder, whose files are listed by themselves
         return None
-    raise Failure(DOING, f"{path} is neither a file nor a symbolic link", "Remove it, or have git ignore it.")
+    raise Failure(DOING, f"{shown(path)} is neither a file nor a symbolic link", "Remove it, or have git ignore it.")
 
 
 def _refuse(lines: Iterable[_Line]) -> None:
     for line in lines:
         what = "a submodule" if line.mode else "a git repository of its own"
-        cause = f"{line.path.rstrip('/')} is {what}: its files are not this checkout's"
+        cause = f"{shown(line.path.rstrip('/'))} is {what}: its files are not this checkout's"
         raise Failure(DOING, cause, "Move it out of the folder, or have git ignore it.")
 
 
-def _git(root: Path, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-    # Names are quoted by git, so that output is ASCII and a line each, whatever a name holds.
-    argv = ("git", "-c", "core.quotePath=true", "-c", "core.fsmonitor=false", "--literal-pathspecs", *arguments)
+# Whatever a clone is set to: git compares all that it knows of a file, and looks itself. Case fileMode is asked for by itself.
+_SETTINGS = ("core.fsmonitor=false", "core.untrackedCache=false", "core.checkStat=default", "core.trustctime=true", "core.symlinks=true")
+
+
+def _git(root: Path, *arguments: str, stdin: bytes | None = None, check: bool = True) -> list[str]:
+    """What git says, in parts that end with NUL; names that are not UTF-8 as Python's file names have them."""
+    settings = (word for setting in _SETTINGS for word in ("-c", setting))
+    argv = ("git", *settings, "--literal-pathspecs", *arguments)
     remedy = "Build from a git clone of the platform: git says which files are its own."
-    return run(Command(argv, DOING, cwd=root, stdin=stdin, remedy=remedy, env={"LC_ALL": "C"}), check=check).stdout
+    said = raw(Command(argv, DOING, cwd=root, remedy=remedy, env={"LC_ALL": "C"}), stdin, check=check)
+    return os.fsdecode(said).split("\0")[:-1]
 
 
 def _ls_files(root: Path, folders: Sequence[str]) -> Iterator[_Line]:
-    options = ("--stage", "-v", "--cached", "--modified", "--deleted", "--others", "--exclude-standard")
-    for text in _git(root, "ls-files", *options, "--", *folders).splitlines():
-        tag, _, rest = text.partition(" ")
-        if tag == "?":
-            yield _Line(tag, unquote(rest))
+    options = ("-z", "--stage", "-v", "--cached", "--modified", "--deleted", "--others", "--exclude-standard")
+    for text in _git(root, "ls-files", *options, "--", *folders):
+        if text.startswith("? "):
+            yield _Line("?", text[2:])
             continue
-        stage, _, path = rest.partition("\t")
-        mode, content, _ = stage.split(" ")
-        yield _Line(tag, unquote(path), mode, content)
+        words, _, path = text.partition("\t")
+        tag, mode, content, _ = words.split(" ")
+        yield _Line(tag, path, mode, content)
 
 
-_ESCAPE = re.compile(rb'\\([0-7]{3}|[abtnvfr"\\])')
-_LETTERS = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r", b'"': b'"', b"\\": b"\\"}
-
-
-def unquote(name: str) -> str:
-    """A path as git prints it (gitdocs: config, core.quotePath), unquoted; bytes that are not UTF-8 as Python's file names have them."""
-    if not name.startswith('"'):
-        return name
-    raw = _ESCAPE.sub(lambda m: _LETTERS.get(m[1]) or bytes([int(m[1], 8)]), name[1:-1].encode("ascii"))
-    return os.fsdecode(raw)
-
-
-def _quote(name: str) -> str:
-    raw = os.fsencode(name)
-    return '"' + "".join(chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\{b:03o}" for b in raw) + '"'
+_CONVERTING = frozenset({"text", "crlf", "eol", "ident", "filter", "working-tree-encoding"})
 
 
 def _converted(root: Path, paths: Sequence[str]) -> set[str]:
     """The tracked files that git may convert between the checkout and its index (gitdocs: attributes, "Effects")."""
     if not paths:
         return set()
-    if _git(root, "config", "--get", "core.autocrlf", check=False).strip().lower() in ("true", "input", "yes", "on", "1"):
+    automatic = _git(root, "config", "--null", "--get", "core.autocrlf", check=False)
+    if automatic and automatic[0].strip().lower() in ("true", "input", "yes", "on", "1"):
         return set(paths)
-    stdin = "".join(_quote(path) + "\n" for path in paths)
-    lines = _git(root, "check-attr", "--stdin", "text", "crlf", "eol", "ident", "filter", "working-tree-encoding", stdin=stdin)
-    rows = (line.rsplit(": ", 2) for line in lines.splitlines())
-    return {unquote(path) for path, _, value in rows if value not in ("unspecified", "unset")}
+    said = _git(root, "check-attr", "-z", "--stdin", "--all", stdin=b"".join(os.fsencode(path) + b"\0" for path in paths))
+    rows = zip(said[::3], said[1::3], said[2::3], strict=True)
+    return {path for path, attribute, value in rows if attribute in _CONVERTING and value not in ("unspecified", "unset")}

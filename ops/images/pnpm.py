@@ -11,6 +11,7 @@ from posixpath import normpath
 
 from ops.catalog.model import Image
 from ops.errors import Failure, UsageError
+from ops.images.disk import plain
 from ops.images.key import blob
 from ops.images.model import Entry
 
@@ -22,11 +23,11 @@ _DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies", "pee
 def parts(root: Path, image: Image, entries: Mapping[str, Entry]) -> Iterator[Entry]:
     """The entries that take the place of the workspace's own files, where the image is built with pnpm."""
     names = (LOCK, WORKSPACE, MANIFEST)
-    if not all(name in entries for name in names):
+    if not all(name in entries and entries[name].mode != "120000" for name in names):
         return
     projects = tuple(folder for folder in (image.path, *image.packages) if f"{folder}/{MANIFEST}" in entries)
     try:
-        texts = {name: (root / name).read_text(encoding="utf-8") for name in names}
+        texts = {name: plain(root, name).decode("utf-8") for name in names}
         yield from cut(texts, projects, len(entries[LOCK].content))
     except UnlistedError as error:
         remedy = f"Add it to `packages` of {image.name} in platform.yaml."

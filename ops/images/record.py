@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.console import counted
+from ops.images.disk import shown as printable
 from ops.images.model import Inputs, Planned
 from ops.tools import cache
 
@@ -82,7 +83,7 @@ def _changes(facet: str, before: Mapping[str, object], after: Mapping[str, objec
 
 
 def _sentence(facet: str, name: str, old: object, new: object) -> str:
-    shown = name.encode("unicode_escape").decode("ascii") if not name.isprintable() else name
+    shown = printable(name)
     if facet == "files" and isinstance(old, list) and isinstance(new, list):
         if old[1] == new[1]:
             return f"mode changed: {shown} ({old[0]} → {new[0]})"

@@ -126,6 +126,33 @@ def test_a_file_that_is_gone_reaches_its_image(catalog: Catalog) -> None:
     assert affected(catalog, "HEAD") == ["c"]
 
 
+def test_what_main_went_on_to_change_is_not_the_branchs(catalog: Catalog) -> None:
+    git(catalog.root, "branch", "-M", "main")
+    git(catalog.root, "switch", "-qc", "topic")
+    change(catalog, "a/main.ts", "", "new")
+    git(catalog.root, "add", "-A")
+    git(catalog.root, "commit", "-qm", "a")
+    git(catalog.root, "switch", "-q", "main")
+    change(catalog, "c/main", "1", "2")
+    change(catalog, "platform.yaml", "port: 2", "port: 3")
+    git(catalog.root, "commit", "-qam", "c")
+    git(catalog.root, "switch", "-q", "topic")
+    assert affected(catalog, "main") == ["a"]
+    change(catalog, "b/main.ts", "", "new")  # in no commit yet
+    assert affected(catalog, "main") == ["a", "b"]
+    git(catalog.root, "merge", "-q", "main")
+    assert affected(catalog, "main") == ["a", "b"]
+
+
+def test_histories_without_a_commit_in_common_are_told(catalog: Catalog) -> None:
+    git(catalog.root, "branch", "-M", "main")
+    git(catalog.root, "switch", "-q", "--orphan", "other")
+    git(catalog.root, "commit", "-qm", "x", "--allow-empty")
+    git(catalog.root, "switch", "-q", "main")
+    with pytest.raises(UsageError, match="'other' and this checkout have no commit in common"):
+        affected(catalog, "other")
+
+
 def test_a_folder_that_is_no_clone_is_not_called_a_wrong_revision(catalog: Catalog) -> None:
     shutil.rmtree(catalog.root / ".git")
     with pytest.raises(UsageError, match="not a git repository"):

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -303,3 +304,97 @@ def test_in_the_context_no_two_contents_of_a_file_have_one_date() -> None:
     dates = {context.date_of(blob(str(number).encode())) for number in range(1000)}
     assert len(dates) == 1000
     assert max(dates) <= EPOCH * 10**9
+
+
+def outside(tmp_path: Path) -> Path:
+    """A folder outside the checkout with the file `main`, which nobody else may read."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "main").write_text("one")
+    (folder / "main").chmod(0o600)
+    os.utime(folder / "main", (1, 1))
+    return folder
+
+
+@pytest.mark.parametrize("flag", ["", "--assume-unchanged", "--skip-worktree"])
+def test_a_folder_that_gave_way_to_a_link_is_a_link_and_nothing_behind_it_goes_in(repo: Path, tmp_path: Path, flag: str) -> None:
+    put(repo, "app/folder/main", "one")
+    commit(repo)
+    if flag:
+        git(repo, "update-index", flag, "app/folder/main")
+    away = outside(tmp_path)
+    (repo / "app/folder/main").unlink()
+    (repo / "app/folder").rmdir()
+    (repo / "app/folder").symlink_to(away)
+    planned = inputs(repo)
+    assert [entry.path for entry in planned.entries] == ["app/folder", "app/main"]
+    before = (away / "main").stat()
+    folder = tmp_path / "context"
+    folder.mkdir()
+    context.write(repo, planned, folder)
+    assert (folder / "app/folder").is_symlink()
+    assert (away / "main").stat() == before
+    (away / "main").write_text("two")
+    assert key(inputs(repo)) == key(planned)
+
+
+@pytest.mark.parametrize("gone", ["app", "lib"])
+def test_a_declared_folder_behind_a_link_holds_no_file(repo: Path, tmp_path: Path, gone: str) -> None:
+    put(repo, "lib/deep/main", "one")
+    commit(repo)
+    (repo / gone).rename(tmp_path / gone)
+    (repo / gone).symlink_to(tmp_path / gone)
+    image = replace(IMAGE, path="app/main" if gone == "app" else "lib/deep")
+    with pytest.raises(UsageError, match="holds no file"):
+        entries(repo, image)
+
+
+def test_nothing_is_written_through_a_link_whatever_the_plan_says(repo: Path, tmp_path: Path) -> None:
+    away = outside(tmp_path)
+    put(repo, "app/folder/main", "one")
+    planned = inputs(repo)
+    content = blob(os.fsencode(away))
+    both = (Entry("app/folder", "120000", content, str(away)), *planned.entries)
+    (repo / "app/folder/main").unlink()
+    (repo / "app/folder").rmdir()
+    (repo / "app/folder").symlink_to(away)
+    before = (away / "main").stat()
+    for entries_ in (both[:1], both, both[1:]):
+        folder = tmp_path / f"context-{len(entries_)}"
+        folder.mkdir()
+        if entries_ == both[:1]:
+            context.write(repo, replace(planned, entries=(replace(both[0], text=None),)), folder)
+            continue
+        with pytest.raises(Refused, match="app/folder"):
+            context.write(repo, replace(planned, entries=tuple(replace(entry, text=None) for entry in entries_)), folder)
+    assert (away / "main").stat() == before
+
+
+def test_a_clone_that_lets_git_compare_little_is_compared_in_full(repo: Path, tmp_path: Path) -> None:
+    git(repo, "config", "core.checkStat", "minimal")
+    git(repo, "config", "core.trustctime", "false")
+    old = (repo / ".git/index").stat().st_mtime_ns - 5 * 10**9
+    os.utime(repo / "app/main", ns=(old, old))
+    git(repo, "update-index", "--refresh")
+    before = key(inputs(repo))
+    changed = (repo / "app/main").stat().st_ctime
+    while time.time() < int(changed) + 1:  # git compares seconds
+        time.sleep(0.02)
+    put(repo, "app/main", "two")
+    os.utime(repo / "app/main", ns=(old, old))
+    assert git(repo, "status", "--short") == ""
+    assert key(inputs(repo)) != before
+
+
+def test_a_clone_that_knows_no_links_has_files_in_their_place(repo: Path, tmp_path: Path) -> None:
+    (repo / "app/link").symlink_to("main")
+    commit(repo)
+    git(repo, "config", "core.symlinks", "false")
+    (repo / "app/link").unlink()
+    git(repo, "checkout", "--", "app/link")
+    planned = inputs(repo)
+    assert entries(repo)["app/link"] == Entry("app/link", "100644", blob(b"main"))
+    folder = tmp_path / "context"
+    folder.mkdir()
+    context.write(repo, planned, folder)
+    assert (folder / "app/link").read_text() == "main"
