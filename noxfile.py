@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from ops import catalog, tools  # noqa: E402
 from ops.bytecode import keep_for_children  # noqa: E402
+from ops.checks import dockerfiles  # noqa: E402
 from ops.checks.files import tracked  # noqa: E402
 from ops.checks.report import Report, show  # noqa: E402
 from ops.errors import Failure  # noqa: E402
@@ -99,6 +100,7 @@ def lint(session: nox.Session) -> None:
     for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):
         run("go", "vet", "./...", cwd=ROOT / folder)
         run("staticcheck", "./...", cwd=ROOT / folder)
+    dockerfiles.check(CATALOG)
     run("hadolint", *tracked(ROOT, "*.Dockerfile", "*/Dockerfile", ":!tests"))
     run("yamllint", "--strict", *tracked(ROOT, "*.yml", "*.yaml", ":!pnpm-lock.yaml"))
     run("shellcheck", *tracked(ROOT, "*.sh", ".ci/run"))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ops.command import Command, environment
 from ops.errors import Failure
+from ops.images import dockerfile
 from ops.images.model import EPOCH, VERSION_LENGTH, Planned
 from ops.images.registry import reference
 
@@ -34,7 +35,7 @@ def _target(folder: Path, image: Planned, *, push: bool) -> dict[str, object]:
     version = image.key[:VERSION_LENGTH]
     bases = {argument: base.name for argument, base in image.inputs.bases.items()}
     arguments = {**image.inputs.arguments, **bases, "SOURCE_DATE_EPOCH": str(EPOCH)}
-    if re.search(r"^\s*ARG\b.*\bAPP_VERSION\b", image.inputs.recipe, re.MULTILINE | re.IGNORECASE):
+    if "APP_VERSION" in dockerfile.arguments(dockerfile.read(image.inputs.recipe)):
         arguments["APP_VERSION"] = version
     labels = {
         "org.opencontainers.image.title": image.name,

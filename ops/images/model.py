@@ -61,7 +61,7 @@ class Inputs:
     """Everything that can change an image; two images with equal inputs are the same image."""
 
     dockerfile: str
-    recipe: str  # the Dockerfile's text
+    recipe: str  # the Dockerfile without its comments, as the builder gets it
     platform: str
     arguments: Mapping[str, str]
     bases: Mapping[str, Base]  # by build argument

@@ -1,17 +1,16 @@
 """Decide what to build: pure, given the facts."""
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 
 from ops.catalog.model import Catalog, Image, Service
 from ops.errors import UsageError
+from ops.images import dockerfile
 from ops.images import facts as images_facts
+from ops.images.dockerfile import Dockerfile, DockerfileError
 from ops.images.facts import Facts
 from ops.images.key import key
-from ops.images.model import TAG_LENGTH, BuildPlan, Engine, Inputs, Planned
+from ops.images.model import EPOCH, TAG_LENGTH, BuildPlan, Engine, Inputs, Planned
 from ops.images.record import Known, explain, recall
-
-_ARG = re.compile(r"^\s*ARG\s+(.+?)\s*$", re.MULTILINE | re.IGNORECASE)
 
 
 def plan(catalog: Catalog, names: Iterable[str], engine: Engine, *, push: bool = False) -> BuildPlan:
@@ -55,17 +54,35 @@ def decide(
 
 
 def _inputs(image: Image, facts: Facts) -> Inputs:
-    recipe = facts.recipes[image.dockerfile]
-    used = {name.partition("=")[0] for line in _ARG.findall(recipe) for name in line.split()}
+    recipe = read_recipe(image, facts.recipes[image.dockerfile])
+    used = dockerfile.arguments(recipe)
     return Inputs(
         dockerfile=image.dockerfile,
-        recipe=recipe,
+        recipe=recipe.bare(),
         platform=facts.platform,
         # Only what the Dockerfile asks for: a port that it does not name changes no image.
         arguments={name: value for name, value in arguments(image).items() if name in used},
         bases={name: facts.bases[base] for name, base in image.stack.bases.items() if name in used},
         entries=facts.entries[image.name],
     )
+
+
+def read_recipe(image: Image, text: str) -> Dockerfile:
+    """An image's Dockerfile. Raises `UsageError` where it cannot be read, or names what no key can hold."""
+    doing = f"reading {image.dockerfile}"
+    try:
+        recipe = dockerfile.read(text)
+        found = dockerfile.outside(recipe, image.stack.bases, {**arguments(image), "APP_VERSION": "x", "SOURCE_DATE_EPOCH": str(EPOCH)})
+    except DockerfileError as error:
+        raise UsageError(doing, str(error), "Correct that line; what cannot be read may hide what the image depends on.") from error
+    if found:
+        remedy = (
+            f"Name base images under `bases` of the stack {image.stack.name} in platform.yaml, or by @sha256:…; "
+            "take files from the context with COPY, and addresses with --checksum."
+        )
+        cause = "this could change without a new key:\n" + "\n".join(f"line {each.line}: {each.what}" for each in found)
+        raise UsageError(doing, cause, remedy)
+    return recipe
 
 
 def arguments(image: Image) -> dict[str, str]:

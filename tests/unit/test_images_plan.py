@@ -1,18 +1,20 @@
 """The plan, its reasons, and the bake file that follows from it."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ops import catalog
+from ops.checks import dockerfiles
 from ops.errors import Failure, UsageError
 from ops.images import bake, facts, record, verb
 from ops.images.facts import Facts
 from ops.images.key import key
 from ops.images.model import Base, Engine, Entry, Inputs, Planned
-from ops.images.plan import _inputs, select
+from ops.images.plan import _inputs, read_recipe, select
 from ops.images.plan import decide as decided
 from ops.images.registry import digests, is_loopback, reference
 from ops.testbed import Testbed
@@ -95,6 +97,61 @@ def test_only_the_arguments_that_the_dockerfile_asks_for_are_inputs() -> None:
     facts = replace(facts, recipes={image.dockerfile: "FROM scratch\nARG USER_ID=1 SERVICE_PATH\n"})
     assert _inputs(image, facts).arguments == {"SERVICE_PATH": "services/user-service", "USER_ID": "1001"}
     assert _inputs(image, facts).bases == {}
+
+
+MOVING = [
+    ("FROM scratch", "FROM debian:13"),
+    ("COPY --from=build", "COPY --from=helper:1"),
+    ("RUN ", "RUN --mount=from=helper:1,target=/x "),
+    ("COPY . ", "ADD https://example.org/a /a\nCOPY . "),
+    ("ARG GO_IMAGE", "# syntax=docker/dockerfile:1\nARG GO_IMAGE"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), MOVING, ids=["FROM", "COPY --from", "RUN --mount", "ADD", "syntax"])
+def test_a_dockerfile_that_names_what_moves_is_refused_by_the_build_and_by_lint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str
+) -> None:
+    image = CATALOG.images["api-gateway"]
+    text = (CATALOG.root / image.dockerfile).read_text()
+    assert read_recipe(image, text)
+    changed = text.replace(old, new, 1)
+    assert changed != text
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
+    monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked, DIGEST))
+    monkeypatch.setattr(facts, "_recipe", lambda *_: changed)
+    with pytest.raises(UsageError, match="this could change without a new key") as raised:
+        verb.build(["api-gateway"], push=True, explain=False, testbed=False, dry_run=True)
+    assert "go.Dockerfile" in raised.value.doing
+    line = next(number for number, (was, now) in enumerate(zip(text.splitlines(), changed.splitlines(), strict=False), 1) if was != now)
+    assert re.search(rf"line ({line}|{line - 1}):", raised.value.cause)  # a RUN begins a line earlier
+    root = tmp_path / "root"
+    for each in CATALOG.images.values():
+        (root / each.dockerfile).parent.mkdir(parents=True, exist_ok=True)
+        (root / each.dockerfile).write_text(changed if each is image else (CATALOG.root / each.dockerfile).read_text())
+    with pytest.raises(UsageError, match="this could change without a new key"):
+        dockerfiles.check(replace(CATALOG, root=root))
+    assert dockerfiles.check(CATALOG) == 5
+
+
+@pytest.mark.parametrize("change", ["link", "folder", "bytes", "gone"])
+def test_a_dockerfile_that_is_no_plain_file_is_named(tmp_path: Path, change: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/Dockerfile").write_bytes(b"FROM scratch\n\xff" if change == "bytes" else b"FROM scratch\n")
+    root = tmp_path / "root"
+    root.mkdir()
+    if change == "folder":
+        (root / "x").symlink_to(tmp_path / "elsewhere")
+    else:
+        (root / "x").mkdir()
+    if change in ("link", "bytes"):
+        (root / "x/Dockerfile").symlink_to(tmp_path / "elsewhere/Dockerfile")
+    if change == "bytes":
+        (root / "x/Dockerfile").unlink()
+        (root / "x/Dockerfile").write_bytes(b"\xff")
+    with pytest.raises(Failure, match="x/Dockerfile: ") as raised:
+        facts._recipe(root, "x/Dockerfile")
+    assert ("symbolic link" in raised.value.cause) == (change in ("link", "folder"))
 
 
 def test_the_bake_file_builds_from_the_digest_and_its_templates_are_escaped() -> None:
