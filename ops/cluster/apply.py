@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ops.cluster import facts
-from ops.cluster.client import ApiError, Client
-from ops.cluster.objects import Key, Object, number, text
+from ops.cluster import byhand, facts, ownership
+from ops.cluster.client import ApiError, Client, Resource, events
+from ops.cluster.objects import Key, Object, number, rows, table, text
 from ops.cluster.order import Phase
 from ops.cluster.plan import Plan, Step, moved
 from ops.cluster.watch import Notice, Tell, wait
 from ops.errors import Failure, Refused
 
 PHASE_SECONDS = 600.0
+REPLACE_SECONDS = 60  # in which an object must go whose place another one takes
+PRUNE_SECONDS = 10  # in which an object goes that nothing holds; the next plan shows what is held
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ def apply_plan(client: Client, plan: Plan, pace: Pace) -> None:
         steps = [step for step in plan.steps if step.phase is phase]
         since = client.now()
         client.each(lambda step: _apply(client, step, pace), [step for step in steps if step.action != "unchanged"])
-        awaited = [step for step in steps if step.action != "delete" and (step.action != "unchanged" or step.runs or _resumed(plan, step))]
+        awaited = [step for step in steps if step.wants and (step.action != "unchanged" or step.runs or _resumed(plan, step))]
         seconds = max([pace.seconds, *map(_deadline, awaited)])
         wait(client, [step.key for step in awaited], seconds=seconds, tell=pace.tell, check=pace.check, since=since)
         if phase is Phase.NAMESPACES and any(step.key.kind == "CustomResourceDefinition" for step in steps):
@@ -56,38 +58,42 @@ def _apply(client: Client, step: Step, pace: Pace) -> None:
     try:
         if step.action == "delete":
             client.delete(resource, step.key.namespace, step.key.name)
-            pace.tell(Notice(step.key, "deleted"))
+            left = _left_after(client, resource, step.key, PRUNE_SECONDS)
+            pace.tell(Notice(step.key, "waiting", byhand.lingers(left)) if left else Notice(step.key, "deleted"))
             return
         if step.action == "replace":
             client.delete(resource, step.key.namespace, step.key.name)
-            _until_gone(client, step.key)
+            left = _left_after(client, resource, step.key, REPLACE_SECONDS)
+            if left:
+                raise Failure(f"deleting {step.key}", byhand.lingers(left), "Remove what holds it, then deploy again.")
             pace.check()  # that may have taken a minute
         assert step.manifest is not None
+        if step.inherits:
+            ownership.take_over(client, resource, step.key)
         facts.apply(client, resource, step.manifest, force=step.force)
     except ApiError as error:
         raise _refused(step.key, error) from error
     pace.tell(Notice(step.key, "applied", step.action))
 
 
-def _until_gone(client: Client, key: Key) -> None:
-    """Wait for a deletion by watching that very object."""
-    resource = client.by_key(key)
-    assert resource is not None
-    answer = client.request("GET", resource.path(key.namespace), {"fieldSelector": f"metadata.name={key.name}"})
-    if not answer.get("items"):
-        return
-    query = {
-        "watch": "1",
-        "fieldSelector": f"metadata.name={key.name}",
-        "resourceVersion": text(answer, "metadata", "resourceVersion"),
-        "timeoutSeconds": "60",
-    }
-    stream = client.stream(resource.path(key.namespace), query, seconds=90)
+def _left_after(client: Client, resource: Resource, key: Key, seconds: int) -> Object | None:
+    """Wait so long for a deletion, by watching that very object: what is there still, or None."""
+    fields = f"metadata.name={key.name}"
+    answer = client.request("GET", resource.path(key.namespace), {"fieldSelector": fields})
+    found = next(iter(rows(answer, "items")), None)
+    if found is None or not text(found, "metadata", "deletionTimestamp"):  # another of the same name is no matter of this deletion
+        return None
+    version = text(answer, "metadata", "resourceVersion")
+    query = {"watch": "1", "fieldSelector": fields, "resourceVersion": version, "timeoutSeconds": str(seconds)}
+    stream = client.stream(resource.path(key.namespace), query, seconds=seconds + 30)
     try:
-        if not any(b'"type":"DELETED"' in line for line in stream.lines()):
-            raise Failure(f"deleting {key}", "it did not go within 60 s", "See which finalizer holds it.")
+        for event in events(stream):
+            if text(event, "type") == "DELETED":
+                return None
+            found = table(event, "object") if text(event, "type") == "MODIFIED" else found
     finally:
         stream.close()
+    return found
 
 
 def _refused(key: Key, error: ApiError) -> Failure:
@@ -99,8 +105,8 @@ def _refused(key: Key, error: ApiError) -> Failure:
 
 
 def _settled(step: Step) -> bool:
-    """Whether nothing depends on what lies there: a Job that is not to run."""
-    return step.key.kind == "Job" and step.action == "unchanged"
+    """Whether nothing depends on what lies there: a Job that is not to run, an object on its way out."""
+    return step.leaving or (step.key.kind == "Job" and step.action == "unchanged")
 
 
 def check_unmoved(client: Client, plan: Plan, made: Key | None = None) -> None:

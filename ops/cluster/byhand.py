@@ -25,6 +25,14 @@ def leaving(live: Object) -> str:
     return f"it is being deleted (finalizers: {finalizers}): plan again when it is gone"
 
 
+def lingers(live: Object) -> str:
+    """Why an object that was deleted is still there, or the empty string."""
+    if not text(live, "metadata", "deletionTimestamp"):
+        return ""
+    finalizers = ", ".join(texts(live, "metadata", "finalizers"))
+    return f"it was deleted, and is still there: {f'held by its finalizer {finalizers}' if finalizers else 'its end is awaited'}"
+
+
 def halted(live: Object, wanted: Object | None = None) -> str:
     """Why a workload takes in no change, with what ends it, or the empty string. What the manifest `wanted` says itself, it will have."""
     key = key_of(live)

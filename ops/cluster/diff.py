@@ -1,10 +1,10 @@
 """What differs between two objects, field by field, without noise and without secrets."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ops.cluster.objects import Json, Object, table, text
+from ops.cluster.objects import Json, Object, same, table, text
 
 MASK = "***"
 # What the API server and the controllers write, and no manifest says.
@@ -59,7 +59,7 @@ def differences(before: Object | None, after: Object | None) -> tuple[Difference
 
 
 def _walk(path: str, before: Json, after: Json) -> Iterator[Difference]:
-    if before == after:
+    if same(before, after):
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for name in sorted({*before, *after}):
@@ -70,8 +70,18 @@ def _walk(path: str, before: Json, after: Json) -> Iterator[Difference]:
         if old is not None and new is not None:
             for name in dict.fromkeys([*old, *new]):
                 yield from _walk(f"{path}[{name}]", old.get(name), new.get(name))
+            yield from _order(path, old, new)
             return
     yield Difference(path, before, after)
+
+
+def _order(path: str, old: Iterable[str], new: Iterable[str]) -> Iterator[Difference]:
+    """Named things that are there before and after, in another order: `$(NAME)` reads the variables above it, and the containers that
+    run first run one after the other."""
+    old, new = list(old), list(new)
+    before, after = [name for name in old if name in new], [name for name in new if name in old]
+    if before != after:
+        yield Difference(f"{path} (order)", ", ".join(before), ", ".join(after))
 
 
 def _join(path: str, name: str) -> str:

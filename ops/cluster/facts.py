@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from ops.catalog.model import Catalog
-from ops.cluster import lock, needs, record
+from ops.cluster import lock, needs, ownership, record
 from ops.cluster.client import APPLY, ApiError, Client, Resource
 from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, key_of, labels_of, number, rows, table, text
 from ops.cluster.order import KEPT
@@ -33,7 +33,8 @@ class Taken:
 class Sight:
     """One wanted object as the cluster sees it. `after` is what applying it would make; None when that could not be asked.
 
-    `taken`: fields that are taken back from others. `refusal`: why the API server would not have it.
+    `taken`: fields that are taken back from others. `refusal`: why the API server would not have it. `inherits`: what
+    `kubectl apply` owns of it becomes ours, and goes where the manifest does not have it.
     """
 
     wanted: Object
@@ -41,6 +42,16 @@ class Sight:
     after: Object | None
     taken: tuple[Taken, ...] = ()
     refusal: str = ""
+    inherits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What is there with our label, and is not wanted now. `released`: what is left of it without our fields; None when it need not
+    stay, or cannot be without them."""
+
+    live: Object
+    released: Object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,7 @@ class Facts:
 
     cluster: str
     sights: tuple[Sight, ...]
-    others: tuple[Object, ...]  # live, ours, and not wanted now
+    others: tuple[Leftover, ...]
     history: tuple[Header, ...]
     last: Record | None  # the last good record
     trail: tuple[Record, ...]  # those after it: they failed, or never came to their end
@@ -58,6 +69,7 @@ class Facts:
     unset: tuple[str, ...] = ()  # variables that the catalogue of this checkout requires, and containers would not get
     replica_sets: tuple[Object, ...] = ()  # that still have pods
     held: bool = False  # the deploy whose record has no end yet holds the lock
+    adopted: frozenset[Key] = frozenset()  # others made them, before a deploy had them
 
 
 def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up: Sequence[Object] = ()) -> Facts:
@@ -95,10 +107,12 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
         before.setdefault(key_of(manifest), []).append(manifest)
     sights = tuple(look if isinstance(look, Sight) else _take_back(client, look, before) for look in looks)
     wanted = {key_of(o) for o in objects}
+    adopted = frozenset(key for r in (last, *trail) if r for key in r.header.adopted_keys)
+    others = [o for o in _others(client, live, before, wanted, last) if not _older(o, last, trail)]
     return Facts(
         cluster,
         sights,
-        tuple(o for o in _others(client, live, before, wanted) if not _older(o, last, trail)),
+        tuple(client.each(lambda o: _leftover(client, o, adopted), others)),
         headers.result(),
         last,
         tuple(trail),
@@ -107,6 +121,7 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
         tuple(needs.missing_variables(catalog, known, found)),
         tuple(s for pending in sets for s in pending.result() if number(s, "spec", "replicas") or number(s, "status", "replicas")),
         record.unfinished(headers.result()) is not None and lock.held(client, home),
+        adopted,
     )
 
 
@@ -174,6 +189,7 @@ class _Contested:
     wanted: Object
     live: Object | None
     taken: tuple[Taken, ...]
+    inherits: bool = False
 
 
 def _look(client: Client, wanted: Object, live: Object | None, namespaces: frozenset[str]) -> Sight | _Contested:
@@ -188,13 +204,29 @@ def _look(client: Client, wanted: Object, live: Object | None, namespaces: froze
     live = live or client.get(resource, key.namespace, key.name)
     if live is not None and (key.kind == "Job" or unchanged(wanted, live)):  # a Job of the same content is the same Job
         return Sight(wanted, live, live)
+    return _tried(client, resource, wanted, live)
+
+
+def _tried(client: Client, resource: Resource, wanted: Object, live: Object | None) -> Sight | _Contested:
+    """What the API server says that an apply would make."""
+    inherited = ownership.kubectls(live) if live else set()
     try:
-        return Sight(wanted, live, apply(client, resource, wanted, trial=True))
+        return _seen(wanted, live, apply(client, resource, wanted, trial=True), inherits=bool(inherited))
     except ApiError as error:
         taken = conflicts(error)
-        if taken:
-            return _Contested(wanted, live, taken)
+        foreign = tuple(t for t in taken if t.manager not in inherited)
+        if foreign:
+            return _Contested(wanted, live, foreign, bool(inherited))
+        if not taken:
+            return Sight(wanted, live, None, refusal=error.message)
+    try:  # what kubectl owns becomes ours before it is applied
+        return _seen(wanted, live, apply(client, resource, wanted, trial=True, force=True), inherits=True)
+    except ApiError as error:
         return Sight(wanted, live, None, refusal=error.message)
+
+
+def _seen(wanted: Object, live: Object | None, after: Object, taken: tuple[Taken, ...] = (), *, inherits: bool) -> Sight:
+    return Sight(wanted, live, ownership.without_left(after) if inherits else after, taken, inherits=inherits)
 
 
 def _trial(client: Client, resource: Resource, wanted: Object) -> str:
@@ -220,7 +252,7 @@ def _take_back(client: Client, contest: _Contested, before: Mapping[Key, Sequenc
         after = apply(client, client.resource_of(contest.wanted), contest.wanted, trial=True, force=True)
     except ApiError as error:
         return Sight(contest.wanted, contest.live, None, refusal=error.message)
-    return Sight(contest.wanted, contest.live, after, contest.taken)
+    return _seen(contest.wanted, contest.live, after, contest.taken, inherits=contest.inherits)
 
 
 def apply(client: Client, resource: Resource, wanted: Object, *, trial: bool = False, force: bool = False) -> Object:
@@ -262,13 +294,27 @@ def has_field(manifest: Json, path: str) -> bool:
     return any(has_field(row, rest) for row in rows(manifest) if all(str(row.get(k)) == v for k, v in pairs.items()))
 
 
-def _others(client: Client, live: Mapping[Key, Object], before: Collection[Key], wanted: set[Key]) -> list[Object]:
-    """What is there by earlier deploys and is not wanted now: what the last records had, and older ConfigMaps and Jobs."""
-    gone = [key for key in before if key not in wanted]
-    found = [o for key, o in live.items() if key not in wanted and (key in before or key.kind in ("ConfigMap", "Job"))]
+def _others(
+    client: Client, live: Mapping[Key, Object], before: Collection[Key], wanted: set[Key], last: Record | None = None
+) -> list[Object]:
+    """What is there by earlier deploys and is not wanted now: what the last records had or deleted, and older ConfigMaps and Jobs."""
+    former = {*before, *(last.header.removed_keys if last else ())}
+    gone = [key for key in former if key not in wanted]
+    found = [o for key, o in live.items() if key not in wanted and (key in former or key.kind in ("ConfigMap", "Job"))]
     unseen = [key for key in gone if key not in live and key.kind not in KEPT]
     answers = client.each(lambda key: client.get(r, key.namespace, key.name) if (r := client.by_key(key)) else None, unseen)
     return found + [o for o in answers if o is not None and OWNED in labels_of(o)]  # without our label it is not ours to delete
+
+
+def _leftover(client: Client, live: Object, adopted: Collection[Key]) -> Leftover:
+    """What others made, or apply too, stays without our fields: what is left of it then."""
+    key = key_of(live)
+    if not ownership.ours(live) or key.kind in KEPT or not ownership.partners(live, adopted=key in adopted):
+        return Leftover(live)
+    try:
+        return Leftover(live, apply(client, client.resource_of(live), ownership.bare(live), trial=True))
+    except ApiError:
+        return Leftover(live)
 
 
 def _older(live: Object, last: Record | None, trail: Sequence[Record]) -> bool:

@@ -1,5 +1,6 @@
 """Kubernetes objects as plain JSON: reading them, and what identifies one."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -24,6 +25,17 @@ class Key:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+    @property
+    def written(self) -> str:
+        """The key as a record holds it; `key_from` reads it."""
+        return "/".join((self.group, self.kind, self.namespace, self.name))
+
+
+def key_from(written: str) -> Key:
+    """The key that `Key.written` wrote."""
+    group, kind, namespace, name = written.split("/", 3)
+    return Key(kind, namespace, name, group)
 
 
 def key_of(manifest: Object) -> Key:
@@ -81,6 +93,11 @@ def texts(value: Json, *path: str | int) -> list[str]:
     """The texts of the list at a path, or an empty list."""
     found = at(value, *path)
     return [row for row in found if isinstance(row, str)] if isinstance(found, list) else []
+
+
+def same(one: Json, other: Json) -> bool:
+    """Whether two values are the same to an API server. Python takes true for 1, and 1.0 too."""
+    return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def labels_of(manifest: Object) -> dict[str, str]:

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final, Literal, get_args
 
-from ops.cluster import byhand, needs
+from ops.cluster import byhand, needs, ownership
 from ops.cluster.diff import Difference, differences, masked, quiet
-from ops.cluster.facts import Facts, Sight
+from ops.cluster.facts import Facts, Leftover, Sight
 from ops.cluster.objects import Key, Object, at, condition, key_of, number, rows, table, text, texts
 from ops.cluster.order import KEPT, Phase, phase_of
 from ops.cluster.record import KEEP, Kind, Migration, migrations_in, unfinished
@@ -16,7 +16,7 @@ from ops.cluster.render import fingerprint
 from ops.errors import Refused, UsageError
 
 VERSION: Final = 1
-Action = Literal["create", "change", "replace", "unchanged", "delete"]
+Action = Literal["create", "change", "replace", "unchanged", "release", "delete"]
 _NEEDLESS: Final = "no record needs it any more"
 _GENERATED = re.compile(r"-[a-z0-9]{10}$")  # how kustomize ends the name of a generated ConfigMap
 
@@ -26,7 +26,8 @@ class Step:
     """What happens to one object. `before` is what lay there when the plan was made, `manifest` what is applied.
 
     `force` takes back fields of ours that another manager has set; `note` says so, or why an object stays. `runs`: a Job that
-    is there already and has not ended.
+    is there already and has not ended. `inherits`: what `kubectl apply` owns of it becomes ours. `adopted`: others made it. `leaving`:
+    it was deleted, and is still there. To `release` an object is to give up our fields of it: `manifest` is then its bare name.
     """
 
     key: Key
@@ -39,6 +40,14 @@ class Step:
     force: bool = False
     note: str = ""
     runs: bool = False
+    inherits: bool = False
+    adopted: bool = False
+    leaving: bool = False
+
+    @property
+    def wants(self) -> bool:
+        """Whether the object is wanted, and not one that goes."""
+        return self.manifest is not None and self.action not in ("release", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,17 @@ class Plan:
     @property
     def manifests(self) -> tuple[Object, ...]:
         """All objects that are wanted, changed or not."""
-        return tuple(step.manifest for step in self.steps if step.manifest is not None and step.action != "delete")
+        return tuple(step.manifest for step in self.steps if step.manifest is not None and step.wants)
+
+    @property
+    def adopted(self) -> tuple[str, ...]:
+        """What a record keeps of who made what: the keys of the objects that others made."""
+        return tuple(step.key.written for step in self.steps if step.adopted)
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The keys of what it deletes, or what was deleted before and is still there."""
+        return tuple(step.key.written for step in self.steps if step.action == "delete" or step.leaving)
 
     @property
     def wanted(self) -> str:
@@ -113,8 +132,11 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     """Decide what happens to each object. `rehearsal`: a kind the cluster does not know is left out instead of refused."""
     ran = facts.last.keys if facts.last else set()
     former = ran.union(*(r.keys for r in facts.trail))
-    steps = [_step(sight, stores, ran, origin.kind) for sight in facts.sights]
-    steps += [_removal(live, facts, former) for live in facts.others if _goes(live, origin.kind)]
+    steps = [_step(sight, facts, stores, ran, origin.kind) for sight in facts.sights]
+    steps = [_introduced(step, sight, facts, former) for step, sight in zip(steps, facts.sights, strict=True)]
+    going = [left for left in facts.others if _goes(left.live, origin.kind)]
+    theirs = {key_of(left.live): why for left in going if (why := _theirs(left, facts))}
+    steps += [_removal(left, facts, former) for left in going if key_of(left.live) not in theirs]
     steps = _without_sweeping(sorted(steps, key=lambda step: (step.phase, step.key)))
     problems = [f"{key_of(s.wanted)}: {s.refusal}" for s in facts.sights if s.refusal]
     problems += [f"{key_of(s.live)}: {why}" for s in facts.sights if s.live and (why := byhand.leaving(s.live))]
@@ -123,6 +145,8 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     problems += [f"{key}: {why}" for key, why in halted.items() if key in changing]
     warnings = [f"{key}: {why}" for key, why in halted.items() if key not in changing]
     warnings += [f"{key_of(s.wanted)}: {why}" for s in facts.sights if s.live and (why := byhand.added(s.after or s.live, s.wanted))]
+    warnings += [f"{key}: {why}" for key, why in theirs.items()]
+    warnings += [f"{step.key}: {step.note}" for step in steps if step.leaving]
     problems += facts.missing
     if origin.kind == "deploy":  # what a record holds was checked by the catalogue of its time
         problems += facts.unset
@@ -153,7 +177,7 @@ def _without_sweeping(steps: list[Step]) -> list[Step]:
     return [replace(step, action="unchanged", note="goes with the next change") if step.note == _NEEDLESS else step for step in steps]
 
 
-def _step(sight: Sight, stores: Collection[str], ran: Collection[Key], kind: Kind) -> Step:
+def _step(sight: Sight, facts: Facts, stores: Collection[str], ran: Collection[Key], kind: Kind) -> Step:
     wanted, live = sight.wanted, sight.live
     step = Step(key_of(wanted), "create", phase_of(wanted, stores), wanted)
     if step.key.kind == "Job":
@@ -165,13 +189,36 @@ def _step(sight: Sight, stores: Collection[str], ran: Collection[Key], kind: Kin
     changed = differences(*masked(before, after))
     return replace(
         step,
-        action="change" if changed else "unchanged",
+        action="change" if changed or sight.inherits or _owns_otherwise(sight) else "unchanged",
         before=masked(before, before)[0],
         resource_version=text(live, "metadata", "resourceVersion"),
         differences=changed,
         force=bool(sight.taken),
         note="; ".join(notes),
+        inherits=sight.inherits,
+        adopted=step.key in facts.adopted,
     )
+
+
+def _owns_otherwise(sight: Sight) -> bool:
+    """Whether an apply changes which fields are ours: a field that is not ours stays when the manifest has it no longer."""
+    return sight.live is not None and sight.after is not None and ownership.fields_of(sight.live) != ownership.fields_of(sight.after)
+
+
+def _introduced(step: Step, sight: Sight, facts: Facts, former: Collection[Key]) -> Step:
+    """Say of an object that is there and that no deploy has made, who made it."""
+    if sight.live is None or step.key.kind == "Job":
+        return step
+    notes = [step.note] if step.note else []
+    others = [m for m in ownership.makers(sight.live) if m not in ownership.kubectls(sight.live)]
+    foreign = not ownership.ours(sight.live) and step.key not in former
+    if sight.inherits:
+        notes.insert(0, "what kubectl applied becomes this deploy's")
+    if foreign and (others or not sight.inherits):
+        notes.insert(0, f"exists, made by {' and '.join(others) or 'hand'}: it is shared from now on")
+    elif not notes and step.action == "change" and not step.differences:
+        notes = ["its fields become this deploy's"]
+    return replace(step, note="; ".join(notes), adopted=step.adopted or (foreign and bool(others)))
 
 
 def _job(step: Step, live: Object | None, ran: Collection[Key], kind: Kind) -> Step:
@@ -197,9 +244,33 @@ def _goes(live: Object, kind: Kind) -> bool:
     return name not in KEPT and not (name == "Job" and kind != "deploy")
 
 
-def _removal(live: Object, facts: Facts, former: Collection[Key]) -> Step:
-    key = key_of(live)
-    step = Step(key, "delete", Phase.PRUNE, None, masked(quiet(live), None)[0], text(live, "metadata", "resourceVersion"))
+def _theirs(left: Leftover, facts: Facts) -> str:
+    """Why an object with our label stays that no manifest has, or the empty string."""
+    live = left.live
+    if text(live, "metadata", "deletionTimestamp"):
+        return ""
+    if owner := ownership.owners(live):
+        return f"it has our label, and belongs to {owner}: it is kept"
+    if not ownership.ours(live):
+        made = " and ".join(ownership.makers(live)) or "hand"
+        return f"it has our label, and was made by {made} and not by a deploy: it is kept"
+    partners = ownership.partners(live, adopted=key_of(live) in facts.adopted)
+    if partners and left.released is None:
+        return f"it is {' and '.join(partners)}'s too, and cannot be without what a deploy set: it is kept as it is"
+    return ""
+
+
+def _removal(left: Leftover, facts: Facts, former: Collection[Key]) -> Step:
+    live = left.live
+    key, before = key_of(live), masked(quiet(live), None)[0]
+    step = Step(key, "delete", Phase.PRUNE, None, before, text(live, "metadata", "resourceVersion"))
+    if why := byhand.lingers(live):
+        return replace(step, action="unchanged", note=why, leaving=True)
+    if left.released is not None:
+        partners = " and ".join(ownership.partners(live, adopted=key in facts.adopted))
+        changed = differences(*masked(quiet(live), quiet(left.released)))
+        note = f"stays, as it is {partners}'s too: what a deploy set is given up"
+        return replace(step, action="release", manifest=ownership.bare(live), differences=changed, note=note)
     needed = _still_needed(key, facts)
     if key.kind == "ConfigMap" and (_GENERATED.search(key.name) or key not in former) and needed:
         return replace(step, action="unchanged", note=f"kept: {needed}")
@@ -312,6 +383,9 @@ def _read_step(row: Object) -> Step:
         row.get("force") is True,
         text(row, "note"),
         row.get("runs") is True,
+        row.get("inherits") is True,
+        row.get("adopted") is True,
+        row.get("leaving") is True,
     )
 
 

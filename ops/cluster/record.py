@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Final, Literal
 
 from ops.cluster.client import MERGE, ApiError, Client
-from ops.cluster.objects import Key, Object, annotations_of, key_of, labels_of, rows, table, text, texts
+from ops.cluster.objects import Key, Object, annotations_of, key_from, key_of, labels_of, rows, table, text, texts
 
 TYPE: Final = "nextai-agent.com/record.v1"
 PREFIX: Final = "nextai-agent.com/record-"
@@ -56,6 +56,18 @@ class Header:
     parts: int = 1
     keeps: tuple[str, ...] = ()  # the generated ConfigMaps (namespace/name) that a rollback to here needs
     migrates: bool = True  # its own migrations may have been run
+    adopted: tuple[str, ...] = ()  # the objects (`Key.written`) that others made before a deploy had them
+    removed: tuple[str, ...] = ()  # the objects that its deploy deleted, or that were still on their way out
+
+    @property
+    def adopted_keys(self) -> tuple[Key, ...]:
+        """The keys of what others made."""
+        return tuple(map(key_from, self.adopted))
+
+    @property
+    def removed_keys(self) -> tuple[Key, ...]:
+        """The keys of what its deploy deleted."""
+        return tuple(map(key_from, self.removed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,5 +234,7 @@ def _metadata(header: Header) -> Object:
 def _header(item: Object) -> Header:
     values = json.loads(annotations_of(item)[PREFIX + "header"])
     values["keeps"] = tuple(k for k in values["keeps"].split(",") if k)
+    for name in ("adopted", "removed"):
+        values[name] = tuple(values.get(name, ()))
     known = {k: v for k, v in values.items() if k in Header.__slots__}
     return Header(**{**known, "outcome": labels_of(item)[OUTCOME]})

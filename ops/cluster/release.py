@@ -127,6 +127,8 @@ def _open(client: Client, plan: Plan, home: str, who: str) -> Header:
         wanted=plan.wanted,
         keeps=generated_config_maps(plan.manifests),
         migrates=any(step.action != "unchanged" for step in _jobs(plan)),
+        adopted=plan.adopted,
+        removed=plan.removed,
     )
     return record.write(client, home, Record(header, plan.manifests, origin.digests, origin.migrations, origin.met))
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ops.cluster.status import Row
     from ops.cluster.watch import Notice
 
-_MARKS = {"create": "+", "change": "~", "replace": "±", "delete": "-"}
+_MARKS = {"create": "+", "change": "~", "replace": "±", "release": "↩", "delete": "-"}
 _SHORT = 7
 
 
@@ -43,7 +43,7 @@ def summary(plan: Plan) -> str:
     if plan.names and not plan.changes:
         return f"Nothing to change: {len(plan.steps)} objects are as they should be. A record will name them {plan.origin.version}."
     counts = {action: sum(step.action == action for step in plan.steps) for action in (*_MARKS, "unchanged")}
-    words = {"create": "to create", "change": "to change", "replace": "to replace", "delete": "to delete", "unchanged": "unchanged"}
+    words = {action: f"to {action}" for action in _MARKS} | {"unchanged": "unchanged"}
     return ", ".join(f"{count} {words[action]}" for action, count in counts.items() if count)
 
 
@@ -58,7 +58,7 @@ def _what(origin: Origin) -> str:
 def _step_lines(step: Step) -> Iterator[str]:
     note = f"  ({step.note})" if step.note else ""
     yield f"{_MARKS[step.action]} {step.key}{note}"
-    if step.action in ("change", "replace"):
+    if step.action in ("change", "replace", "release"):
         for difference in step.differences:
             yield f"    {difference}"
 

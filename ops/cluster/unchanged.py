@@ -8,7 +8,8 @@ How the API server writes down the fields that a manager owns: https://pkg.go.de
 import json
 from collections.abc import Mapping
 
-from ops.cluster.objects import Json, Object, applied_fields, table, text
+from ops.cluster.objects import Json, Object, applied_fields, same, table, text
+from ops.cluster.ownership import from_kubectl
 
 _IDENTITY = ("apiVersion", "kind")  # and metadata.name, metadata.namespace: nobody owns what names the object
 
@@ -16,7 +17,12 @@ _IDENTITY = ("apiVersion", "kind")  # and metadata.name, metadata.namespace: nob
 def unchanged(wanted: Object, live: Object) -> bool:
     """True only if it is certain. False says nothing: a value may be written in another way, or a list be in another order."""
     entries = applied_fields(live)
-    if len(entries) != 1 or text(entries[0], "apiVersion") != text(wanted, "apiVersion") or "subresource" in entries[0]:
+    if (
+        len(entries) != 1
+        or from_kubectl(live)
+        or text(entries[0], "apiVersion") != text(wanted, "apiVersion")
+        or "subresource" in entries[0]
+    ):
         return False
     metadata: Object = {k: v for k, v in table(wanted, "metadata").items() if k not in ("name", "namespace")}
     applied: Object = {k: v for k, v in wanted.items() if k not in _IDENTITY} | {"metadata": metadata}
@@ -27,7 +33,7 @@ def _holds(wanted: Json, live: Json, owned: Object) -> bool:
     """Whether `owned` names just the fields of `wanted`, and `live` has the value of each."""
     members = {name: table(owned, name) for name in owned if name != "."}
     if not members:  # a value that is owned whole
-        return _same(wanted, live)
+        return same(wanted, live)
     if isinstance(wanted, dict) and isinstance(live, dict):
         return members.keys() == {f"f:{name}" for name in wanted} and all(
             name in live and _holds(value, live[name], members[f"f:{name}"]) for name, value in wanted.items()
@@ -61,12 +67,7 @@ def _key(member: str) -> Object:
 
 def _has(item: Json, key: Object, *, defaults: bool = False) -> bool:
     """Whether an item has this key; with `defaults`, one that leaves out a part of it may have it."""
-    return isinstance(item, dict) and all(_same(item[k], v) if k in item else defaults for k, v in key.items())
-
-
-def _same(one: Json, other: Json) -> bool:
-    """Python takes true for 1, and 1.0 too; an API server does not."""
-    return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return isinstance(item, dict) and all(same(item[k], v) if k in item else defaults for k, v in key.items())
 
 
 def _values(wanted: list[Json], live: list[Json], members: Mapping[str, Object]) -> bool:

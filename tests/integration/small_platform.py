@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class Platform:
     extra: bool = True
     quota: str = ""
     environment: str = "staging"
+    change: Callable[[list[dict[str, Any]]], None] = lambda objects: None  # what else is to be otherwise
 
     @property
     def home(self) -> str:
@@ -92,6 +93,7 @@ class Platform:
             objects.append(self._object("v1", "ConfigMap", "extra", {"data": {"a": "1"}}))
         if self.quota:
             objects.append(self._object("v1", "ResourceQuota", "quota", {"spec": {"hard": {"pods": self.quota}}}))
+        self.change(objects)
         return objects
 
     def _autoscaler(self) -> dict[str, Any]:

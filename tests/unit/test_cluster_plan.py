@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ops.cluster import needs, record, show
 from ops.cluster.client import Resource
 from ops.cluster.diff import differences, masked
-from ops.cluster.facts import Facts, Sight, Taken, _Contested, _older, _others, _take_back, has_field
-from ops.cluster.objects import OWNED, Key, key_of
+from ops.cluster.facts import Facts, Leftover, Sight, Taken, _Contested, _older, _others, _take_back, has_field
+from ops.cluster.objects import MANAGER, OWNED, Key, key_of
 from ops.cluster.order import Phase
 from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
 from ops.cluster.record import Header, Migration, Record, together
@@ -24,6 +24,7 @@ from ops.errors import Refused, UsageError
 
 ORIGIN = Origin("deploy", "staging", "2026-01-01T00:00:00Z", "c0ffee")
 STORES = frozenset({"postgres:17"})
+OURS: dict[str, Any] = {"manager": MANAGER, "operation": "Apply"}
 
 
 def thing(kind: str, name: str, namespace: str = "n", version: str = "v1", **body: Any) -> dict[str, Any]:
@@ -41,12 +42,13 @@ def workload(kind: str, name: str, image: str, **spec: Any) -> dict[str, Any]:
 
 def live(manifest: dict[str, Any], version: str = "5") -> dict[str, Any]:
     """As the API server keeps it."""
-    metadata = {**manifest["metadata"], "resourceVersion": version, "uid": f"uid-{manifest['metadata']['name']}", "managedFields": [{}]}
+    metadata = {**manifest["metadata"], "resourceVersion": version, "uid": f"uid-{manifest['metadata']['name']}", "managedFields": [OURS]}
     return {**manifest, "metadata": metadata, "status": {"x": 1}}
 
 
-def facts(*sights: Sight, **more: Any) -> Facts:
-    return Facts(**{"cluster": "id", "sights": sights, "others": (), "history": (), "last": None, "trail": (), **more})
+def facts(*sights: Sight, others: tuple[dict[str, Any] | Leftover, ...] = (), **more: Any) -> Facts:
+    left = tuple(o if isinstance(o, Leftover) else Leftover(o) for o in others)
+    return Facts(**{"cluster": "id", "sights": sights, "others": left, "history": (), "last": None, "trail": (), **more})
 
 
 def seen(manifest: dict[str, Any], there: dict[str, Any] | None = None, **more: Any) -> Sight:
@@ -481,16 +483,24 @@ JSON = st.recursive(
 def test_no_difference_is_missed(before: Any, after: Any) -> None:
     assert differences(before, before) == ()
     if not differences(before, after):
-        assert _unordered(before) == _unordered(after)
+        assert json.dumps(before, sort_keys=True) == json.dumps(after, sort_keys=True)
 
 
-def _unordered(value: Any) -> Any:
-    """The order of named things in a list says nothing."""
-    if isinstance(value, dict):
-        return {k: _unordered(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return sorted((_unordered(v) for v in value), key=lambda v: json.dumps(v, sort_keys=True))
-    return value
+def test_the_order_of_named_things_is_a_difference() -> None:
+    def web(*env: str, init: tuple[str, ...] = ("a", "b")) -> dict[str, Any]:
+        spec = {
+            "containers": [{"name": "web", "env": [{"name": n, "value": n} for n in env]}],
+            "initContainers": [{"name": n} for n in init],
+        }
+        return thing("Deployment", "web", version="apps/v1", spec={"template": {"spec": spec}})
+
+    def shown(after: dict[str, Any]) -> list[str]:
+        return [str(d) for d in make_plan(ORIGIN, facts(Sight(after, live(web("X", "Y")), live(after))), STORES).steps[0].differences]
+
+    assert shown(web("Y", "X")) == ["~ spec.template.spec.containers[web].env (order): X, Y → Y, X"]
+    assert shown(web("X", "Y", init=("b", "a"))) == ["~ spec.template.spec.initContainers (order): a, b → b, a"]
+    assert shown(web("Z", "X", "Y")) == ['+ spec.template.spec.containers[web].env[Z]: {"name": "Z", "value": "Z"}']
+    assert [str(d) for d in differences({"a": 1}, {"a": True})] == ["~ a: 1 → true"]
 
 
 def test_masking_keeps_what_differs_visible_and_hides_what_it_is() -> None:
