@@ -1,9 +1,10 @@
-"""The API server: JSON in, JSON out, through the `kubernetes` client's own connection, credentials and pool.
+"""The API server: JSON in, JSON out. What may pass is tried again here, and nowhere else (ops/retry.py says how).
 
-Its model classes are passed by: building them costs more than the request, and a server-side apply must send exactly
-the fields that the manifest has.
+A write whose answer was lost is sent again: a PATCH does the same twice; a POST, PUT or DELETE that is refused then, since it has been
+carried out, is looked up and has succeeded.
 """
 
+import base64
 import json
 import re
 import threading
@@ -11,55 +12,38 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
-from ops.cluster.objects import Json, Key, Object, group_of, rows, text
+from ops.cluster.errors import NO_API_SERVER, ApiError, Unavailable
+from ops.cluster.objects import Json, Key, Object, group_of, rows, table, text, texts
 from ops.cluster.target import Target
+from ops.cluster.transport import Call, Transport
 from ops.errors import Failure
+from ops.retry import USUAL, Passing, Policy, persist
+from ops.secret import hide, know
 
 if TYPE_CHECKING:
-    from kubernetes.client import ApiClient
     from urllib3 import BaseHTTPResponse, HTTPHeaderDict
+
+__all__ = ["APPLY", "MERGE", "THREADS", "ApiError", "Client", "Resource", "Stream", "Unavailable", "clock", "events", "warnings_of"]
 
 THREADS = 8
 CONNECT_SECONDS = 3.0
 REQUEST_SECONDS = 30.0
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
-NO_API_SERVER: Final = "Check that a Kubernetes API server answers at this address."
-# Aggregated discovery (GA in Kubernetes 1.30): all kinds of a cluster in two answers.
-DISCOVERY: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+# Aggregated discovery (beta in Kubernetes 1.27, GA in 1.30): all kinds of a cluster in two answers.
+DISCOVERY: Final = ",".join(f"application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList" for v in ("v2", "v2beta1"))
+FIRST_SECONDS: Final = 10.0  # of silence, before a request is sent again; each later time twice as long
+GREETING: Final = Policy(tries=4, seconds=2.5)  # whoever waits for a cluster that is not there waits for less than 5 s
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class ApiError(Failure):
-    """The API server said no. `status` is the HTTP code, `body` its Status object."""
-
-    def __init__(self, status: int, body: Object, what: str) -> None:
-        self.status = status
-        self.body = body
-        self.message = text(body, "message") or f"HTTP {status}"
-        remedy = "Check your rights in the cluster, and what the server says."
-        if "system:anonymous" in self.message:
-            remedy = "Your kubeconfig gives no credentials for this context: log in to the cluster, or name a user in the context."
-        super().__init__(what, f"the API server refused: {self.message}", remedy)
-
-    @property
-    def reason(self) -> str:
-        """The machine-readable reason, such as `AlreadyExists`."""
-        return text(self.body, "reason")
-
-    @property
-    def causes(self) -> list[Object]:
-        """What each cause says: `reason`, `message`, `field`."""
-        return rows(self.body, "details", "causes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +120,14 @@ class Client:
     """A connection to one cluster. Safe for threads."""
 
     target: Target
-    _api: "ApiClient"
+    _transport: Transport
     _pool: ThreadPoolExecutor
     _resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     _discovery: threading.Lock = field(default_factory=threading.Lock)
     _met: tuple[datetime, float] = field(default_factory=lambda: (datetime.now(UTC), clock()))  # the server's time, and ours then
     _begun: "set[Future[Any]]" = field(default_factory=set)  # what is queued or runs in the pool
     _warnings: dict[str, None] = field(default_factory=dict)  # in the order in which they came
+    guard: Callable[[], None] = lambda: None  # asked before a write is tried again, and may raise
 
     def request(
         self,
@@ -154,70 +139,81 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
         seconds: float = REQUEST_SECONDS,
+        policy: Policy | None = None,
     ) -> Object:
-        """Send one request and return its JSON. Raises `ApiError` when the server refuses, `Failure` when it does not answer."""
-        response = self._send(
-            method,
-            path,
-            query=query,
-            body=body,
-            headers={"Content-Type": content_type, "Accept": accept},
-            timeout=(CONNECT_SECONDS, seconds),
-        )
-        return self._json(f"{method} {path}", self._whole(response))
+        """Send one request and return its JSON. What may pass is tried again; the body of a POST has a name, so that it can be looked up.
+
+        Raises `ApiError` when the server refuses, `Unavailable` when it does not answer, however often it was asked.
+        """
+        call = Call(method, path, query or {}, body, content_type, accept, seconds, CONNECT_SECONDS)
+        if text(body, "kind") == "Secret":
+            _remember([body])
+        try:
+            answer = self._json(str(call), self._persist(call, self._transport.data, policy))
+        except ApiError as error:
+            done = self._done(call, error) if error.repeated else None
+            if done is None:
+                raise
+            answer = done
+        if "/secrets" in path and not accept.endswith("g=meta.k8s.io;v=v1"):
+            _remember(rows(answer, "items") or [answer])
+        return answer
 
     def read_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
         """An answer that is text, such as a log."""
-        response = self._send("GET", path, query=query, headers={"Accept": "*/*"}, timeout=(CONNECT_SECONDS, REQUEST_SECONDS))
-        return self._whole(response).decode(errors="replace")
+        return self._persist(Call("GET", path, query or {}, accept="*/*", connect=CONNECT_SECONDS), self._transport.data).decode(
+            errors="replace"
+        )
 
     def stream(self, path: str, query: Mapping[str, str] | None = None, *, seconds: float | None = None) -> Stream:
         """An answer that is read line by line while it comes. `seconds`: the longest silence."""
-        return _Lines(self._send("GET", path, query=query, headers={"Accept": "*/*"}, timeout=(CONNECT_SECONDS, seconds)))
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Json = None,
-        headers: dict[str, str],
-        timeout: tuple[float, float | None],
-    ) -> "BaseHTTPResponse":
-        from kubernetes.client.exceptions import ApiException
-        from urllib3.exceptions import HTTPError
+        def begun(response: "BaseHTTPResponse") -> Stream:
+            sock = getattr(response.connection, "sock", None)
+            if sock is not None:
+                sock.settimeout(seconds)
+            return _Lines(response)
 
-        try:
-            # OpenAPI's generator gives call_api no types.
-            response: BaseHTTPResponse = self._api.call_api(
-                path,
-                method,
-                query_params=list((query or {}).items()),
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _request_timeout=timeout,
-            )
-        except ApiException as error:
-            self._warned(error.headers)
-            if error.status:
-                raise ApiError(error.status, _status(error.body), f"{method} {path}") from error
-            raise unreachable(self.target, str(error.reason)) from error
-        except AttributeError as error:
-            # The client decodes an error's body without looking whether there is one: a failed TLS handshake has none.
-            if not isinstance(error.__context__, ApiException):
+        return self._persist(Call("GET", path, query or {}, accept="*/*", connect=CONNECT_SECONDS), begun)
+
+    def _persist(self, call: Call, read: "Callable[[BaseHTTPResponse], R]", policy: Policy | None = None) -> R:
+        """Send it until it is answered, and read the answer."""
+        perhaps = False  # whether it may have been done already, and its answer was lost
+
+        def once(tried: int) -> R:
+            nonlocal perhaps
+            if tried and call.writes:
+                self.guard()  # what was checked before the first try may hold no more
+            try:
+                return read(self._sent(_longer(call, tried)))
+            except ApiError as error:
+                error.repeated = perhaps
                 raise
-            raise unreachable(self.target, str(error.__context__.reason).strip().rpartition("\n")[2]) from error
-        except (HTTPError, OSError) as error:
-            raise unreachable(self.target, _plain(error)) from error
+            except Passing as passing:
+                perhaps = perhaps or (passing.perhaps and call.writes)
+                if perhaps and not call.repeatable:
+                    raise passing.failure from passing
+                raise
+
+        return persist(once, policy or USUAL)
+
+    def _done(self, call: Call, error: ApiError) -> Object | None:
+        """What there is, where the server refuses since an earlier try, whose answer was lost, has been carried out."""
+        if call.method == "DELETE" and error.status == 404:
+            return {}
+        if call.method not in ("POST", "PUT") or error.status != 409:
+            return None
+        found = self.request("GET", f"{call.path}/{quote(call.name)}" if call.method == "POST" else call.path)
+        return found if _holds(found, call.body) else None
+
+    def _sent(self, call: Call) -> "BaseHTTPResponse":
+        response = self._transport.send(call)
         self._warned(response.headers)
         return response
 
     def _warned(self, headers: "HTTPHeaderDict | None") -> None:
         for warning in warnings_of(headers.getlist("Warning") if headers else ()):
-            self._warnings[warning] = None
+            self._warnings[hide(warning)] = None
 
     @property
     def warnings(self) -> list[str]:
@@ -226,15 +222,6 @@ class Client:
         for warning in found:
             self._warnings.pop(warning, None)
         return found
-
-    def _whole(self, response: "BaseHTTPResponse") -> bytes:
-        """The rest of an answer. Raises `Failure` when it breaks off."""
-        from urllib3.exceptions import HTTPError
-
-        try:
-            return response.data
-        except (HTTPError, OSError) as error:
-            raise unreachable(self.target, _plain(error)) from error
 
     def _json(self, doing: str, raw: bytes) -> Object:
         try:
@@ -246,14 +233,15 @@ class Client:
     def greet(self) -> None:
         """Make sure that a Kubernetes API server answers at once, and set our clock by it. Raises `Failure` for anything else."""
         doing = f"connecting to context {self.target.context}"
+        call = Call("GET", "/version", seconds=2.0, connect=2.5)
         try:
-            answer = self._send("GET", "/version", headers={"Accept": "application/json"}, timeout=(2.5, 2.0))
+            raw, dates = self._persist(call, lambda r: (self._transport.data(r), r.headers.getlist("Date")), GREETING)
         except ApiError as error:
             remedy = "Renew your credentials for this cluster." if error.status in (401, 403) else NO_API_SERVER
             raise Failure(doing, f"{self.target.server} refused: {error.message}", remedy) from error
-        if not text(self._json(doing, self._whole(answer)), "gitVersion"):  # a proxy's page, another program
+        if not text(self._json(doing, raw), "gitVersion"):  # a proxy's page, another program
             raise Failure(doing, f"{self.target.server} answers, and not as a Kubernetes API server", NO_API_SERVER)
-        self._met = _time_of(answer.headers.get("Date")), clock()
+        self._met = _time_of(dates[0] if dates else None), clock()
 
     def each(self, work: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """Do the same for each thing, eight at once; results in order. The first error is raised when all have ended."""
@@ -297,20 +285,31 @@ class Client:
         self._resources.clear()
 
     def _discover(self) -> None:
-        def ask(path: str) -> Object:
-            return self.request("GET", path, accept=DISCOVERY + ",application/json")
-
-        found: dict[tuple[str, str], Resource] = {}
         # Not through the pool: a task of the pool may be the one that asks.
-        for group in [g for path in ("/api", "/apis") for g in rows(ask(path), "items")]:
-            name = text(group, "metadata", "name")
-            for version in rows(group, "versions"):
-                api_version = f"{name}/{text(version, 'version')}" if name else text(version, "version")
-                for row in rows(version, "resources"):
-                    kind = text(row, "responseKind", "kind")
-                    namespaced = text(row, "scope") == "Namespaced"
-                    found[api_version, kind] = Resource(api_version, text(row, "resource"), namespaced, kind)
+        answers = [self.request("GET", path, accept=f"{DISCOVERY},application/json") for path in ("/api", "/apis")]
+        found: dict[tuple[str, str], Resource] = {}
+        for answer in answers:
+            listed = _aggregated(answer) if text(answer, "kind") == "APIGroupDiscoveryList" else self._one_by_one(answer)
+            found |= {(resource.api_version, resource.kind): resource for resource in listed}
         self._resources = found
+
+    def _one_by_one(self, answer: Object) -> Iterator[Resource]:
+        """The kinds of a server, or of one behind it, that lists each version of each group by itself."""
+        versions = texts(answer, "versions")  # of the core, which has no group
+        for group in rows(answer, "groups"):
+            preferred = text(group, "preferredVersion", "groupVersion")
+            all_ = [text(version, "groupVersion") for version in rows(group, "versions")]
+            versions += sorted(all_, key=lambda version: version != preferred)
+        for version in versions:
+            try:
+                listed = self.request("GET", f"{'/apis' if '/' in version else '/api'}/{version}")
+            except (ApiError, Unavailable):  # a server behind this one may be gone: its kinds are not known then
+                if version == "v1":
+                    raise
+                continue
+            for row in rows(listed, "resources"):
+                if "/" not in text(row, "name"):  # else a subresource
+                    yield Resource(version, text(row, "name"), row.get("namespaced") is True, text(row, "kind"))
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """An object, or None when there is none."""
@@ -362,20 +361,12 @@ def clock() -> float:
 def _time_of(date: str | None) -> datetime:
     """The time that a server's answer says; this machine's where that is the same, as the header has whole seconds only."""
     here = datetime.now(UTC)
-    there = parsedate_to_datetime(date) if date else here
+    try:
+        there = parsedate_to_datetime(date) if date else here
+    except (ValueError, TypeError):
+        return here
+    there = there if there.tzinfo else there.replace(tzinfo=UTC)
     return there if abs(there - here) > timedelta(seconds=2) else here
-
-
-def unreachable(target: Target, cause: str) -> Failure:
-    """The error of a cluster that does not answer, or not in a way that can be trusted."""
-    if re.search(r"CERTIFICATE|X509|PEM lib", cause):
-        remedy = "Check the certificate authority and the client certificate of this context in your kubeconfig."
-        return Failure(f"connecting to context {target.context}", f"{target.server}: not trusted: {cause}", remedy)
-    return Failure(
-        f"connecting to context {target.context}",
-        f"{target.server} does not answer: {cause}",
-        "Check the cluster, your network and VPN; `invoke doctor` shows more.",
-    )
 
 
 def warnings_of(headers: Iterable[str]) -> list[str]:
@@ -384,15 +375,43 @@ def warnings_of(headers: Iterable[str]) -> list[str]:
     return [re.sub(r"\\(.)", r"\1", text) for text in quoted]
 
 
-def _status(body: str | bytes | None) -> Object:
-    try:
-        status: Json = json.loads(body or "{}")
-    except ValueError:
-        return {"message": body.decode(errors="replace") if isinstance(body, bytes) else body}
-    return status if isinstance(status, dict) else {}
+def _longer(call: Call, tried: int) -> Call:
+    """The same request, with more time for its answer: a server that is slow must not be asked for ever."""
+    most = FIRST_SECONDS * 2**tried
+    return replace(call, seconds=most if call.seconds is None else min(call.seconds, most))
 
 
-def _plain(error: BaseException) -> str:
-    """The words of urllib3's nested errors, without the name of the object that speaks them."""
-    words = str(getattr(error, "reason", None) or error)
-    return re.sub(r"^(<\S+ object at 0x[0-9a-f]+>|\w+\(host=.*?, port=\d+\)): ", "", words)
+def _holds(found: Json, sent: Json) -> bool:
+    """Whether an object is what was sent: it has all of it, and what the server adds."""
+    if isinstance(sent, dict):
+        if not isinstance(found, dict):
+            return False
+        plain = {k: v for k, v in sent.items() if v is not None and k not in ("resourceVersion", "managedFields", "status", "stringData")}
+        coded: Object = {k: base64.b64encode(str(v).encode()).decode() for k, v in table(sent, "stringData").items()}
+        return all(_holds(found.get(k), v) for k, v in plain.items()) and (not coded or _holds(found.get("data"), coded))
+    if isinstance(sent, list):
+        return isinstance(found, list) and len(found) == len(sent) and all(map(_holds, found, sent))
+    return found == sent
+
+
+def _aggregated(answer: Object) -> Iterator[Resource]:
+    for group in rows(answer, "items"):
+        name = text(group, "metadata", "name")
+        for version in rows(group, "versions"):
+            api_version = f"{name}/{text(version, 'version')}" if name else text(version, "version")
+            for row in rows(version, "resources"):
+                kind, namespaced = text(row, "responseKind", "kind"), text(row, "scope") == "Namespaced"
+                yield Resource(api_version, text(row, "resource"), namespaced, kind)
+
+
+def _remember(secrets: Iterable[Json]) -> None:
+    """Know the values of Secrets, whatever is said of them later. Records are Secrets too, and hold no secret."""
+    for secret in secrets:
+        if text(secret, "type").endswith("/record.v1"):
+            continue
+        know(*(value for value in table(secret, "stringData").values() if isinstance(value, str)))
+        for value in table(secret, "data").values():
+            if isinstance(value, str):
+                know(value)
+                with suppress(ValueError):
+                    know(base64.b64decode(value, validate=True).decode())

@@ -8,12 +8,22 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import IO, Final
 
 from ops.cluster.target import Target
-from ops.command import Command, Completed, run
+from ops.command import Command, Completed, checked, run
 from ops.errors import Failure
+from ops.retry import Passing, Policy, persist
 
 SECONDS = 20.0  # in which a port must be forwarded: kubectl itself waits for a cluster without an end
+FORWARDING: Final = Policy(tries=4, seconds=SECONDS)
+# How kubectl says that the API server, or the way to it, failed before anything was begun.
+_NOT_BEGUN: Final = re.compile(
+    r"\((TooManyRequests|InternalError|ServiceUnavailable|Timeout|ServerTimeout)\)|Unable to connect to the server|etcdserver: "
+    r"|unable to upgrade connection|error dialing backend|error upgrading connection|was refused - did you specify|: EOF$"
+    r"|connection reset by peer|TLS handshake timeout|server is currently unable to handle|server has received too many requests",
+    re.MULTILINE,
+)
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)\s")
 
 
@@ -37,24 +47,50 @@ def execute(target: Target, namespace: str, pod: str, argv: Sequence[str], *, st
         stdin=stdin,
         remedy="See `invoke status`.",
     )
-    return run(command, timeout=60)
+
+    def once(_: int) -> Completed:
+        done = run(command, check=False, timeout=60)
+        try:
+            return checked(command, done)
+        except Failure as failure:
+            if _NOT_BEGUN.search(done.stderr):
+                raise Passing(failure) from failure
+            raise
+
+    return persist(once)
 
 
 @contextmanager
 def forward(target: Target, namespace: str, resource: str, port: int) -> Iterator[int]:
     """A free port of this machine that leads to `resource` (such as `service/NAME`) while the block runs."""
     argv = (*kubectl(target), "port-forward", f"--namespace={namespace}", "--address=127.0.0.1", resource, f":{port}")
+    doing = f"reaching {resource} in {namespace}"
     # Into a file and not a pipe: a program that kubectl asks for credentials may hold a pipe open, and nobody reads it later.
     with tempfile.TemporaryFile() as said:
+        child, found = persist(lambda _: _forwarding(argv, said, doing), FORWARDING)
         try:
-            child = subprocess.Popen(argv, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
-        except OSError as error:
-            raise Failure("starting kubectl", f"{argv[0]}: {error.strerror}", "Install a kubectl for this machine.") from error
-        try:
-            yield _port(child, said.fileno(), f"reaching {resource} in {namespace}", shlex.join(argv))
+            yield found
         finally:
             child.terminate()
             child.wait()
+
+
+def _forwarding(argv: tuple[str, ...], said: IO[bytes], doing: str) -> "tuple[subprocess.Popen[bytes], int]":
+    """kubectl, and the port that it forwards. Raises `Passing` where the same may succeed in a moment."""
+    said.truncate(0)
+    said.seek(0)
+    try:
+        child = subprocess.Popen(argv, stdout=said, stderr=said, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise Failure("starting kubectl", f"{argv[0]}: {error.strerror}", "Install a kubectl for this machine.") from error
+    try:
+        return child, _port(child, said.fileno(), doing, shlex.join(argv))
+    except BaseException as error:
+        child.terminate()
+        child.wait()
+        if isinstance(error, Failure) and _NOT_BEGUN.search(error.cause):
+            raise Passing(error) from error
+        raise
 
 
 def _port(child: "subprocess.Popen[bytes]", said: int, doing: str, command: str) -> int:

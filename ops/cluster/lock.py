@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from ops.cluster.client import ApiError, Client, clock
 from ops.cluster.objects import MANAGER, Object, number, table, text
 from ops.errors import Failure, Refused
+from ops.retry import ONCE
 
 LEASE_SECONDS = 30
 RENEW_SECONDS = 8  # also how long before the others this holder takes its lock for lost: their clocks may be seconds ahead
@@ -72,6 +73,7 @@ def hold(client: Client, namespace: str, who: str) -> Iterator[Lock]:
     sent = clock()
     lease = _take(client, namespace, holder)
     lock = Lock(holder, text(lease, "spec", "acquireTime"), sent)
+    client.guard = lock.check
     renewer = threading.Thread(target=_renew, args=(client, namespace, lease, lock), name="lock", daemon=True)
     renewer.start()
     try:
@@ -80,6 +82,7 @@ def hold(client: Client, namespace: str, who: str) -> Iterator[Lock]:
         lock.end()  # first of all: what still runs in the pool asks before it writes
         settled = client.settle(SETTLE_SECONDS)
         renewer.join(timeout=LEASE_SECONDS)
+        client.guard = lambda: None
         if settled:  # else a write is still on its way, and the lock lapses by itself
             with suppress(Failure):
                 _give_back(client, namespace, holder)
@@ -170,7 +173,7 @@ def _renewal(client: Client, namespace: str, lease: Object) -> Object | None:
 
     def put(version: Object) -> Object:
         spec: Object = {**table(version, "spec"), "renewTime": _stamp(client.now())}
-        return client.request("PUT", path, body={**version, "spec": spec}, seconds=ANSWER_SECONDS)
+        return client.request("PUT", path, body={**version, "spec": spec}, seconds=ANSWER_SECONDS, policy=ONCE)
 
     try:
         try:
@@ -179,7 +182,7 @@ def _renewal(client: Client, namespace: str, lease: Object) -> Object | None:
             if error.status != 409:
                 raise
         # Perhaps by ourselves: a renewal whose answer was lost has been written all the same.
-        found = client.request("GET", path, seconds=ANSWER_SECONDS)
+        found = client.request("GET", path, seconds=ANSWER_SECONDS, policy=ONCE)
         ours = text(found, "spec", "holderIdentity") == text(lease, "spec", "holderIdentity")
         return put(found) if ours else None
     except ApiError as error:

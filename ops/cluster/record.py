@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from ops.cluster.client import MERGE, ApiError, Client
 from ops.cluster.objects import Key, Object, annotations_of, key_from, key_of, labels_of, rows, table, text, texts
+from ops.secret import hide
 
 TYPE: Final = "nextai-agent.com/record.v1"
 PREFIX: Final = "nextai-agent.com/record-"
@@ -160,7 +161,7 @@ def write(client: Client, namespace: str, record: Record) -> Header:
 
 def close(client: Client, namespace: str, header: Header, outcome: Outcome, *, cause: str = "") -> Header:
     """Write a record's end into its header."""
-    done = replace(header, outcome=outcome, finished=stamp(client), cause=cause[:4000])
+    done = replace(header, outcome=outcome, finished=stamp(client), cause=hide(cause)[:4000])
     path = f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, 0)}"
     client.request("PATCH", path, body={"metadata": _metadata(done)}, content_type=MERGE)
     return done

@@ -8,7 +8,7 @@ from typing import Literal
 from ops.catalog.model import Catalog
 from ops.cluster import record
 from ops.cluster.apply import PHASE_SECONDS, Pace, apply_plan, check_unmoved
-from ops.cluster.client import Client
+from ops.cluster.client import Client, Unavailable
 from ops.cluster.facts import cluster_id
 from ops.cluster.lock import hold, whoami
 from ops.cluster.objects import Key
@@ -64,16 +64,35 @@ def execute(
             if verify:
                 verify()
             lock.check()
+            record.close(client, home, header, "good")
+        except Unavailable as failure:
+            raise _cut_off(header, failure) from failure
         except Failure as failure:
             if lock.lost:
                 raise
-            raise _go_back(_Change(catalog, client, plan, pace), header, failure) from failure
+            raise _back(_Change(catalog, client, plan, pace), header, failure) from failure
         except KeyboardInterrupt as interrupt:
             left = f"interrupted: what was applied goes on in the cluster, and record {header.number} has no end"
             raise KeyboardInterrupt(f"{left}; `invoke deploy` finishes it or takes its place, `invoke rollback` goes back") from interrupt
-        record.close(client, home, header, "good")
         _tidy(client, home)
     return Result("done", header.number, len(plan.changes), _resumed(plan))
+
+
+def _cut_off(header: Header, failure: Unavailable) -> Failure:
+    """A cluster that cannot be asked says nothing about what was to be deployed: that is no reason to go back, and no way to do it."""
+    remedy = (
+        f"{failure.remedy} What was applied goes on in the cluster, and record {header.number} has no end: `invoke deploy` finishes it."
+    )
+    return Unavailable(failure.doing, failure.cause, remedy)
+
+
+def _back(change: "_Change", header: Header, failure: Failure) -> Failure:
+    """Go back after a failure, and return what is to be raised: the failure comes first, also where the cluster fails meanwhile."""
+    try:
+        return _go_back(change, header, failure)
+    except Unavailable as second:
+        cause = f"{failure.cause}\nGoing back was cut off: {second.cause}"
+        return Failure(failure.doing, cause, f"{second.remedy} `invoke rollback` goes back then.")
 
 
 def _admit(client: Client, plan: Plan) -> None:

@@ -1,13 +1,12 @@
 """Which cluster an environment means, and the refusal of every other one."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ops.catalog.model import Catalog, Environment
-from ops.cluster.objects import Json, Object, rows, text
-from ops.errors import Failure, Refused, UsageError
+from ops.cluster.kubeconfig import context_of, read, usual_files
+from ops.errors import Refused, UsageError
 
 
 class Testbed(Protocol):
@@ -24,9 +23,6 @@ class Testbed(Protocol):
     @property
     def kubectl(self) -> Path:
         """A kubectl that fits it."""
-
-
-NO_CLUSTER = "Set KUBECONFIG, or make the file. To rehearse on this machine: `invoke testbed.up`, then the same with --testbed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ def resolve_target(catalog: Catalog, env: str, testbed: Testbed | None = None) -
     """
     environment = _environment(catalog, env)
     if testbed is not None:
-        server = _server_of(_read([testbed.kubeconfig]), testbed.context, [testbed.kubeconfig])
+        server = context_of(read([testbed.kubeconfig]), testbed.context).server
         return Target(environment, testbed.kubeconfig, testbed.context, server, rehearsal=True, kubectl=testbed.kubectl)
     if environment.cluster is None:
         raise UsageError(
@@ -63,9 +59,8 @@ def resolve_target(catalog: Catalog, env: str, testbed: Testbed | None = None) -
             "the catalogue names no cluster for it",
             "Add `cluster` to it in platform.yaml.",
         )
-    files = _kubeconfig_files()
     context = environment.cluster.context
-    server = _server_of(_read(files), context, files)
+    server = context_of(read(usual_files()), context).server
     if _address(server) != _address(environment.cluster.server):
         raise Refused(
             f"resolving the cluster of {env}",
@@ -84,48 +79,6 @@ def _environment(catalog: Catalog, env: str) -> Environment:
     if environment.kind != "kubernetes":
         raise UsageError(f"resolving the environment {env}", "it is this machine, and not a cluster", f"Name one of: {known}.")
     return environment
-
-
-def _kubeconfig_files() -> list[Path]:
-    named = [Path(p) for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p]
-    return named or [Path.home() / ".kube" / "config"]
-
-
-def _read(files: list[Path]) -> list[Object]:
-    import yaml
-
-    documents: list[Object] = []
-    for file in files:
-        try:
-            document: Json = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            continue
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise UsageError(f"reading the kubeconfig {file}", str(error), "Repair the file, or set KUBECONFIG.") from error
-        if not isinstance(document, dict):
-            raise UsageError(f"reading the kubeconfig {file}", "it is not a mapping", "Repair the file, or set KUBECONFIG.")
-        documents.append(document)
-    return documents
-
-
-def _server_of(documents: list[Object], context: str, files: list[Path]) -> str:
-    """The API server of a context. As kubectl does it: the first file that has a name wins."""
-    where = ", ".join(str(f) for f in files)
-    if not documents:
-        raise UsageError(f"looking for context {context}", f"there is no kubeconfig: {where}", NO_CLUSTER)
-    contexts = {text(c, "name"): c for d in reversed(documents) for c in rows(d, "contexts")}
-    if context not in contexts:
-        known = ", ".join(sorted(contexts)) or "none"
-        raise UsageError(
-            f"looking for context {context}",
-            f"{where} does not have it (it has: {known})",
-            f"Add the context {context} to your kubeconfig, or set KUBECONFIG to the file that has it.",
-        )
-    clusters = {text(c, "name"): c for d in reversed(documents) for c in rows(d, "clusters")}
-    server = text(clusters.get(text(contexts[context], "context", "cluster")), "cluster", "server")
-    if not server:
-        raise Failure(f"looking for context {context}", f"it names a cluster that {where} does not have", "Repair the kubeconfig.")
-    return server
 
 
 def _address(server: str) -> tuple[str, str, int, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ops.cluster.client import ApiError, Client, Resource, Stream, events
+from ops.cluster.client import ApiError, Client, Resource, Stream, Unavailable, events
 from ops.cluster.objects import SCALED, Key, Object, key_of, rows, table, text
 from ops.cluster.readiness import Done, Failed, LogOf, Scene, State, Stuck, Waiting, judge
 from ops.errors import Failure
@@ -190,7 +190,8 @@ def _drain(changed: "queue.SimpleQueue[_Mirror]") -> None:
         mirror = changed.get(timeout=_TICK_SECONDS)
         while True:
             if mirror.error is not None:
-                raise Failure("watching the rollout", str(mirror.error), "Check the cluster, then run `invoke status`.")
+                kind = Unavailable if isinstance(mirror.error, Unavailable) else Failure
+                raise kind("watching the rollout", str(mirror.error), "Check the cluster, then run `invoke status`.")
             mirror = changed.get_nowait()
     except queue.Empty:
         return

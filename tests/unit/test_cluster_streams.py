@@ -6,13 +6,17 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ops.cluster import imports, logs, watch
+from ops.cluster import logs, watch
 from ops.cluster.client import ApiError, Client, Resource
+from ops.cluster.credentials import source
+from ops.cluster.kubeconfig import Context, Entry
+from ops.cluster.transport import Transport
 from ops.errors import Failure
 
 PODS = Resource("v1", "pods", True, "Pod")
@@ -69,11 +73,10 @@ def cut() -> Iterator[str]:
 
 @pytest.mark.parametrize(("path", "lines"), [("/whole", [b'{"a":1}', b'{"a']), ("/cut", [b'{"a":1}'])])
 def test_of_a_stream_that_breaks_off_no_half_line_is_read(cut: str, path: str, lines: list[bytes]) -> None:
-    imports.prepare()
-    from kubernetes.client import ApiClient, Configuration
-
     target: Any = SimpleNamespace(context="c", server=cut)
-    asked = Client(target, ApiClient(Configuration(host=cut)), ThreadPoolExecutor(1))
+    nobody = Entry({}, Path())
+    context = Context("c", cut, nobody, nobody)
+    asked = Client(target, Transport(target, context, source(context)), ThreadPoolExecutor(1))
     assert list(asked.stream(path).lines()) == lines
 
 

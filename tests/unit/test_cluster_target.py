@@ -172,8 +172,6 @@ def closed_port() -> int:
 def test_a_cluster_that_does_not_answer_is_said_within_five_seconds(
     platform: Platform, tmp_path: Path, silent: int, plain: int, kind: str
 ) -> None:
-    import kubernetes.client  # noqa: F401  (loading it is not the cluster's silence)
-
     port = {"silent": silent, "closed": closed_port(), "plain": plain}[kind]
     server = f"https://127.0.0.1:{port}"
     target = resolved(platform, bed=Bed(kubeconfig(tmp_path / "c", {"bed": server})))
