@@ -156,6 +156,9 @@ def _starting(command: Command) -> Iterator[None]:
     except FileNotFoundError as error:
         raise Failure(command.doing, f"{error.filename}: not found", "Run `invoke doctor` to see which tools are missing.") from error
     except PermissionError as error:
+        if error.filename == command.argv[0] and os.sep not in command.argv[0]:  # what the system says where a folder of PATH is closed
+            cause = f"{error.filename}: not found where this user may look, on PATH"
+            raise Failure(command.doing, cause, "Run `invoke doctor` to see which tools are missing.") from error
         raise Failure(command.doing, f"{error.filename}: {error.strerror}", "Check the file's permissions.") from error
 
 

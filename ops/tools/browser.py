@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from glob import escape, glob
 from pathlib import Path
 
 from ops.command import Command, run
@@ -14,7 +15,9 @@ from ops.tools.versions import version_of
 def fetched(spec: Spec) -> Tool | None:
     """A browser that Playwright fetched earlier."""
     base = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
-    for program in sorted(base.glob("chromium-*/chrome-linux*/chrome"), reverse=True):
+    # Not Path.glob, which raises where the folder may not be read.
+    for name in sorted(glob(str(Path(escape(str(base))) / "chromium-*/chrome-linux*/chrome")), reverse=True):  # noqa: PTH207
+        program = Path(name)
         if version := version_of((str(program),), spec.ask, program):
             return Tool("chromium", (str(program),), version, "fetched by Playwright")
     return None
