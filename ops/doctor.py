@@ -12,6 +12,7 @@ from ops.errors import Failure
 State = Literal["ok", "later", "missing"]
 LOOPBACK = "127.0.0.1"
 ENGINE = "Docker Engine"
+EMBEDDED = "embedded "
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ def examine(catalog: Catalog) -> tuple[Finding, ...]:
     looks: dict[str, Callable[[], Iterable[Finding]]] = {
         "folders": _folders,
         "tools": _tools,
+        "stores": _stores,
         "ports": lambda: _ports(catalog),
         ENGINE: _engine,
         "testbed": _testbed,
@@ -37,7 +39,8 @@ def examine(catalog: Catalog) -> tuple[Finding, ...]:
     with ThreadPoolExecutor(len(looks)) as pool:
         findings = [finding for found in pool.map(_told, looks, looks.values()) for finding in found]
     if any(finding.what == ENGINE and finding.state == "ok" for finding in findings):
-        return tuple(findings)
+        # With one nobody needs the embedded engine.
+        return tuple(replace(f, state="later") if f.what.startswith(EMBEDDED) and f.state == "missing" else f for f in findings)
     # Without an engine its clients have nothing to do: the embedded engine needs none, and the testbed brings its own.
     clients = _clients_of_the_engine()
     return tuple(replace(f, state="later") if f.what in clients and f.state == "missing" else f for f in findings)
@@ -55,6 +58,8 @@ def _told(what: str, look: Callable[[], Iterable[Finding]]) -> tuple[Finding, ..
         return tuple(look())
     except Failure as failure:
         return (Finding(what, "missing", failure.cause, failure.remedy),)
+    except OSError as error:
+        return (Finding(what, "missing", f"{error.filename or what}: {error.strerror or error}", "Check who may read it."),)
 
 
 def _tools() -> tuple[Finding, ...]:
@@ -66,6 +71,22 @@ def _tools() -> tuple[Finding, ...]:
         else Finding(row.name, "later" if row.later else "missing", row.cause, row.remedy)
         for row in survey()
     )
+
+
+def _stores() -> Iterator[Finding]:
+    """The programs of the embedded engine's stores."""
+    from ops.tools import stores
+
+    for name, store in stores.STORES.items():
+        what = f"{EMBEDDED}{name}"
+        try:
+            if place := stores.present(name):
+                yield Finding(what, "ok", f"{store.locked.what} ({place})")
+            else:
+                stores.require([name])
+                yield Finding(what, "later", "it is not fetched yet", "Nothing to do: it is fetched or built when a verb first needs it.")
+        except Failure as failure:
+            yield Finding(what, "missing", failure.cause, failure.remedy)
 
 
 def _folders() -> Iterator[Finding]:

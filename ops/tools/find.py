@@ -49,6 +49,8 @@ def survey() -> tuple[Found | Missing, ...]:
     """Every program's state, for `invoke doctor`: nothing is fetched or built."""
     rows: list[Found | Missing] = []
     for name, spec in TABLE.items():
+        if spec.origin == "store":  # wanted where the locked one is not made for this machine: ops/tools/stores.py says that
+            continue
         try:
             tool = here(name)
         except Failure as failure:
@@ -78,13 +80,14 @@ def _on_path(spec: Spec) -> Tool | None:
 def _candidates(spec: Spec) -> Iterator[Path]:
     for folder in (*os.environ.get("PATH", "").split(os.pathsep), *spec.places):
         for program in spec.programs or (spec.name,):
-            path = Path(folder) / program
-            if folder and path.is_file() and os.access(path, os.X_OK):
-                yield path
+            path = os.path.join(folder, program)  # noqa: PTH118
+            # Not Path.is_file: behind a folder that may not be read it raises, and there is simply no program for us.
+            if folder and os.path.isfile(path) and os.access(path, os.X_OK):  # noqa: PTH113
+                yield Path(path)
 
 
 def _at(spec: Spec, program: Path, origin: str, env: Mapping[str, str] | None = None) -> Tool | None:
-    version = version_of((str(program),), spec.ask, program) if program.exists() else None
+    version = version_of((str(program),), spec.ask, program)
     if version is None or not spec.fits(version):
         return None
     return Tool(spec.name, (str(program),), version, origin, env or _environment(spec, program))
@@ -115,7 +118,7 @@ def _npm(spec: Spec) -> Tool | None:
         return None
     beside = Path(node.argv[0]).parent
     for script in (beside.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js", beside / "npm"):
-        if script.exists() and (version := version_of((*node.argv, str(script)), spec.ask, script)):
+        if version := version_of((*node.argv, str(script)), spec.ask, script):
             return Tool("npm", (*node.argv, str(script)), version, node.origin, node.env)
     return None
 
@@ -155,9 +158,8 @@ def _browser(spec: Spec) -> Tool | None:
 
 
 def _pnpm_here(_: Spec) -> Tool | None:
-    version = pnpm.wanted(ROOT)
-    node, npm = here("node"), here("npm")
-    return pnpm.tool(version, node, npm) if node and npm and pnpm.place(version).exists() else None
+    node = here("node")
+    return pnpm.present(pnpm.wanted(ROOT), node) if node else None
 
 
 def _go_module_here(spec: Spec) -> Tool | None:
@@ -168,7 +170,7 @@ def _go_module_here(spec: Spec) -> Tool | None:
         if version and version.split(".")[:2] == pin.version.split(".")[:2]:
             return Tool(spec.name, (str(program),), version, "PATH")
     go = here("go")
-    return gomodule.tool(pin, spec, go) if go and gomodule.built(pin, spec, go.version).exists() else None
+    return gomodule.present(pin, spec, go) if go else None
 
 
 def _not_installed(spec: Spec) -> bool:
@@ -195,4 +197,5 @@ _LOOK: Mapping[Origin, Callable[[Spec], Tool | None]] = {
     "pnpm": _pnpm_here,
     "browser": _browser,
     "plugin": _plugin,
+    "store": _on_path,
 }

@@ -2,9 +2,7 @@
 
 import hashlib
 import re
-import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +10,9 @@ from pathlib import Path
 from ops.command import Command, patient, run
 from ops.errors import Failure
 from ops.tools.cachefolder import cache
+from ops.tools.kept import kept, unmarked, whole
 from ops.tools.table import Spec, Tool
+from ops.tools.versions import version_of
 
 _TOOL = re.compile(r"^tool\s+(\S+)", re.MULTILINE)
 _REQUIRED = re.compile(r"^\s*(?:require\s+)?(\S+)\s+v(\S+?)(?:\s|$)", re.MULTILINE)
@@ -68,15 +68,23 @@ def _content(file: Path) -> bytes:
 
 
 def tool(pin: Pin, spec: Spec, go: Tool) -> Tool:
-    """The program, built if it is not there yet: in a folder aside, then renamed, so that half a build is never used."""
+    """The program, built if it is not there yet."""
     program = built(pin, spec, go.version)
-    if not program.exists():
-        from filelock import FileLock
+    kept(program.parent, lambda aside: _build(pin, spec, go, aside), lambda: _starts(spec, program))
+    return _tool(pin, program)
 
-        program.parent.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{program.parent}.lock"):
-            if not program.exists():  # another process may have built it while this one waited
-                _build(pin, spec, go, program)
+
+def present(pin: Pin, spec: Spec, go: Tool) -> Tool | None:
+    """The program, where it is there already."""
+    program = built(pin, spec, go.version)
+    return _tool(pin, program) if whole(program.parent) or (unmarked(program.parent) and _starts(spec, program)) else None
+
+
+def _starts(spec: Spec, program: Path) -> bool:
+    return version_of((str(program),), spec.ask, program) is not None
+
+
+def _tool(pin: Pin, program: Path) -> Tool:
     return Tool(pin.name, (str(program),), pin.version, f"built from infra/tools/{pin.name}")
 
 
@@ -96,24 +104,16 @@ def compiled(build: Command) -> None:
             time.sleep(seconds)
 
 
-def _build(pin: Pin, spec: Spec, go: Tool, program: Path) -> None:
+def _build(pin: Pin, spec: Spec, go: Tool, folder: Path) -> None:
     print(f"building {pin.name} {pin.version} (once, about {spec.seconds} s)", file=sys.stderr, flush=True)
     started = time.monotonic()
-    aside = Path(tempfile.mkdtemp(prefix=f"{pin.name}-", suffix=".new", dir=program.parent.parent))
-    try:
-        compiled(
-            Command(
-                (*go.argv, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(aside / pin.name), pin.package),
-                doing=f"building {pin.name} {pin.version}",
-                env={**go.env, **spec.build_env, "CGO_ENABLED": "0"},
-                cwd=pin.folder,
-                remedy="Check that the Go module proxy (`go env GOPROXY`) is reachable and the disk has some gigabytes free; run it again.",
-            )
+    compiled(
+        Command(
+            (*go.argv, "build", "-trimpath", "-ldflags", "-s -w", "-o", str(folder / pin.name), pin.package),
+            doing=f"building {pin.name} {pin.version}",
+            env={**go.env, **spec.build_env, "CGO_ENABLED": "0"},
+            cwd=pin.folder,
+            remedy="Check that the Go module proxy (`go env GOPROXY`) is reachable and the disk has some gigabytes free; run it again.",
         )
-        aside.chmod(0o755)
-        if program.parent.exists():  # an earlier folder without its program
-            shutil.rmtree(program.parent)
-        aside.rename(program.parent)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    )
     print(f"built {pin.name} in {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)

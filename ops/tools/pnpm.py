@@ -1,15 +1,15 @@
 """pnpm in the very version that package.json names, fetched once from the npm registry into the cache."""
 
 import json
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from ops.command import Command, run
 from ops.errors import Failure
 from ops.tools.cachefolder import cache
+from ops.tools.kept import kept, unmarked, whole
 from ops.tools.table import Tool
+from ops.tools.versions import version_of
 
 
 def wanted(root: Path) -> str:
@@ -36,34 +36,38 @@ def place(version: str) -> Path:
 def tool(version: str, node: Tool, npm: Tool) -> Tool:
     """pnpm, fetched if it is not there yet."""
     program = place(version)
-    if not program.exists():
-        from filelock import FileLock
+    kept(_home(program), lambda aside: _fetch(version, npm, aside), lambda: _starts(version, program))
+    return _tool(version, program, node)
 
-        home = program.parents[2]
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{home}.lock"):
-            if not program.exists():
-                _fetch(version, npm, home)
+
+def present(version: str, node: Tool) -> Tool | None:
+    """pnpm, where it is there already."""
+    program = place(version)
+    return _tool(version, program, node) if whole(_home(program)) or (unmarked(_home(program)) and _starts(version, program)) else None
+
+
+def _home(program: Path) -> Path:
+    return program.parents[2]
+
+
+def _starts(version: str, program: Path) -> bool:
+    return version_of((str(program),), ("--version",), program) == version
+
+
+def _tool(version: str, program: Path, node: Tool) -> Tool:
     # It is the pinned version already. Without this pnpm looks itself up in the registry to write that into the lock file, and
     # `--frozen-lockfile` fails where a registry does not show it that version.
-    environment = {**node.env, "pnpm_config_pm_on_fail": "ignore"}
-    return Tool("pnpm", (str(program),), version, "npm, as package.json says", environment)
+    return Tool("pnpm", (str(program),), version, "npm, as package.json says", {**node.env, "pnpm_config_pm_on_fail": "ignore"})
 
 
-def _fetch(version: str, npm: Tool, home: Path) -> None:
+def _fetch(version: str, npm: Tool, folder: Path) -> None:
     print(f"fetching pnpm {version} (once)", file=sys.stderr, flush=True)
-    aside = Path(tempfile.mkdtemp(prefix="pnpm-", suffix=".new", dir=home.parent))
-    try:
-        run(
-            Command(
-                (*npm.argv, "install", "--prefix", str(aside), "--no-audit", "--no-fund", "--loglevel=error", f"pnpm@{version}"),
-                doing=f"fetching pnpm {version}",
-                env=npm.env,
-                cwd=aside,
-                remedy="Check that the npm registry is reachable (`npm ping`), then run it again.",
-            )
+    run(
+        Command(
+            (*npm.argv, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--loglevel=error", f"pnpm@{version}"),
+            doing=f"fetching pnpm {version}",
+            env=npm.env,
+            cwd=folder,
+            remedy="Check that the npm registry is reachable (`npm ping`), then run it again.",
         )
-        shutil.rmtree(home, ignore_errors=True)
-        aside.rename(home)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    )
