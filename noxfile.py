@@ -39,7 +39,7 @@ CHECKS = [
     *(f"services({name})" for name in CATALOG.services),
     *("lint", "manifests", "integration"),
 ]
-WITHOUT_TESTBED = [f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database")]
+WITHOUT_TESTBED = [f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "local_durability", "database")]
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 
 

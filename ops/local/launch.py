@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import pwd
+import signal as signals
 import sys
 
 # <linux/prctl.h>, <linux/securebits.h>, <linux/capability.h>
@@ -19,6 +20,9 @@ CAPABILITY_VERSION_3 = 0x20080522
 
 def main(parent: int, signal: int, user: str, argv: list[str]) -> None:
     """Replace this process by the program. Never returns."""
+    # A shell that put `invoke up` into the background had Ctrl-C ignored, and a process inherits that: SIGINT is how some stores end well.
+    for number in (signals.SIGINT, signals.SIGTERM, signals.SIGHUP, signals.SIGPIPE):
+        signals.signal(number, signals.SIG_DFL)
     if user and os.geteuid() == 0:
         become(user)
     if sys.platform == "linux":

@@ -20,7 +20,8 @@ _LAUNCH = Path(__file__).with_name("launch.py")
 class Process:
     """What is run: a store or service (`serves`), or a job that must end with 0 before what needs it starts.
 
-    `env` is the whole environment; it may hold secrets, so a Process is never printed. `user` is who it runs as under root.
+    `env` is the whole environment; it may hold secrets, so a Process is never printed. `user` is who it runs as under root. `lost` are
+    the words by which a store says in its log that it could not read all of its data.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Process:
     stop: int = signal.SIGTERM
     user: str = ""
     port: int = 0
+    lost: str = ""
 
     def document(self) -> dict[str, object]:
         """As JSON knows it, for the supervisor's standard input."""
@@ -134,3 +136,12 @@ def last_lines(log: Path, count: int = 15) -> list[str]:
             return file.read().decode("utf-8", "replace").splitlines()[-count:]
     except OSError:
         return []
+
+
+def found_in(log: Path, words: str) -> str:
+    """The first line of a log that has these words; empty where none has them."""
+    try:
+        with log.open(encoding="utf-8", errors="replace") as file:
+            return next((line.strip() for line in file if words in line), "")
+    except OSError:
+        return ""

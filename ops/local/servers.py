@@ -21,6 +21,7 @@ from ops.local.state import State, opened, write_private
 from ops.tools import stores as store_programs
 
 _LAUNCH = Path(__file__).with_name("launch.py")
+_MILVUS_SERVER = Path(__file__).resolve().parents[2] / "infra" / "embedded" / "milvus" / "server.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +146,18 @@ def quoted(text: str) -> str:
 def _milvus(state: State, wanted: Wanted) -> Process:
     data = state.data / "milvus"
     data.mkdir(mode=0o700, exist_ok=True)
-    server = ("-m", "milvus_lite", "server", "--data-dir", str(data), "--host", "127.0.0.1", "--port", str(wanted.port))
-    argv = (str(store_programs.program("milvus")), *server)
+    argv = (str(store_programs.program("milvus")), str(_MILVUS_SERVER), str(data), str(wanted.port))
     environment = {**_environment(), "OMP_NUM_THREADS": "2", "PYTHONUNBUFFERED": "1"}
-    return Process(wanted.name, argv, str(data), environment, Probe("tcp", wanted.port), kind="store", port=wanted.port)
+    return Process(
+        wanted.name,
+        argv,
+        str(data),
+        environment,
+        Probe("tcp", wanted.port),
+        kind="store",
+        port=wanted.port,
+        lost="WAL recovery stopped",
+    )
 
 
 _SERVERS: Mapping[str, Callable[[State, Wanted], Process]] = {"postgres": _postgres, "redis": _redis, "milvus": _milvus}

@@ -18,12 +18,13 @@ from queue import SimpleQueue
 from typing import Literal
 
 from ops.local import ready, state
-from ops.local.process import Identity, Process, end, from_document, identify, last_lines, start
+from ops.local.process import Identity, Process, end, found_in, from_document, identify, last_lines, start
 from ops.local.state import Entry, Record, State
 
 SECONDS_TO_READY = 90.0
 Life = Literal["waiting", "starting", "ready", "done", "ended"]
 _FIT = ("ready", "done")  # what may be built upon
+AFTER_LOSS = "What it could read is kept: run it again to go on with that, or put a copy of the data back first."
 
 
 class Supervisor:
@@ -54,6 +55,8 @@ class Supervisor:
             if what == "stop":
                 self._end("stopped")
                 return 0
+            if what == "lost":
+                return self._failed(name, f"could not read all of its data: {detail}\n{AFTER_LOSS}")
             if what == "ready" and self.life[name] == "starting":
                 self._ready(name)
             elif what == "stuck":
@@ -68,6 +71,9 @@ class Supervisor:
             if self.life[name] == "waiting" and not self._unmet(process):
                 self._start(process)
         if not self.up and all(life in _FIT for life in self.life.values()):
+            if lost := self._lost():
+                self.news.put(("lost", *lost))
+                return
             self.up = True
             self._record()
             tell("up", address=self.address)
@@ -76,6 +82,13 @@ class Supervisor:
             stuck = {name: self._unmet(process) for name, process in self.processes.items() if self.life[name] == "waiting"}
             who = "; ".join(f"{name} waits for {', '.join(needs)}" for name, needs in stuck.items())
             self.news.put(("stuck", next(iter(stuck)), f"can never start: {who} (`needs` in platform.yaml)"))
+
+    def _lost(self) -> tuple[str, str] | None:
+        """A store whose log says that data is lost, and what it says. Asked when its users are ready: a store reads what they ask for."""
+        for name, process in self.processes.items():
+            if process.lost and (said := found_in(self.home.log(name), process.lost)):
+                return name, said
+        return None
 
     def _unmet(self, process: Process) -> list[str]:
         return [need for need in process.needs if self.life.get(need, "ready") not in _FIT]

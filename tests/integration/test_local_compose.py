@@ -18,6 +18,7 @@ from ops.errors import Failure
 from ops.local import compose, composefile, ready, state
 from ops.local.servers import free_port
 from ops.testbed import Testbed
+from tests.integration.acknowledged import STORES, Clients, Load, lost
 
 
 @pytest.fixture
@@ -143,3 +144,29 @@ def test_a_container_that_dies_is_told_with_its_last_words_and_nothing_stays(
     assert "redis ended with exit code" in caught.value.cause
     assert "no-such-word" in caught.value.cause
     assert not compose.runs(catalog, home)
+
+
+@pytest.mark.parametrize("kills", [False, True], ids=["stopped", "killed"])
+def test_every_acknowledged_write_is_there_again(
+    engine: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: bool
+) -> None:
+    whole = catalogue.load()
+    kept = {name: replace(store, local_port=free_port()) for name, store in whole.stores.items()}
+    catalog = replace(whole, platform=f"test-{uuid.uuid4().hex[:8]}", stores=kept, services={}, jobs={})
+    home = state.opened(state.State(tmp_path / "of it"))
+    monkeypatch.setattr(compose, "_images", lambda _: {})
+    try:
+        compose.start(catalog, home)
+        secrets = config.kept_secrets(catalog, home.secrets)
+        passwords = {"postgres": secrets["POSTGRES_PASSWORD"].reveal(), "redis": secrets["REDIS_PASSWORD"].reveal()}
+        ports = {name: store.local_port for name, store in kept.items()}
+        clients = Clients(ports, passwords, catalog.database.user, catalog.database.name, tmp_path)
+        with Load(clients) as load:
+            load.enough()
+            for container in engine.containers.list(filters={"name": composefile.project(catalog, home)}) if kills else ():
+                container.kill()
+            compose.stop(catalog, home, volumes=False)
+        compose.start(catalog, home)
+        assert lost(clients, load) == dict.fromkeys(STORES, 0)
+    finally:
+        compose.stop(catalog, home, volumes=True)

@@ -6,10 +6,9 @@ Health is asked of the server itself, as a client would: a port that listens is 
 
 import os
 import signal
-import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 DATA = os.environ.get("MILVUS_DATA", "/var/lib/milvus")
 PORT, HEALTH_PORT = 19530, 9091
@@ -49,12 +48,18 @@ def main() -> int:
     if sys.argv[1:] != ["run", "standalone"]:
         print("usage: milvus run standalone", file=sys.stderr)
         return 2
-    server = subprocess.Popen(["milvus-lite", "server", "--data-dir", DATA, "--host", "0.0.0.0", "--port", str(PORT)])
+    # Not by `milvus-lite server`, which loses what it has acknowledged: see infra/embedded/milvus/server.py.
+    from milvus_lite.adapter.grpc.server import start_server_in_thread
+
+    ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: server.terminate())
+        signal.signal(number, lambda *_: ended.set())
+    server, database, _ = start_server_in_thread(DATA, "0.0.0.0", PORT, max_workers=1)
     Thread(target=ThreadingHTTPServer(("", HEALTH_PORT), Health).serve_forever, daemon=True).start()
-    code = server.wait()
-    return 0 if code in (0, -signal.SIGTERM) else 1
+    ended.wait()
+    server.stop(grace=5).wait()  # what has begun is answered first
+    database.close()
+    return 0
 
 
 if __name__ == "__main__":
