@@ -21,6 +21,7 @@ from ops.images.registry import reference
 
 # A step that a person wrote: `[stage 2/7] RUN …`, with the image's name in front when several are built.
 _STEP = re.compile(r"\[((?:\S+ )+?)\s*\d+/\d+\] (?!FROM )(.*)", re.DOTALL)
+_ENDED = "was ended by"
 LOG_LINES = 25
 LOG_CHARACTERS = 10_000
 
@@ -137,7 +138,8 @@ def run(command: Command, metadata: Path, report: Callable[[str], None]) -> dict
             story.hear(line)
         code = process.wait()
     if code:
-        raise _failure(command, *story.failure())
+        cause, words = story.failure()
+        raise _failure(command, cause if story.errors else f"{_ended(command, code)}\n{cause}".rstrip(), words)
     document = json.loads(metadata.read_text(encoding="utf-8"))
     return {name: values["containerimage.digest"] for name, values in document.items() if "containerimage.digest" in values}
 
@@ -163,12 +165,44 @@ def _process(command: Command) -> Iterator["subprocess.Popen[str]"]:
         remedy = "Run `invoke doctor` to see which tools are missing."
         raise Failure(command.doing, f"{command.argv[0]}: {error.strerror}", remedy) from error
     try:
-        yield process
+        with leashed(process):
+            yield process
     finally:
         if process.poll() is None:
             _stop(process)
         if process.stderr:
             process.stderr.close()
+
+
+# Whoever writes a line lets go of the group; where the pipe ends without one, the writer was killed.
+_LEASH = """
+read -r _ && exit
+kill -s INT -- "-$1"
+seconds=0
+while kill -s 0 -- "-$1" && [ "$seconds" -lt 10 ]; do sleep 1; seconds=$((seconds + 1)); done
+kill -s KILL -- "-$1"
+"""
+
+
+@contextlib.contextmanager
+def leashed(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """End the group that `process` leads when this process ends inside the block, by `kill -9` too."""
+    nothing = subprocess.DEVNULL
+    argv = ("/bin/sh", "-c", _LEASH, "leash", str(process.pid))
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, start_new_session=True) as watcher:
+        try:
+            yield
+        finally:
+            watcher.communicate(b"\n")
+
+
+def _ended(command: Command, code: int) -> str:
+    program = f"`{Path(command.argv[0]).name}`"
+    if code > 0:
+        return f"{program} exited {code} without the error of a step"
+    with contextlib.suppress(ValueError):
+        return f"{program} {_ENDED} {signal.Signals(-code).name}"
+    return f"{program} {_ENDED} signal {-code}"
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:
@@ -194,11 +228,12 @@ def _failure(command: Command, cause: str, words: str) -> Failure:
         registry = reference(refused[1]).registry
         remedy = f"Run `docker login {registry}` with an account that may push."
         return Failure(command.doing, f"the registry {registry} refused the push\n{cause}", remedy)
+    remedy = "Correct what the step above complains of, then run it again."
     if "failed to push" in lower:
         remedy = "Check that the registry is up and takes pushes, then run it again: what is built stays in the cache."
-        return Failure(command.doing, cause, remedy)
-    if re.search(r"code = unavailable|: unavailable:|cannot connect to the docker daemon", lower):
-        return Failure(
-            command.doing, f"the builder went away\n{cause}", "See whether the Docker engine runs (`docker info`), then run it again."
-        )
-    return Failure(command.doing, cause, "Correct what the step above complains of, then run it again.")
+    elif re.search(r"code = unavailable|: unavailable:|cannot connect to the docker daemon", lower):
+        cause = f"the builder went away\n{cause}"
+        remedy = "See whether the Docker engine runs (`docker info`), then run it again."
+    elif _ENDED in cause:
+        remedy = "See whether the memory ran out (`dmesg`), then run it again: what is built stays in the cache."
+    return Failure(command.doing, cause, remedy)

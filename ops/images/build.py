@@ -117,12 +117,13 @@ def _alone(images: tuple[Planned, ...], report: Callable[[str], None]) -> Iterat
     folder = cache() / "images" / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        for image in sorted(images, key=lambda image: image.key):  # in one order everywhere, so that two builds cannot wait for each other
-            lock = FileLock(folder / image.key[:32])
+        names = {image.key: image.name for image in images}  # a service and a job of the same files have one key
+        for key in sorted(names):  # in one order everywhere, so that two builds cannot wait for each other
+            lock = FileLock(folder / key[:32])
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                report(f"{image.name} is being built by another process: waiting for it")
+                report(f"{names[key]} is being built by another process: waiting for it")
                 lock.acquire()
             stack.callback(lock.release)
         yield

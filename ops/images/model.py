@@ -83,11 +83,12 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """What will be built, and what is there already. `push`: in the registry; else in the engine."""
+    """What will be built, and what is there already. `push`: in the registry; else in the engine. `notes`: what people should know."""
 
     root: Path
     push: bool
     images: tuple[Planned, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[Planned, ...]:
@@ -98,7 +99,7 @@ class BuildPlan:
         """The plan for machines (version 1)."""
         fields = ("name", "key", "reference", "action", "digest")
         rows = [{**{f: getattr(image, f) for f in fields}, "reasons": list(image.reasons)} for image in self.images]
-        return {"version": 1, "kind": "build-plan", "push": self.push, "images": rows}
+        return {"version": 1, "kind": "build-plan", "push": self.push, "images": rows, "notes": list(self.notes)}
 
     def lines(self, *, explain: bool = False) -> list[str]:
         """The plan for people: a line an image; with `explain`, the reasons below it."""
@@ -110,4 +111,4 @@ class BuildPlan:
             lines.append(f"{image.action:<7}  {image.name:<{width}}  {image.key[:VERSION_LENGTH]}  {note}".rstrip())
             if explain and image.action == "build":
                 lines += [f"         {' ' * width}  {reason}" for reason in image.reasons[1:]]
-        return lines
+        return [*lines, *(f"note: {note}" for note in self.notes)]

@@ -1,11 +1,14 @@
 """Decide what to build: pure, given the facts."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from ops.catalog.model import Catalog, Image, Service
 from ops.errors import UsageError
 from ops.images import dockerfile
 from ops.images import facts as images_facts
+from ops.images.disk import shown
 from ops.images.dockerfile import Dockerfile, DockerfileError
 from ops.images.facts import Facts
 from ops.images.key import key
@@ -24,7 +27,8 @@ def plan(catalog: Catalog, names: Iterable[str], engine: Engine, *, push: bool =
     keyed = {image.name: _inputs(image, facts) for image in images}
     references = {name: f"{engine.registry}/{catalog.prefix}/{name}:{key(inputs)[:TAG_LENGTH]}" for name, inputs in keyed.items()}
     present = images_facts.present(list(references.values()), engine, push=push)
-    return decide(catalog, keyed, references, present, push=push, known=lambda name: recall(catalog.root, name))
+    decided = decide(catalog, keyed, references, present, push=push, known=lambda name: recall(catalog.root, name))
+    return replace(decided, notes=tuple(ignored(catalog.root, keyed.values())))
 
 
 def select(catalog: Catalog, names: Iterable[str]) -> tuple[Image, ...]:
@@ -53,8 +57,22 @@ def decide(
     return BuildPlan(catalog.root, push, tuple(images))
 
 
+def ignored(root: Path, inputs: Iterable[Inputs]) -> Iterator[str]:
+    """A line for each `.dockerignore` that somebody may think is heeded."""
+    seen: set[str] = set()
+    for each in inputs:
+        paths = {entry.path for entry in each.entries}
+        own = (path for path in (".dockerignore", f"{each.dockerfile}.dockerignore") if path not in paths and (root / path).exists())
+        seen.update(own, (path for path in paths if path.endswith("/.dockerignore")))
+    for path in sorted(seen):
+        yield f"{shown(path)} has no effect: what git ignores, and tests, stay out of an image, and nothing else does (.gitignore)."
+
+
 def _inputs(image: Image, facts: Facts) -> Inputs:
     recipe = read_recipe(image, facts.recipes[image.dockerfile])
+    if wrong := [entry.path for entry in facts.entries[image.name] if not entry.path.isascii() and not _is_utf8(entry.path)]:
+        remedy = "Rename it, or have git ignore it: the builder takes names in UTF-8 alone."
+        raise UsageError("listing what goes into the images", f"{image.name}: the name of {shown(wrong[0])} is not UTF-8", remedy)
     used = dockerfile.arguments(recipe)
     return Inputs(
         dockerfile=image.dockerfile,
@@ -65,6 +83,14 @@ def _inputs(image: Image, facts: Facts) -> Inputs:
         bases={name: facts.bases[base] for name, base in image.stack.bases.items() if name in used},
         entries=facts.entries[image.name],
     )
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_recipe(image: Image, text: str) -> Dockerfile:

@@ -11,10 +11,11 @@ from ops import catalog
 from ops.checks import dockerfiles
 from ops.errors import Failure, UsageError
 from ops.images import bake, facts, record, verb
+from ops.images.build import _alone
 from ops.images.facts import Facts
 from ops.images.key import key
 from ops.images.model import Base, Engine, Entry, Inputs, Planned
-from ops.images.plan import _inputs, read_recipe, select
+from ops.images.plan import _inputs, ignored, read_recipe, select
 from ops.images.plan import decide as decided
 from ops.images.registry import digests, is_loopback, reference
 from ops.testbed import Testbed
@@ -152,6 +153,35 @@ def test_a_dockerfile_that_is_no_plain_file_is_named(tmp_path: Path, change: str
     with pytest.raises(Failure, match="x/Dockerfile: ") as raised:
         facts._recipe(root, "x/Dockerfile")
     assert ("symbolic link" in raised.value.cause) == (change in ("link", "folder"))
+
+
+def test_a_name_that_is_not_utf8_is_named() -> None:
+    image = CATALOG.images["user-service"]
+    entries = (Entry("a", "100644", "a" * 40), Entry("services/ü/z\udcff\n", "100644", "a" * 40))
+    facts = Facts("linux/amd64", {BASE.reference: BASE}, {image.dockerfile: INPUTS.recipe}, {image.name: entries})
+    with pytest.raises(UsageError, match="user-service: the name of services/ü/") as raised:
+        _inputs(image, facts)
+    assert r"services/ü/z\xff\n is not UTF-8" in raised.value.cause
+
+
+def test_a_dockerignore_that_is_not_heeded_is_told(tmp_path: Path) -> None:
+    for name in (".dockerignore", "infra/docker/node.Dockerfile.dockerignore"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    entry = Entry("services/a/.dockerignore", "100644", "a" * 40)
+    told = list(ignored(tmp_path, [replace(INPUTS, entries=(entry,)), INPUTS]))
+    assert [line.split()[0] for line in told] == [".dockerignore", "infra/docker/node.Dockerfile.dockerignore", "services/a/.dockerignore"]
+    assert list(ignored(tmp_path / "infra", [replace(INPUTS, entries=(replace(entry, path=".dockerignore"),))])) == []
+    plan = replace(decided(CATALOG, {}, {}, {}, push=True, known=lambda _: None), notes=tuple(told))
+    assert plan.lines()[-1] == f"note: {told[-1]}"
+    assert plan.document()["notes"] == told
+
+
+def test_two_images_of_one_key_are_locked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
+    service = Planned("service", "f" * 64, "r/service:f", "build", INPUTS)
+    with _alone((service, replace(service, name="job", reference="r/job:f")), lambda _: None):
+        assert len(list((tmp_path / "images/locks").iterdir())) == 1
 
 
 def test_the_bake_file_builds_from_the_digest_and_its_templates_are_escaped() -> None:
