@@ -12,7 +12,9 @@ COPY package.json ./
 RUN --mount=type=cache,id=npm,target=/root/.npm \
     npm install --global --no-audit --no-fund "$(node -p 'require("./package.json").packageManager.split("+")[0]')"
 # What is locked is fetched before the sources come, so that a changed line fetches nothing.
-COPY pnpm-workspace.yaml pnpm-lock.yaml ./
+# The workspace's hooks and patches, which pnpm reads with the lock file, where there are any.
+COPY pnpm-workspace.yaml pnpm-lock.yaml .pnpmfile.cj[s] .pnpmfile.mj[s] ./
+COPY patche[s] ./patches/
 RUN --mount=type=cache,id=pnpm-store,target=/pnpm/store \
     pnpm fetch --store-dir=/pnpm/store
 COPY . .

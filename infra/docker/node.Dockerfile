@@ -13,7 +13,9 @@ RUN --mount=type=cache,id=npm,target=/root/.npm \
     npm install --global --no-audit --no-fund "$(node -p 'require("./package.json").packageManager.split("+")[0]')"
 # A build needs no more than `dependencies`: the bundler is one of service-kit's. Types and tests are checked before.
 # What is locked is fetched before the sources come, so that a changed line fetches nothing.
-COPY pnpm-workspace.yaml pnpm-lock.yaml ./
+# The workspace's hooks and patches, which pnpm reads with the lock file, where there are any.
+COPY pnpm-workspace.yaml pnpm-lock.yaml .pnpmfile.cj[s] .pnpmfile.mj[s] ./
+COPY patche[s] ./patches/
 RUN --mount=type=cache,id=pnpm-store,target=/pnpm/store \
     pnpm fetch --prod --store-dir=/pnpm/store
 COPY . .

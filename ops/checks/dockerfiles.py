@@ -2,8 +2,8 @@
 
 from ops.catalog import Catalog
 from ops.errors import UsageError
+from ops.images import recipe
 from ops.images.disk import plain
-from ops.images.plan import read_recipe
 
 
 def check(catalog: Catalog) -> int:
@@ -12,7 +12,7 @@ def check(catalog: Catalog) -> int:
     wrong: list[UsageError] = []
     for file, image in images.items():
         try:
-            read_recipe(image, plain(catalog.root, file).decode())
+            recipe.check(image, recipe.parse(file, plain(catalog.root, file).decode()))
         except UsageError as error:
             wrong.append(error)
     if wrong:

@@ -1,18 +1,16 @@
 """Which images a change reaches."""
 
+import functools
 import json
 import os
 from collections.abc import Mapping
-
-import yaml
 
 from ops.catalog.load import FILE
 from ops.catalog.model import Catalog, Image
 from ops.command import Command, raw, run
 from ops.errors import Failure, UsageError
-from ops.images import pnpm
-from ops.images.inputs import declared, is_test
-from ops.images.model import Entry
+from ops.images import dockerfile, pnpm
+from ops.images.inputs import Read, Texts, declared, is_idle, parts
 
 DOING = "finding what a change affects"
 
@@ -26,12 +24,13 @@ def affected(catalog: Catalog, since: str) -> list[str]:
     base = merge_base(catalog, since)
     changed = set(_names(catalog, "diff", "-z", "--name-only", "--no-renames", "--relative", base, "--", "."))
     changed |= set(_names(catalog, "ls-files", "-z", "--others", "--exclude-standard"))
-    before = _declarations(_show(catalog, base, FILE)) if FILE in changed else None
+    before = _declarations(_show(catalog, base, FILE) or "") if FILE in changed else None
     now = _declarations((catalog.root / FILE).read_text(encoding="utf-8")) if FILE in changed else None
+    sides = Texts(catalog.root), functools.cache(functools.partial(_show, catalog, base))
     return [
         name
         for name, image in catalog.images.items()
-        if (now and (before or {}).get(name) != now.get(name)) or _reached(catalog, image, changed, base)
+        if (now and (before or {}).get(name) != now.get(name)) or _reached(catalog, image, changed, sides)
     ]
 
 
@@ -42,32 +41,38 @@ def merge_base(catalog: Catalog, since: str) -> str:
     return _git(catalog, "merge-base", found.strip(), "HEAD", usage=f"{since!r} and this checkout have no commit in common").strip()
 
 
-def _reached(catalog: Catalog, image: Image, changed: set[str], since: str) -> bool:
+def _reached(catalog: Catalog, image: Image, changed: set[str], sides: tuple[Read, Read]) -> bool:
+    """Whether one of the changed files goes into an image, and is another one there. `sides`: the texts now, and those of before."""
+    apart = catalog.database.migrations
     hits = {
         path
         for path in changed
         for folder in declared(image)
-        if path == folder or (path.startswith(folder + "/") and not is_test(path, folder))
+        if path == folder or (path.startswith(folder + "/") and not is_idle(path, folder, apart))
     }
-    shared = {pnpm.LOCK, pnpm.WORKSPACE, pnpm.MANIFEST}
-    if image.dockerfile in changed or hits - shared:
-        return True
-    return bool(hits) and _part(catalog, image, None) != _part(catalog, image, since)
+    if not hits and image.dockerfile not in changed and pnpm.WORKSPACE not in declared(image):
+        return False
+    now, before = (_part(image, read) for read in sides)
+    if now is None or before is None:  # what cannot be compared counts
+        return bool(hits) or image.dockerfile in changed
+    cut = now.keys() | before.keys()
+    return bool(hits - cut) or any(now.get(path) != before.get(path) for path in cut)
 
 
-def _part(catalog: Catalog, image: Image, since: str | None) -> list[Entry] | None:
-    """The image's part of the workspace's files, now or at a revision; None where it cannot be cut."""
-    files = (pnpm.LOCK, pnpm.WORKSPACE, pnpm.MANIFEST)
-    texts = {path: _show(catalog, since, path) if since else (catalog.root / path).read_text(encoding="utf-8") for path in files}
-    projects = tuple(folder for folder in (image.path, *image.packages) if (catalog.root / folder / pnpm.MANIFEST).is_file())
+def _part(image: Image, read: Read) -> dict[str, str | None] | None:
+    """The Dockerfile without its comments, the texts of which an image gets a part, and the further files; None where one is not read."""
     try:
-        return list(pnpm.cut(texts, projects))
-    except (ValueError, pnpm.UnlistedError):
+        recipe = dockerfile.read(read(image.dockerfile) or "")
+        cut, further = parts(image, read, recipe)
+        return {**cut, **{path: read(path) for path in further}, image.dockerfile: recipe.bare()}
+    except (ValueError, UsageError):
         return None
 
 
 def _declarations(text: str) -> dict[str, str]:
     """What platform.yaml says of each image that can change it, as text to compare; empty where it cannot be read."""
+    import yaml
+
     try:
         document = yaml.safe_load(text)
         images: Mapping[str, Mapping[str, object]] = {**document.get("services", {}), **document.get("jobs", {})}
@@ -80,11 +85,11 @@ def _declarations(text: str) -> dict[str, str]:
     return {name: json.dumps(row, sort_keys=True, default=str) for name, row in rows.items()}
 
 
-def _show(catalog: Catalog, since: str, path: str) -> str:
+def _show(catalog: Catalog, since: str, path: str) -> str | None:
     try:
         return _git(catalog, "show", "--no-textconv", f"{since}:./{path}")
     except Failure:  # it was not there yet
-        return ""
+        return None
 
 
 def _names(catalog: Catalog, *arguments: str) -> list[str]:

@@ -221,6 +221,13 @@ def arguments(file: Dockerfile) -> frozenset[str]:
     return frozenset(name for each in file.instructions for name, _ in _declared(_inner(each)))
 
 
+def commands(file: Dockerfile) -> Iterator[str]:
+    """The commands that its `RUN` instructions run, cut where a shell would."""
+    for each in file.instructions:
+        if _inner(each).name == "RUN":
+            yield from re.split(r"&&|\|\||[;|\n]", "\n".join((each.text, *each.heredocs)))
+
+
 def _declared(instruction: Instruction) -> Iterator[tuple[str, str | None]]:
     """Name and default of each argument of an `ARG`."""
     if instruction.name == "ARG":

@@ -18,8 +18,10 @@ from ops.catalog.model import Catalog, Image
 from ops.engine import connection
 from ops.errors import Failure
 from ops.images.disk import plain
+from ops.images.dockerfile import Dockerfile
 from ops.images.inputs import gather
 from ops.images.model import Base, Engine, Entry
+from ops.images.recipe import parse
 from ops.images.record import write_json
 from ops.images.registry import Reference, digests, reference
 from ops.tools import cache
@@ -37,20 +39,20 @@ class Facts:
 
     platform: str
     bases: Mapping[str, Base]  # by the catalogue's reference
-    recipes: Mapping[str, str]  # Dockerfile -> text
+    recipes: Mapping[str, Dockerfile]  # by their place
     entries: Mapping[str, tuple[Entry, ...]]  # image -> what goes into it
 
 
 def look(catalog: Catalog, images: Collection[Image], engine: Engine) -> Facts:
     """The facts that the keys depend on."""
-    files = {image.dockerfile for image in images}
+    recipes = {file: parse(file, _recipe(catalog.root, file)) for file in dict.fromkeys(image.dockerfile for image in images)}
     references = sorted({base for image in images for base in image.stack.bases.values()})
     client = _connect(engine)
     return Facts(
         platform=engine.platform or _platform(client),
         bases={base.reference: base for base in _bases(references, engine, client)},
-        recipes={file: _recipe(catalog.root, file) for file in files},
-        entries=gather(catalog.root, images),
+        recipes=recipes,
+        entries=gather(catalog.root, images, recipes, catalog.database.migrations),
     )
 
 

@@ -7,24 +7,33 @@ A symbolic link goes in as a link. What lies behind one, a file's or a folder's,
 """
 
 import os
+import re
 import stat
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ops.catalog.model import Image
 from ops.command import Command, raw
 from ops.errors import Failure, UsageError
-from ops.images import pnpm
-from ops.images.disk import content_of, is_real, shown
+from ops.images import pnpm, uv
+from ops.images.disk import content_of, is_real, plain, shown
+from ops.images.dockerfile import Dockerfile
 from ops.images.key import blob
 from ops.images.model import Entry
 
 DOING = "listing what goes into the images"
+Read = Callable[[str], str | None]
 # Tests reach no image: the folders below a declared folder, and the files anywhere in it.
 TEST_FOLDERS = ("test", "tests")
 TEST_FILES = ("_test.go", ".test.ts", ".test.tsx")
+# Settings of tools for people, where these look for them: at the top of a declared folder.
+SETTINGS = re.compile(
+    r"(vitest|jest|playwright|drizzle|eslint|prettier)\.(config|workspace|setup)\.\w+|\.(eslintrc|prettierrc)(\.\w+)?|biome\.jsonc?"
+    r"|\.golangci\.(ya?ml|toml|json)|\.?(ruff|mypy|pytest)\.(toml|ini)|tox\.ini|\.coveragerc|\.editorconfig|\.gitattributes|conftest\.py"
+)
 
 
 def declared(image: Image) -> tuple[str, ...]:
@@ -32,29 +41,125 @@ def declared(image: Image) -> tuple[str, ...]:
     return tuple(dict.fromkeys((image.path, *image.packages, *image.files, *image.stack.shared)))
 
 
-def is_test(path: str, folder: str) -> bool:
-    """Whether a file below a declared folder is there for tests only, and so does not go in."""
+def is_idle(path: str, folder: str, apart: str = "") -> bool:
+    """Whether a file below a declared folder is there for people only, and so does not go in.
+
+    `apart`: a folder, that of the migrations, which goes into those images alone that declare it or a part of it.
+    """
+    if apart and _within(path, apart) and not _within(folder, apart):
+        return True
     first = path.removeprefix(folder + "/").partition("/")
-    return (first[0] in TEST_FOLDERS and bool(first[1])) or path.endswith(TEST_FILES)
+    return (first[0] in TEST_FOLDERS and bool(first[1])) or path.endswith(TEST_FILES) or bool(not first[1] and SETTINGS.fullmatch(first[0]))
 
 
-def gather(root: Path, images: Collection[Image]) -> dict[str, tuple[Entry, ...]]:
-    """Each image's entries, sorted by path. Raises `Failure` outside a git checkout, and for a declaration that holds no file."""
-    listing = _listing(root, sorted({path for image in images for path in declared(image)}))
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + "/")
+
+
+def gather(
+    root: Path, images: Collection[Image], recipes: Mapping[str, Dockerfile] | None = None, apart: str = ""
+) -> dict[str, tuple[Entry, ...]]:
+    """Each image's entries, sorted by path. `recipes`: the Dockerfiles, by their place; they say what is installed.
+
+    Raises `Failure` outside a git checkout, and `UsageError` for a declaration that holds no file.
+    """
+    texts = Texts(root)
+    wanted = {path for image in images for path in declared(image)}
+    if pnpm.WORKSPACE in wanted:
+        with _told():
+            wanted |= {*pnpm.patches(texts).values(), *pnpm.hooks(texts)}
+    listing = _listing(root, sorted(wanted))
     paths = sorted(listing)
-    return {image.name: _entries(root, image, listing, paths) for image in images}
+    found = {image.name: _below_all(image, listing, paths, apart) for image in images}
+    return {image.name: _entries(image, found[image.name], listing, texts, (recipes or {}).get(image.dockerfile)) for image in images}
 
 
-def _entries(root: Path, image: Image, listing: Mapping[str, Entry], paths: Sequence[str]) -> tuple[Entry, ...]:
+class Texts:
+    """The checkout's files as text, each read once; None where there is none, or only one behind a link."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.known: dict[str, str | None] = {}
+
+    def __call__(self, path: str) -> str | None:
+        if path not in self.known:
+            try:
+                self.known[path] = plain(self.root, path).decode()
+            except OSError:
+                self.known[path] = None
+        return self.known[path]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A file of a package manager that cannot be read, in the words of a `Failure`."""
+    try:
+        yield
+    except ValueError as error:
+        raise Failure(
+            "cutting the lock file", str(error), "Run `pnpm install` or `uv lock` to write the workspace's files anew."
+        ) from error
+
+
+def _below_all(image: Image, listing: Mapping[str, Entry], paths: Sequence[str], apart: str) -> dict[str, Entry]:
+    """The files of what an image declares."""
     found: dict[str, Entry] = {}
     for folder in declared(image):
-        below = [path for path in _below(paths, folder) if not is_test(path, folder)]
+        below = [path for path in _below(paths, folder) if not is_idle(path, folder, apart)]
         if not below:
             remedy = f"Correct {image.name}'s entry in platform.yaml, or add the files (an ignored file never goes in)."
             raise UsageError(DOING, f"{image.name}: {folder} holds no file", remedy)
         found.update((path, listing[path]) for path in below)
-    found.update((entry.path, entry) for entry in pnpm.parts(root, image, found))
+    return found
+
+
+def _entries(
+    image: Image, found: dict[str, Entry], listing: Mapping[str, Entry], texts: Read, recipe: Dockerfile | None
+) -> tuple[Entry, ...]:
+    """The entries, with the parts that take the place of files which others share."""
+    _refuse_unlocked(image, found, texts)
+    own = {path for path, entry in found.items() if entry.mode != "120000"} | (listing.keys() & set(pnpm.HOOKS))
+    with _told():
+        cut, further = parts(image, lambda path: texts(path) if path in own else None, recipe)
+    for path in further:
+        if path not in listing:
+            raise UsageError(
+                DOING, f"{pnpm.WORKSPACE} names {shown(path)}, which is no file that git knows", "Add the file, or correct the name."
+            )
+        found[path] = listing[path]
+    found.update((path, Entry(path, "100644", blob(text.encode(), len(found[path].content)), text)) for path, text in cut.items())
     return tuple(found[path] for path in sorted(found))
+
+
+def _refuse_unlocked(image: Image, found: Collection[str], texts: Read) -> None:
+    """Raises `UsageError` where a Python package is built by something that no lock holds: it moves, and the key stays."""
+    projects = [path for path in found if path.rpartition("/")[2] == uv.PROJECT]
+    with _told():
+        wrong = [line for path in projects for line in uv.unlocked(path, texts(path) or "")]
+        wrong += [
+            line for path in projects if (text := texts(f"{path.removesuffix(uv.PROJECT)}{uv.LOCK}")) for line in uv.built(uv.lock(text))
+        ]
+    if wrong:
+        remedy = (
+            f"Build packages of this checkout with uv_build==VERSION alone; pin a version of {image.name}'s dependency that has a wheel."
+        )
+        raise UsageError(DOING, f"{image.name}: this could change without a new key:\n" + "\n".join(dict.fromkeys(wrong)), remedy)
+
+
+def parts(image: Image, read: Read, recipe: Dockerfile | None) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The texts that take the place of files of which an image needs a part, and further files that it needs then.
+
+    `read` knows the image's files. Raises `UsageError` for what the catalogue lacks, and ValueError for files that cannot be read.
+    """
+    try:
+        cut, further = pnpm.parts(image, read, recipe)
+    except pnpm.UnlistedError as error:
+        remedy = f"Add it to `packages` of {image.name} in platform.yaml."
+        raise UsageError("cutting the lock file", f"{image.name}: {error}", remedy) from error
+    dev = recipe is None or not uv.production(recipe)
+    for folder in dict.fromkeys((image.path, *image.packages, *(file.rpartition("/")[0] for file in image.files))):
+        cut |= uv.parts(folder, read, dev=dev)
+    return cut, further
 
 
 def _below(paths: Sequence[str], folder: str) -> Iterator[str]:

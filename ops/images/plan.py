@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from ops.catalog.model import Catalog, Image, Service
+from ops.catalog.model import Catalog, Image
 from ops.errors import UsageError
 from ops.images import dockerfile
 from ops.images import facts as images_facts
 from ops.images.disk import shown
-from ops.images.dockerfile import Dockerfile, DockerfileError
 from ops.images.facts import Facts
 from ops.images.key import key
-from ops.images.model import EPOCH, TAG_LENGTH, BuildPlan, Engine, Inputs, Planned
+from ops.images.model import TAG_LENGTH, BuildPlan, Engine, Inputs, Planned
+from ops.images.recipe import arguments, check
 from ops.images.record import Known, explain, recall
 
 
@@ -69,7 +69,8 @@ def ignored(root: Path, inputs: Iterable[Inputs]) -> Iterator[str]:
 
 
 def _inputs(image: Image, facts: Facts) -> Inputs:
-    recipe = read_recipe(image, facts.recipes[image.dockerfile])
+    recipe = facts.recipes[image.dockerfile]
+    check(image, recipe)
     if wrong := [entry.path for entry in facts.entries[image.name] if not entry.path.isascii() and not _is_utf8(entry.path)]:
         remedy = "Rename it, or have git ignore it: the builder takes names in UTF-8 alone."
         raise UsageError("listing what goes into the images", f"{image.name}: the name of {shown(wrong[0])} is not UTF-8", remedy)
@@ -91,27 +92,3 @@ def _is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def read_recipe(image: Image, text: str) -> Dockerfile:
-    """An image's Dockerfile. Raises `UsageError` where it cannot be read, or names what no key can hold."""
-    doing = f"reading {image.dockerfile}"
-    try:
-        recipe = dockerfile.read(text)
-        found = dockerfile.outside(recipe, image.stack.bases, {**arguments(image), "APP_VERSION": "x", "SOURCE_DATE_EPOCH": str(EPOCH)})
-    except DockerfileError as error:
-        raise UsageError(doing, str(error), "Correct that line; what cannot be read may hide what the image depends on.") from error
-    if found:
-        remedy = (
-            f"Name base images under `bases` of the stack {image.stack.name} in platform.yaml, or by @sha256:…; "
-            "take files from the context with COPY, and addresses with --checksum."
-        )
-        cause = "this could change without a new key:\n" + "\n".join(f"line {each.line}: {each.what}" for each in found)
-        raise UsageError(doing, cause, remedy)
-    return recipe
-
-
-def arguments(image: Image) -> dict[str, str]:
-    """The build arguments that a Dockerfile may ask for, besides the bases and APP_VERSION (the key's first digits)."""
-    values = {"SERVICE_NAME": image.name, "SERVICE_PATH": image.path, "USER_ID": str(image.stack.user)}
-    return values | ({"PORT": str(image.port)} if isinstance(image, Service) else {})

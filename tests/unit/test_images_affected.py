@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -57,13 +58,17 @@ jobs: {c: {stack: plain, path: c}}
 def catalog(tmp_path: Path) -> Catalog:
     root = tmp_path / "check out"
     files = {
-        "a/package.json": "{}",
+        "a/package.json": '{"scripts": {"build": "x", "test": "y"}, "devDependencies": {"left": "1.0.0"}}',
         "b/package.json": "{}",
         "c/main": "1",
         "package.json": '{"scripts": {}}',
         "pnpm-workspace.yaml": "packages: [a, b]\n",
         "pnpm-lock.yaml": LOCK,
-        "node.Dockerfile": "FROM x",
+        ".pnpmfile.cjs": "1",
+        "a/vitest.config.ts": "1",
+        "db/migrations/0.sql": "1",
+        "db/src": "1",
+        "node.Dockerfile": "FROM x\nRUN pnpm install --prod\n",
         "plain.Dockerfile": "FROM y",
         "platform.yaml": PLATFORM,
         "README.md": "1",
@@ -77,9 +82,10 @@ def catalog(tmp_path: Path) -> Catalog:
     node = Stack("node", "node.Dockerfile", {}, (), 1001, ("package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml"))
     plain = Stack("plain", "plain.Dockerfile", {}, (), 1001)
     images: list[Image] = [Image(name, node, name, "node.Dockerfile", "n") for name in ("a", "b")]
-    images.append(Image("c", plain, "c", "plain.Dockerfile", "n"))
-    jobs = {image.name: Job(image.name, image.stack, image.path, image.dockerfile, "n") for image in images}
-    return Catalog(root, "t", "r", "p", "linux/amd64", {}, {}, jobs, {}, (), Database("", "", "", "", ""), {}, {})
+    images[0] = replace(images[0], packages=("db",))
+    images.append(Image("c", plain, "c", "plain.Dockerfile", "n", packages=("db/migrations",)))
+    jobs = {image.name: Job(image.name, image.stack, image.path, image.dockerfile, "n", packages=image.packages) for image in images}
+    return Catalog(root, "t", "r", "p", "linux/amd64", {}, {}, jobs, {}, (), Database("", "", "", "db/migrations", ""), {}, {})
 
 
 def git(root: Path, *arguments: str) -> None:
@@ -100,6 +106,15 @@ def change(catalog: Catalog, path: str, old: str, new: str) -> None:
         ("a/tests/x.ts", "", "new", []),
         ("c/main", "1", "2", ["c"]),
         ("node.Dockerfile", "x", "z", ["a", "b"]),
+        ("node.Dockerfile", "FROM", "# why\nFROM", []),
+        ("node.Dockerfile", "FROM", "NONE", ["a", "b"]),
+        ("a/package.json", '"x"', '"z"', ["a"]),
+        ("a/package.json", '"y"', '"z"', []),
+        ("a/package.json", "left", "other", []),
+        ("a/vitest.config.ts", "1", "2", []),
+        (".pnpmfile.cjs", "1", "2", ["a", "b"]),
+        ("db/migrations/0.sql", "1", "2", ["c"]),
+        ("db/src", "1", "2", ["a"]),
         ("pnpm-lock.yaml", "sha512-left", "sha512-other", ["a"]),
         ("pnpm-lock.yaml", "lockfileVersion", "settings:\n  x: true\n\nlockfileVersion", ["a", "b"]),
         ("package.json", '"scripts": {}', '"scripts": {"x": "y"}', []),

@@ -398,3 +398,57 @@ def test_a_clone_that_knows_no_links_has_files_in_their_place(repo: Path, tmp_pa
     folder.mkdir()
     context.write(repo, planned, folder)
     assert (folder / "app/link").read_text() == "main"
+
+
+def test_settings_of_tools_for_people_do_not_go_in_where_the_tools_look_for_them(repo: Path) -> None:
+    for name in ("vitest.config.ts", "drizzle.config.ts", "biome.json", "eslint.config.mjs", "ruff.toml", "conftest.py", ".golangci.yml"):
+        put(repo, f"app/{name}", "1")
+        put(repo, f"app/src/{name}", "1")
+    put(repo, "app/next.config.ts", "1")
+    found = list(entries(repo))
+    assert [path for path in found if not path.startswith("app/src/")] == ["app/main", "app/next.config.ts"]
+    assert len(found) == 9
+    assert "app/biome.json" in entries(repo, replace(IMAGE, files=("app/biome.json",)))
+
+
+def test_migrations_go_into_the_images_alone_that_declare_them(repo: Path) -> None:
+    for path in ("db/src/a", "db/migrations/0.sql", "db/migrations/meta/x", "db/migrations.md"):
+        put(repo, path, "1")
+    images = [
+        replace(IMAGE, name=name, packages=(path,)) for name, path in (("a", "db"), ("b", "db/migrations"), ("c", "db/migrations/meta"))
+    ]
+    found = {name: [e.path for e in rows if e.path != "app/main"] for name, rows in gather(repo, images, apart="db/migrations").items()}
+    assert found == {
+        "a": ["db/migrations.md", "db/src/a"],
+        "b": ["db/migrations/0.sql", "db/migrations/meta/x"],
+        "c": ["db/migrations/meta/x"],
+    }
+
+
+def test_what_builds_a_package_and_stands_in_no_lock_is_refused(repo: Path) -> None:
+    put(repo, "app/pyproject.toml", '[project]\nname = "x"\n[build-system]\nrequires = ["hatchling>=1.27,<2"]\n')
+    with pytest.raises(UsageError, match=r"app/pyproject\.toml is built with hatchling>=1\.27,<2"):
+        entries(repo)
+    put(repo, "app/pyproject.toml", '[project]\nname = "x"\n[build-system]\nrequires = ["uv_build==0.13.9"]\n')
+    assert "app/pyproject.toml" in entries(repo)
+
+
+def test_a_patch_file_of_the_workspace_goes_in_and_one_that_is_not_there_is_named(repo: Path) -> None:
+    hash_ = "a" * 64
+    lock = f"lockfileVersion: '9.0'\n\npatchedDependencies:\n  x: {hash_}\n\nimporters:\n\n  app:\n    dependencies:\n      x:\n"
+    lock += f"        specifier: 1.0.0\n        version: 1.0.0(patch_hash={hash_})\n\nsnapshots:\n\n  x@1.0.0(patch_hash={hash_}): {{}}\n"
+    put(repo, "pnpm-lock.yaml", lock)
+    put(repo, "pnpm-workspace.yaml", "packages: [app]\npatchedDependencies: {x: patches/x.patch}\n")
+    put(repo, "package.json", "{}")
+    put(repo, "app/package.json", "{}")
+    image = replace(IMAGE, stack=replace(STACK, shared=("package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml")))
+    with pytest.raises(UsageError, match=r"pnpm-workspace\.yaml names patches/x\.patch, which is no file that git knows"):
+        entries(repo, image)
+    put(repo, "patches/x.patch", "one")
+    put(repo, "patches/other.patch", "one")
+    put(repo, ".pnpmfile.cjs", "one")
+    before = entries(repo, image)
+    assert {"patches/x.patch", ".pnpmfile.cjs"} <= before.keys()
+    assert "patches/other.patch" not in before
+    put(repo, "patches/x.patch", "two")
+    assert entries(repo, image)["patches/x.patch"] != before["patches/x.patch"]

@@ -12,11 +12,13 @@ from ops.checks import dockerfiles
 from ops.errors import Failure, UsageError
 from ops.images import bake, facts, record, verb
 from ops.images.build import _alone
+from ops.images.dockerfile import read
 from ops.images.facts import Facts
 from ops.images.key import key
 from ops.images.model import Base, Engine, Entry, Inputs, Planned
-from ops.images.plan import _inputs, ignored, read_recipe, select
+from ops.images.plan import _inputs, ignored, select
 from ops.images.plan import decide as decided
+from ops.images.recipe import check, parse
 from ops.images.registry import digests, is_loopback, reference
 from ops.testbed import Testbed
 
@@ -93,9 +95,9 @@ def test_an_unknown_image_is_named_with_those_there_are() -> None:
 
 def test_only_the_arguments_that_the_dockerfile_asks_for_are_inputs() -> None:
     image = CATALOG.images["user-service"]
-    facts = Facts("linux/amd64", {BASE.reference: BASE}, {image.dockerfile: INPUTS.recipe}, {image.name: INPUTS.entries})
+    facts = Facts("linux/amd64", {BASE.reference: BASE}, {image.dockerfile: read(INPUTS.recipe)}, {image.name: INPUTS.entries})
     assert _inputs(image, facts) == INPUTS
-    facts = replace(facts, recipes={image.dockerfile: "FROM scratch\nARG USER_ID=1 SERVICE_PATH\n"})
+    facts = replace(facts, recipes={image.dockerfile: read("FROM scratch\nARG USER_ID=1 SERVICE_PATH\n")})
     assert _inputs(image, facts).arguments == {"SERVICE_PATH": "services/user-service", "USER_ID": "1001"}
     assert _inputs(image, facts).bases == {}
 
@@ -115,7 +117,7 @@ def test_a_dockerfile_that_names_what_moves_is_refused_by_the_build_and_by_lint(
 ) -> None:
     image = CATALOG.images["api-gateway"]
     text = (CATALOG.root / image.dockerfile).read_text()
-    assert read_recipe(image, text)
+    check(image, parse(image.dockerfile, text))
     changed = text.replace(old, new, 1)
     assert changed != text
     monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
@@ -158,7 +160,7 @@ def test_a_dockerfile_that_is_no_plain_file_is_named(tmp_path: Path, change: str
 def test_a_name_that_is_not_utf8_is_named() -> None:
     image = CATALOG.images["user-service"]
     entries = (Entry("a", "100644", "a" * 40), Entry("services/ü/z\udcff\n", "100644", "a" * 40))
-    facts = Facts("linux/amd64", {BASE.reference: BASE}, {image.dockerfile: INPUTS.recipe}, {image.name: entries})
+    facts = Facts("linux/amd64", {BASE.reference: BASE}, {image.dockerfile: read(INPUTS.recipe)}, {image.name: entries})
     with pytest.raises(UsageError, match="user-service: the name of services/ü/") as raised:
         _inputs(image, facts)
     assert r"services/ü/z\xff\n is not UTF-8" in raised.value.cause
