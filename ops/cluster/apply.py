@@ -1,11 +1,12 @@
 """Doing what a plan says, phase by phase, each ready before the next. Only this file writes objects."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ops.cluster import byhand, facts, ownership
-from ops.cluster.client import ApiError, Client, Resource, events
-from ops.cluster.objects import Key, Object, number, rows, table, text
+from ops.cluster.client import ApiError, Client, Resource, clock, events
+from ops.cluster.objects import Key, Object, number, rows, text
 from ops.cluster.order import Phase
 from ops.cluster.plan import Plan, Step, moved
 from ops.cluster.watch import Notice, Tell, wait
@@ -77,23 +78,25 @@ def _apply(client: Client, step: Step, pace: Pace) -> None:
 
 
 def _left_after(client: Client, resource: Resource, key: Key, seconds: int) -> Object | None:
-    """Wait so long for a deletion, by watching that very object: what is there still, or None."""
+    """Wait so long for a deletion, by watching that very object: what is there still, or None. A watch that breaks off is begun again."""
     fields = f"metadata.name={key.name}"
-    answer = client.request("GET", resource.path(key.namespace), {"fieldSelector": fields})
-    found = next(iter(rows(answer, "items")), None)
-    if found is None or not text(found, "metadata", "deletionTimestamp"):  # another of the same name is no matter of this deletion
-        return None
-    version = text(answer, "metadata", "resourceVersion")
-    query = {"watch": "1", "fieldSelector": fields, "resourceVersion": version, "timeoutSeconds": str(seconds)}
-    stream = client.stream(resource.path(key.namespace), query, seconds=seconds + 30)
-    try:
-        for event in events(stream):
-            if text(event, "type") == "DELETED":
+    deadline = clock() + seconds
+    while True:
+        answer = client.request("GET", resource.path(key.namespace), {"fieldSelector": fields})
+        found = next(iter(rows(answer, "items")), None)
+        if found is None or not text(found, "metadata", "deletionTimestamp"):  # another of the same name is no matter of this deletion
+            return None
+        left = math.ceil(deadline - clock())
+        if left <= 0:
+            return found
+        version = text(answer, "metadata", "resourceVersion")
+        query = {"watch": "1", "fieldSelector": fields, "resourceVersion": version, "timeoutSeconds": str(left)}
+        stream = client.stream(resource.path(key.namespace), query, seconds=left + 5)
+        try:
+            if any(text(event, "type") == "DELETED" for event in events(stream)):
                 return None
-            found = table(event, "object") if text(event, "type") == "MODIFIED" else found
-    finally:
-        stream.close()
-    return found
+        finally:
+            stream.close()
 
 
 def _refused(key: Key, error: ApiError) -> Failure:
