@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from urllib3 import PoolManager
 
 
-def connections(tls: "ssl.SSLContext", *, proxy: str = "", number: int = 8, name: str | None = None) -> "PoolManager":
+def connections(tls: "ssl.SSLContext | None", *, proxy: str = "", number: int = 8, name: str | None = None) -> "PoolManager":
     """Connections that are kept and used again, through a proxy if there is one. `name` is the server's in its certificate, where that
     is not the address's."""
     from urllib3 import PoolManager, ProxyManager, make_headers
@@ -23,6 +23,28 @@ def connections(tls: "ssl.SSLContext", *, proxy: str = "", number: int = 8, name
     login = f"{unquote(who.username)}:{unquote(who.password or '')}" if who.username else None
     headers = make_headers(proxy_basic_auth=login)
     return ProxyManager(shown(proxy), num_pools=4, maxsize=number, ssl_context=tls, server_hostname=name, proxy_headers=headers)
+
+
+def system_trust() -> "ssl.SSLContext":
+    """Whom this machine trusts, and a company's own authority where REQUESTS_CA_BUNDLE names one, as it does for pip."""
+    import ssl
+    from contextlib import suppress
+    from pathlib import Path
+
+    found = ssl.create_default_context()
+    # Python 3.13 asks for more than the RFC's minimum, which authorities of some companies and clusters lack.
+    found.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    paths = ssl.get_default_verify_paths()
+    more = os.environ.get("REQUESTS_CA_BUNDLE", "")
+    if not paths.cafile and not (paths.capath and any(Path(paths.capath).iterdir())):  # a Python of python.org on macOS has none
+        with suppress(ImportError):
+            import certifi
+
+            more = more or certifi.where()
+    if more:
+        with suppress(OSError):
+            found.load_verify_locations(more)
+    return found
 
 
 def proxy_for(url: str, environment: Mapping[str, str] | None = None) -> str:

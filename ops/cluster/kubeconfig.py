@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ops.cluster.objects import Json, Object, at, rows, table, text
 from ops.errors import Failure, UsageError
+from ops.network import system_trust
 
 if TYPE_CHECKING:
     import ssl
@@ -135,7 +136,7 @@ def trust(context: Context) -> "ssl.SSLContext":
     authority = bytes_of(context.cluster, "certificate-authority", doing)
     insecure = at(context.cluster.values, "insecure-skip-tls-verify") is True
     try:
-        found = ssl.create_default_context(cadata=authority.decode("ascii") if authority else None)
+        found = ssl.create_default_context(cadata=authority.decode("ascii")) if authority else system_trust()
     except (ssl.SSLError, UnicodeDecodeError, ValueError) as error:
         raise Failure(doing, f"its certificate authority is no certificate in PEM: {error}", _REPAIR) from error
     # Python 3.13 asks for more than the RFC's minimum, which authorities of older clusters lack, and kubectl does not ask for.

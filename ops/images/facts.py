@@ -1,7 +1,8 @@
 """What is there: the sources, the base images' digests, and the images that the registry or the engine has already.
 
 A base image is what its registry says it is; where the registry does not answer, it is what the engine has under that name.
-Either way the build is told the digest. An answer of the registry, a refusal too, is remembered for ten minutes.
+Either way the build is told the digest. A digest that the registry gave is remembered for ten minutes, and nothing else: what failed is
+asked again. What the engine has may be older, and is never taken without a word.
 """
 
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.catalog.model import Catalog, Image
+from ops.console.output import warn
 from ops.engine import connection
 from ops.errors import Failure
 from ops.images.disk import plain
@@ -118,20 +120,22 @@ def _bases(wanted: Iterable[str], engine: Engine, client: "APIClient | None") ->
     pinned = [name for name in wanted if "@" in name]
     asked = [name for name in wanted if "@" not in name]
     found = [Base(name, name.partition("@")[2], name) for name in pinned]
-    remembered, causes = _remembered(asked, engine)
+    known, causes = _asked(asked, engine)
     for name in asked:
-        if digest := remembered[name]:
+        if digest := known.get(name):
             found.append(Base(name, digest, f"{name}@{digest}"))
         else:
-            found.append(_local_base(name, client, engine.platform, causes.get(name, "")))
+            base = _local_base(name, client, engine.platform, causes[name])
+            warn(f"warning: {name} is what the engine here has of it ({base.digest[:19]}…), which may be older: {causes[name]}")
+            found.append(base)
     return found
 
 
 def _local_base(name: str, client: "APIClient | None", platform: str | None, cause: str) -> Base:
-    """What the engine has of a base image. `cause`: why its registry gave no digest, where that is known in this run."""
+    """What the engine has of a base image. `cause`: why its registry gave no digest."""
     digest, pinned = _inspect(client, name, platform) if client else (None, False)
     if digest is None:
-        registry = f"its registry did not give a digest{f' ({cause})' if cause else ''}"
+        registry = f"its registry did not give a digest ({cause})"
         here = f"the engine here has not got it{f' for {platform}' if platform else ''}" if client else "no Docker engine answers here"
         remedy = f"Run `docker pull {f'--platform {platform} ' if platform else ''}{name}` where its registry can be reached."
         raise Failure("resolving the base images", f"{name}: {registry}, and {here}", remedy)
@@ -163,25 +167,27 @@ def _inspect(client: "APIClient", name: str, platform: str | None = None) -> tup
     return str(image["Id"]), False
 
 
-def _remembered(names: list[str], engine: Engine) -> tuple[dict[str, str | None], dict[str, str]]:
-    """What the registries say of base images: from memory where that is fresh, else asked; and why one that was asked gave no digest."""
+def _asked(names: list[str], engine: Engine) -> tuple[dict[str, str], dict[str, str]]:
+    """The digests that the registries give for base images: from memory where that is fresh, else asked; and why one gave none."""
     file = cache() / "images" / "bases.json"
     memory = _read_memory(file)
     now = time.time()
+    known = {name: memory[name][1] for name in names if name in memory and 0 <= now - memory[name][0] < MEMORY_SECONDS}
     causes: dict[str, str] = {}
-    fresh = {name: memory[name][1] for name in names if name in memory and 0 <= now - memory[name][0] < MEMORY_SECONDS}
-    if unknown := [name for name in names if name not in fresh]:
+    if unknown := [name for name in names if name not in known]:
         answers: dict[Reference, str | Failure | None] = digests([reference(name) for name in unknown], engine.docker_config)
         for name in unknown:
             answer = answers[reference(name)]
-            fresh[name] = answer if isinstance(answer, str) else None
-            if not isinstance(answer, str):
-                causes[name] = answer.cause if answer else "it has no such tag"
-        write_json(file, memory | {name: (now, fresh[name]) for name in unknown})
-    return fresh, causes
+            if isinstance(answer, str):
+                known[name] = answer
+            else:
+                causes[name] = f"{answer.doing}: {answer.cause}" if answer else f"{reference(name).registry} has no such tag"
+        if given := {name: (now, known[name]) for name in unknown if name in known}:
+            write_json(file, memory | given)
+    return known, causes
 
 
-def _read_memory(file: Path) -> dict[str, tuple[float, str | None]]:
+def _read_memory(file: Path) -> dict[str, tuple[float, str]]:
     with suppress(OSError, ValueError, TypeError, AttributeError):
-        return {str(name): (float(at), digest) for name, (at, digest) in json.loads(file.read_text()).items()}
+        return {str(name): (float(at), digest) for name, (at, digest) in json.loads(file.read_text()).items() if isinstance(digest, str)}
     return {}

@@ -1,22 +1,37 @@
-"""Asking an image registry one thing: the digest that a tag stands for (OCI distribution spec 1.1, "Checking if content exists")."""
+"""Asking an image registry one thing: the digest that a tag stands for (OCI distribution spec 1.1, "Checking if content exists").
 
+What may pass is tried again (ops/retry.py). Registries differ: some redirect, some know no HEAD or give no digest with it, some want a
+token of another server, and some name several ways to log in.
+"""
+
+import hashlib
+import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from ops.errors import Failure
-from ops.secret import Secret
+from ops.images.login import HELPER_SECONDS, Login, Logins
+from ops.network import connections, is_loopback, proxy_for, shown, system_trust
+from ops.retry import Passing, Policy, passes, persist, retry_after
+from ops.secret import Secret, hide, know
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response, Session
+    from urllib3 import HTTPHeaderDict, PoolManager
 
-SECONDS = 5.0  # that an answer may take, all in all
-_MEDIA = ", ".join(
+__all__ = ["Reference", "digests", "is_loopback", "reference"]
+
+SECONDS = 5.0  # of silence; the first time half of it
+POLICY: Final = Policy(tries=6, first=0.3, seconds=12.0)
+_MOST: Final = 4 * 1024 * 1024  # bytes of a manifest: the specification asks registries to take as many
+_REDIRECTS: Final = 5
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_MEDIA: Final = ", ".join(
     (
         "application/vnd.oci.image.index.v1+json",
         "application/vnd.oci.image.manifest.v1+json",
@@ -43,20 +58,25 @@ def reference(text: str) -> Reference:
     name, _, digest = text.partition("@")
     head, slash, rest = name.partition("/")
     if not slash or not ("." in head or ":" in head or head == "localhost"):
-        head, rest = "docker.io", name if slash else f"library/{name}"
+        head, rest = "docker.io", name
+    if head == "index.docker.io":
+        head = "docker.io"
+    if head == "docker.io" and "/" not in rest:
+        rest = f"library/{rest}"
     repository, _, tag = rest.partition(":")
     return Reference(head, repository, digest or tag or "latest")
 
 
 def digests(wanted: Iterable[Reference], docker_config: Path | None) -> "dict[Reference, str | Failure | None]":
     """Ask for all at once: the digest, None where the registry has no such tag, or a `Failure` where it did not say."""
-    credentials = _credentials(docker_config)
     asked = list(dict.fromkeys(wanted))
-    answers: dict[Reference, str | Failure | None] = {ref: _failure(ref, f"no answer within {SECONDS:g} s") for ref in asked}
+    limit = POLICY.seconds + SECONDS + HELPER_SECONDS
+    answers: dict[Reference, str | Failure | None] = {ref: _failure(ref, f"no answer within {limit:g} s") for ref in asked}
+    asking = _Asking(Logins(docker_config))
 
     def ask(ref: Reference) -> None:
         try:
-            answers[ref] = _ask(ref, credentials)
+            answers[ref] = persist(lambda tried: asking.digest(ref, tried), POLICY)
         except Failure as failure:
             answers[ref] = failure
 
@@ -64,76 +84,171 @@ def digests(wanted: Iterable[Reference], docker_config: Path | None) -> "dict[Re
     threads = [threading.Thread(target=ask, args=(ref,), daemon=True) for ref in asked]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + limit
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     return dict(answers)
 
 
-def _credentials(docker_config: Path | None) -> Callable[[str], tuple[str, Secret] | None]:
-    """Who the docker client is for a registry, as its config.json and its credential helpers say."""
-    from docker.auth import load_config
-    from docker.errors import DockerException
-
-    config = load_config(str(docker_config / "config.json") if docker_config else None)
-
-    def look(registry: str) -> tuple[str, Secret] | None:
-        try:
-            found = config.resolve_authconfig(registry) or {}
-        except DockerException as error:
-            raise Failure(f"reading the credentials for {registry}", str(error), f"Run `docker login {registry}`.") from error
-        user, password = found.get("Username") or found.get("username"), found.get("Password") or found.get("password")
-        return (user, Secret(password)) if user and password else None
-
-    return look
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    reason: str
+    headers: "HTTPHeaderDict"
+    body: bytes
 
 
-def _ask(ref: Reference, credentials: Callable[[str], tuple[str, Secret] | None]) -> str | None:
-    from requests import RequestException, Session
+@dataclass(slots=True)
+class _Asking:
+    """Connections and logins, for as long as there is something to ask."""
 
-    with Session() as session:
-        try:
-            response = _head(session, ref, credentials)
-        except RequestException as error:
-            raise _failure(ref, _short(error)) from error
-    if response.status_code == 404:
-        return None
-    digest = response.headers.get("Docker-Content-Digest", "")
-    if response.status_code == 200 and re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
-        return digest
-    if response.status_code in (401, 403):
-        remedy = f"Run `docker login {ref.registry}` with an account that may."
-        raise _failure(ref, f"it refused ({response.status_code} {response.reason})", remedy)
-    raise _failure(ref, f"it answered {response.status_code} {response.reason}" + ("" if digest else ", without a digest"))
+    logins: Logins
+    _pools: "dict[str, PoolManager]" = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def digest(self, ref: Reference, tried: int) -> str | None:
+        """What a tag stands for. Raises `Passing` for what may be otherwise later, `Failure` for what may not."""
+        response = self._manifest(ref, "HEAD", tried)
+        digest = response.headers.get("Docker-Content-Digest", "")
+        if response.status == 404:
+            return None
+        if response.status == 200 and _DIGEST.fullmatch(digest):
+            return digest
+        if response.status in (200, 405, 501):  # without a digest, or without HEAD: what it stands for is what it says
+            response = self._manifest(ref, "GET", tried)
+        if response.status == 404:
+            return None
+        if response.status == 200:
+            return _hashed(ref, response)
+        raise _refusal(ref, response.status, response.reason)
 
-def _head(session: "Session", ref: Reference, credentials: Callable[[str], tuple[str, Secret] | None]) -> "Response":
-    from requests.auth import HTTPBasicAuth
-
-    url = f"{_address(ref.registry)}/v2/{ref.repository}/manifests/{ref.tag}"
-    headers = {"Accept": _MEDIA}
-    response = session.head(url, headers=headers, timeout=(3, SECONDS), auth=_anonymous)
-    challenge = response.headers.get("WWW-Authenticate", "")
-    if response.status_code != 401 or not challenge:
+    def _manifest(self, ref: Reference, method: str, tried: int) -> _Answer:
+        url = f"{_address(ref.registry)}/v2/{ref.repository}/manifests/{ref.tag}"
+        response = self._follow(ref, method, url, {}, tried)
+        if response.status != 401:
+            return response
+        asked = challenges(response.headers.getlist("WWW-Authenticate"))
+        login = self.logins.of(ref.registry)
+        if "bearer" in asked:
+            token = self._token(ref, asked["bearer"], login, tried)
+            return self._follow(ref, method, url, {"Authorization": f"Bearer {token.reveal()}"}, tried)
+        if "basic" in asked and login and login.user:
+            return self._follow(ref, method, url, _basic(login), tried)
         return response
-    known = credentials(ref.registry)
-    login = HTTPBasicAuth(known[0], known[1].reveal()) if known else None
-    if challenge.lower().startswith("basic"):
-        return session.head(url, headers=headers, timeout=(3, SECONDS), auth=login) if login else response
-    asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
-    realm = asked.pop("realm", "")
-    if not realm.startswith("https://") and not is_loopback(urlsplit(realm).hostname or ""):
-        return response  # a password goes nowhere in the clear
-    granted = session.get(realm, params=asked, timeout=(3, SECONDS), auth=login or _anonymous)
-    if not granted.ok:
-        return granted
-    token = granted.json().get("token") or granted.json().get("access_token", "")
-    return session.head(url, headers={**headers, "Authorization": f"Bearer {token}"}, timeout=(3, SECONDS), auth=_anonymous)
+
+    def _token(self, ref: Reference, asked: Mapping[str, str], login: Login | None, tried: int) -> Secret:
+        """The token that opens the registry, from whom the registry names (distribution spec, "Token Authentication")."""
+        if login and login.access:
+            return login.access
+        realm = asked.get("realm", "")
+        parts = urlsplit(realm)
+        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            raise _failure(ref, f"its token service {realm!r} is not reached by HTTPS, and a password goes nowhere in the clear")
+        scope = {name: value for name, value in asked.items() if name in ("service", "scope")}
+        scope.setdefault("scope", f"repository:{ref.repository}:pull")
+        if login and login.identity:
+            form = {"grant_type": "refresh_token", "refresh_token": login.identity.reveal(), "client_id": "nextai-platform", **scope}
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            response = self._send(ref, "POST", realm, kind, tried, body=urlencode(form))
+        else:
+            joined = f"{realm}{'&' if parts.query else '?'}{urlencode(scope)}"
+            response = self._send(ref, "GET", joined, _basic(login) if login else {}, tried)
+        return _granted(ref, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", response)
+
+    def _follow(self, ref: Reference, method: str, url: str, headers: Mapping[str, str], tried: int) -> _Answer:
+        """Send it, and go where the registry sends us: to another server without the token of this one."""
+        for _ in range(_REDIRECTS + 1):
+            response = self._send(ref, method, url, {"Accept": _MEDIA, **headers}, tried)
+            location = response.headers.get("Location", "")
+            if response.status not in (301, 302, 303, 307, 308) or not location:
+                return response
+            former, url = url, urljoin(url, location)
+            if urlsplit(url)[:2] != urlsplit(former)[:2]:
+                headers = {}
+            if urlsplit(url).scheme != "https" and not is_loopback(urlsplit(url).hostname or ""):
+                raise _failure(ref, f"it leads to {shown(url)}, which is not reached by HTTPS")
+        raise _failure(ref, f"it sends us on more than {_REDIRECTS} times")
+
+    def _send(self, ref: Reference, method: str, url: str, headers: Mapping[str, str], tried: int, *, body: str | None = None) -> _Answer:
+        from urllib3 import HTTPHeaderDict, Timeout
+        from urllib3.exceptions import HTTPError
+
+        seconds = SECONDS / 2 if tried == 0 else SECONDS
+        timeout = Timeout(connect=min(3.0, seconds), read=seconds)
+        told = HTTPHeaderDict({"User-Agent": "nextai-platform", **headers})
+        try:
+            response = self._pool(url).request(
+                method, url, body=body, headers=told, timeout=timeout, retries=False, redirect=False, preload_content=False
+            )
+            answer = _Answer(response.status, response.reason or "", response.headers, response.read(_MOST + 1))
+            response.release_conn()
+        except (HTTPError, OSError) as error:
+            raise _cut(ref, url, error, seconds, tried) from error
+        if passes(answer.status):
+            what = f"it answered {answer.status} {answer.reason}".rstrip()
+            whose = "" if urlsplit(url).netloc == urlsplit(_address(ref.registry)).netloc else f", asking {shown(url)}"
+            raise Passing(_failure(ref, what + whose), retry_after(answer.headers.get("Retry-After")))
+        return answer
+
+    def _pool(self, url: str) -> "PoolManager":
+        proxy = proxy_for(url)
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = connections(system_trust() if proxy or url.startswith("https") else None, proxy=proxy)
+            return self._pools[proxy]
 
 
-def _anonymous(request: "PreparedRequest") -> "PreparedRequest":
-    """Without this, requests would send what ~/.netrc has for the host."""
-    return request
+def challenges(headers: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The ways to log in that a server names, by scheme, each with its parameters: one to a header or several (RFC 9110, 11.6.1)."""
+    found: dict[str, dict[str, str]] = {}
+    parameters: dict[str, str] = {}
+    for part in re.finditer(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))|([A-Za-z][\w-]*)', ", ".join(headers)):
+        name, quoted, bare, scheme = part.groups()
+        if scheme:
+            parameters = found.setdefault(scheme.lower(), {})
+        else:
+            parameters.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else bare)
+    return found
+
+
+def _hashed(ref: Reference, response: _Answer) -> str:
+    """The digest of a manifest: that of its bytes."""
+    raw = response.body
+    try:
+        document = json.loads(raw)
+        plausible = isinstance(document, dict) and document.get("schemaVersion") == 2
+    except ValueError:
+        plausible = False
+    if not plausible or len(raw) > _MOST:
+        raise _failure(ref, "what it gave is no manifest", f"Check that {ref.registry} is a registry, and not a page that asks to log in.")
+    digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
+    said = response.headers.get("Docker-Content-Digest", digest)
+    if _DIGEST.fullmatch(said) and said != digest:
+        raise Passing(_failure(ref, f"it gave a manifest of another digest ({digest}) than it says ({said})"))
+    return digest
+
+
+def _granted(ref: Reference, service: str, response: _Answer) -> Secret:
+    if response.status in (400, 401, 403):
+        cause = f"its token service {service} refused ({response.status} {response.reason})"
+        raise _failure(ref, cause, f"Run `docker login {ref.registry}` with an account that may.")
+    if not 200 <= response.status < 300:
+        raise _failure(ref, f"its token service {service} answered {response.status} {response.reason}")
+    try:
+        document = json.loads(response.body)
+    except ValueError:
+        document = None
+    token = (document.get("token") or document.get("access_token")) if isinstance(document, dict) else None
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        raise _failure(ref, f"its token service {service} gave no token")
+    know(token)
+    return Secret(token)
+
+
+def _basic(login: Login) -> dict[str, str]:
+    from urllib3 import make_headers
+
+    return {"Authorization": make_headers(basic_auth=f"{login.user}:{login.password.reveal()}")["authorization"]} if login.user else {}
 
 
 def _address(registry: str) -> str:
@@ -142,20 +257,57 @@ def _address(registry: str) -> str:
     return f"{'http' if is_loopback(registry.rpartition(':')[0] or registry) else 'https'}://{registry}"
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: Docker, too, speaks plain HTTP to a registry there."""
-    return host in ("localhost", "::1", "[::1]") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+def _cut(ref: Reference, url: str, error: Exception, seconds: float, tried: int) -> Exception:
+    """What a connection that failed means: `Passing`, or the `Failure` for what does not pass in a moment."""
+    import socket
+    import ssl
+
+    from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProxyError, SSLError, TimeoutError
+
+    whose = "" if urlsplit(url).netloc == urlsplit(_address(ref.registry)).netloc else f"{shown(url)}: "
+    inner = error.args[0] if isinstance(error, SSLError) and error.args else error
+    if isinstance(error, ProxyError):
+        failure = _behind(ref, url, error)
+        return failure if "failed: 4" in failure.cause else Passing(failure)
+    if isinstance(inner, ssl.SSLError) and not isinstance(inner, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
+        return _failure(
+            ref, f"{whose}not trusted: {_short(error)}", "Check the certificate of the registry, and those that this machine trusts."
+        )
+    if isinstance(error, TimeoutError) and not isinstance(error, NewConnectionError):
+        failure = _failure(ref, f"{whose}timed out: no answer within {seconds:g} s")
+    else:
+        failure = _failure(ref, f"{whose}{_short(error)}")
+    # Who works without a network must not wait for long at each build: a second try is enough where nothing could be reached.
+    unreached = isinstance(error, NewConnectionError | ConnectTimeoutError) or "timed out" in failure.cause
+    unknown = isinstance(error, NameResolutionError) and _innermost(error).args[:1] == (socket.EAI_NONAME,)
+    return failure if unknown or (unreached and tried) else Passing(failure)
+
+
+def _behind(ref: Reference, url: str, error: Exception) -> Failure:
+    proxy = shown(proxy_for(url))
+    remedy = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment."
+    return _failure(ref, f"the proxy {proxy} does not lead there: {_short(getattr(error, 'original_error', error))}", remedy)
+
+
+def _refusal(ref: Reference, status: int, reason: str) -> Failure:
+    if status in (401, 403):
+        return _failure(ref, f"it refused ({status} {reason})", f"Run `docker login {ref.registry}` with an account that may.")
+    return _failure(ref, f"it answered {status} {reason}")
 
 
 def _failure(ref: Reference, cause: str, remedy: str = "") -> Failure:
     remedy = remedy or f"Check that the registry {ref.registry} is up and reachable from here."
-    return Failure(f"asking the registry {ref.registry} for {ref.repository}", cause, remedy)
+    return Failure(f"asking the registry {ref.registry} for {ref.repository}", hide(cause), remedy)
 
 
-def _short(error: Exception) -> str:
-    """The innermost cause: requests wraps the word that matters four deep."""
-    inner = error
-    while inner.args and isinstance(reason := getattr(inner.args[0], "reason", inner.args[0]), Exception):
-        inner = reason
+def _short(error: BaseException) -> str:
+    """The innermost cause: the word that matters is wrapped several deep."""
+    inner = _innermost(error)
     text = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
     return text.rpartition(": ")[2] or type(inner).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while error.__cause__ or (error.args and isinstance(error.args[-1], BaseException)):
+        error = error.__cause__ or error.args[-1]
+    return error

@@ -332,7 +332,10 @@ def test_a_base_that_the_engine_has_for_another_platform_is_no_base(
 @pytest.mark.parametrize("engine_answers", [True, False])
 @pytest.mark.parametrize(
     ("answer", "why"),
-    [(Failure("asking", "it refused (401 Unauthorized)", ""), " (it refused (401 Unauthorized))"), (None, " (it has no such tag)")],
+    [
+        (Failure("asking it", "it refused (401 Unauthorized)", ""), "asking it: it refused (401 Unauthorized)"),
+        (None, "docker.io has no such tag"),
+    ],
 )
 def test_a_base_that_nobody_has_is_told_as_far_as_it_was_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Failure | None, why: str, engine_answers: bool
@@ -341,7 +344,28 @@ def test_a_base_that_nobody_has_is_told_as_far_as_it_was_asked(
     monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked, answer))
     client = Client() if engine_answers else None
     engine = "the engine here has not got it" if engine_answers else "no Docker engine answers here"
-    for cause in (why, ""):  # the second time, the answer is remembered, and not why it was none
+    for _ in range(2):  # an answer that is no digest is not remembered
         with pytest.raises(Failure) as caught:
             facts._bases(["node:24"], Engine(registry="r"), client)  # type: ignore[arg-type]
-        assert caught.value.cause == f"node:24: its registry did not give a digest{cause}, and {engine}"
+        assert caught.value.cause == f"node:24: its registry did not give a digest ({why}), and {engine}"
+
+
+def test_only_a_digest_is_remembered_and_the_engines_own_base_is_never_taken_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A registry that fails once gave, for ten minutes, the older base that the engine happened to have."""
+
+    class Engines:
+        def inspect_image(self, _: str) -> dict[str, object]:
+            return {"Id": OLD, "RepoDigests": [f"node@{OLD}"], "Os": "linux", "Architecture": "amd64"}
+
+    OLD = "sha256:" + "0" * 64
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
+    answers: list[str | Failure] = [Failure("asking the registry docker.io for library/node", "it answered 429", ""), DIGEST]
+    monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked, answers.pop(0)))
+    old, new, remembered = (facts._bases(["node:24"], Engine(registry="r"), Engines())[0] for _ in range(3))  # type: ignore[arg-type]
+    assert (old.digest, new.digest, remembered.digest, answers) == (OLD, DIGEST, DIGEST, [])
+    said = capsys.readouterr().err
+    assert said.count("warning:") == 1
+    assert "node:24 is what the engine here has of it" in said
+    assert "asking the registry docker.io for library/node: it answered 429" in said

@@ -12,6 +12,7 @@ import pytest
 from ops.errors import Failure
 from ops.images import registry as room
 from ops.images.registry import digests, reference
+from ops.retry import Policy
 
 DIGEST = "sha256:" + "7" * 64
 LOGIN = "Basic " + base64.b64encode(b"me:pass word").decode()
@@ -82,7 +83,8 @@ def test_a_refusal_says_where_to_log_in_and_never_the_password(server: str, tmp_
     assert "wrong" not in str(answer) + answer.remedy
 
 
-def test_an_error_of_the_registry_is_told(server: str, tmp_path: Path) -> None:
+def test_an_error_of_the_registry_is_told(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "POLICY", Policy(tries=2, first=0.01))
     answer = ask(server, "open/x:broken", tmp_path)
     assert isinstance(answer, Failure)
     assert "500" in answer.cause
