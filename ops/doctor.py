@@ -108,8 +108,22 @@ def _ports(catalog: Catalog) -> Iterator[Finding]:
     if not taken:
         yield Finding("ports", "ok", "all of the platform's ports are free")
         return
+    own = _own_ports(catalog)
+    if mine := [name for name, port in taken if port in own]:
+        yield Finding("platform", "ok", f"runs here: {', '.join(mine)}")
+    taken = [(name, port) for name, port in taken if port not in own]
+    if not taken:
+        return
     held = ", ".join(f"{port} ({name})" for name, port in taken)
-    yield Finding("ports", "later", f"in use: {held}", "Fine while the platform runs; else `invoke up` names the process that holds them.")
+    yield Finding("ports", "later", f"in use: {held}", "Of another checkout's platform, or another program: `invoke up` names it.")
+
+
+def _own_ports(catalog: Catalog) -> set[int]:
+    """The ports of this checkout's platform, where it runs."""
+    from ops.local import state
+    from ops.local.verb import rows_of
+
+    return {row.port for row in rows_of(catalog, state.of(catalog.root))}
 
 
 def _listens(port: int) -> bool:

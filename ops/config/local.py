@@ -146,7 +146,12 @@ def overrides(catalog: Catalog) -> dict[str, Secret]:
     if not file.exists():
         return {}
     values: dict[str, Secret] = {}
-    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+    try:
+        written = file.read_text("utf-8-sig")  # editors of Windows put a byte order mark before it
+    except UnicodeDecodeError as error:
+        number = file.read_bytes()[: error.start].count(b"\n") + 1
+        raise UsageError(f"reading {OVERRIDES}", f"{file}:{number}: not UTF-8", "Save the file as UTF-8.") from error
+    for number, line in enumerate(written.split("\n"), 1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue

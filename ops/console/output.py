@@ -157,7 +157,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = ""
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        drawn = Table(*columns, title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+        drawn = Table(title=title or None, box=SIMPLE_HEAD, title_justify="left", pad_edge=False)
+        for column in columns:
+            drawn.add_column(column, overflow="fold")  # a path that is cut leads nowhere
         for row in body:
             drawn.add_row(*(_escaped(visible(cell)) for cell in row))
         console().print(drawn)

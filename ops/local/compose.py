@@ -325,10 +325,12 @@ def _told(catalog: Catalog, home: State, seen: Seen) -> str:
     return "\n".join([f"{what}{f' ({refused})' if refused else ''}; its last lines:", *lines, *answer])
 
 
-def attend(catalog: Catalog, home: State) -> None:
-    """Show the logs until the containers end, or Ctrl-C: then everything is stopped."""
+def attend(catalog: Catalog, home: State, pressed: list[int]) -> None:
+    """Show the logs until the containers end, or Ctrl-C: then everything is stopped. It may be `pressed` already."""
     follower = None
     try:
+        if pressed:
+            raise KeyboardInterrupt
         command = _compose(catalog, home, ("logs", "--follow", "--tail", "0"), "following the logs")
         follower = subprocess.Popen(command.argv, env=environment(command), cwd=command.cwd, stdout=stream(), start_new_session=True)
         follower.wait()

@@ -155,11 +155,20 @@ def _tail(home: State) -> list[str]:
     return last_lines(home.log("supervisor"))
 
 
-def attend(catalog: Catalog, home: State, platform: Platform) -> None:
-    """Show the logs until the supervisor ends, or Ctrl-C: then everything is stopped. Raises `Failure` where nobody told it to end."""
+def attend(catalog: Catalog, home: State, platform: Platform, pressed: list[int]) -> None:
+    """Show the logs until the supervisor ends, or Ctrl-C (it may be `pressed` already): then everything is stopped.
+
+    Raises `Failure` where nobody told it to end.
+    """
+
+    def going() -> bool:
+        if pressed:
+            raise KeyboardInterrupt
+        return _still(platform)
+
     names = [*catalog.stores, catalog.database.job, *catalog.services]
     try:
-        follow({name: home.log(name) for name in names}, lambda: _still(platform), from_end=True)
+        follow({name: home.log(name) for name in names}, going, from_end=True)
         if not platform.told:
             cause = f"its supervisor, process {platform.supervisor.pid}, has ended without being told to"
             raise Failure("running the platform", cause, "`invoke up` starts everything again; the data stays.")

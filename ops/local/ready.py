@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+# Seconds between two questions: a service writes a line at each that it must answer with no.
+SHORTEST, GROWTH, LONGEST = 0.05, 1.3, 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -70,9 +73,10 @@ def _redis(port: int, password: str) -> str:
 
 def wait(probe: Probe, env: Mapping[str, str], gone: Callable[[], bool], seconds: float) -> str:
     """Ask until it is ready (the empty string), or `gone()`, or `seconds` are over: then what was wrong the last time."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, SHORTEST
     while True:
         trouble = ask(probe, env)
         if not trouble or gone() or time.monotonic() > deadline:
             return trouble
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * GROWTH, LONGEST)

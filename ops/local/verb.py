@@ -47,35 +47,48 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
     """
     facts.check(engine)
     home = state.opened(state.of(catalog.root))
-    attend: Callable[[], None]
-    with _ctrl_c_on_terminate(), state.alone(home.lock, "another `up` or `down` is at work; waiting for it"), _what_is_left(home):
-        state.opened(home)  # again: a `down --volumes` may have had the lock
-        state.keep_checkout(home, catalog.root)
-        record = current(catalog, home)
-        if record:
-            _refuse_another(record, engine)
-            if not (trouble := _trouble(rows_of(catalog, home))):
-                return _runs_already(record)
-            say(f"{trouble}: starting everything again; the data stays")
-            _stop(catalog, home, volumes=False)
-        choice = facts.choose(record.engine if record else engine)
-        say(f"engine: {choice.engine} ({'as before' if record else choice.why})")
-        if choice.engine == "compose":
-            from ops.local import compose
-
-            compose.start(catalog, home)
-            attend = partial(compose.attend, catalog, home)
-        else:
-            platform = embedded.start(catalog, home)
-            attend = partial(embedded.attend, catalog, home, platform)
-        _announce(catalog, choice.engine)
-    if detach:
-        say(_LOGS)
-        return Exit.DONE
-    say("Logs follow; Ctrl-C stops everything.")
-    with _ctrl_c_on_terminate(), _what_is_left(home):
-        attend()
+    attend: Callable[[list[int]], None] | None = None
+    with _ctrl_c_on_terminate() as pressed:
+        try:
+            with state.alone(home.lock, "another `up` or `down` is at work; waiting for it"), _what_is_left(home):
+                started = _started(catalog, home, engine)
+                if isinstance(started, Record):
+                    return _runs_already(started)
+                choice, attend = started
+                _announce(catalog, choice)
+            if detach:
+                say("It runs in the background; `invoke down` stops it.")
+                say(_LOGS)
+                return Exit.DONE
+            say("Logs follow; Ctrl-C stops everything.")
+        except KeyboardInterrupt:
+            if attend is None:
+                raise
+            pressed.append(signal.SIGINT)  # it came when all was up: what follows stops everything
+        with _what_is_left(home):
+            attend(pressed)
     return Exit.DONE
+
+
+def _started(catalog: Catalog, home: State, engine: str | None) -> Record | tuple[str, Callable[[list[int]], None]]:
+    """The record of what runs already as a whole; else start everything: the engine, and what shows the logs until Ctrl-C."""
+    state.opened(home)  # again: a `down --volumes` may have had the lock
+    state.keep_checkout(home, catalog.root)
+    record = current(catalog, home)
+    if record:
+        _refuse_another(record, engine)
+        if not (trouble := _trouble(rows_of(catalog, home))):
+            return record
+        say(f"{trouble}: starting everything again; the data stays")
+        _stop(catalog, home, volumes=False)
+    choice = facts.choose(record.engine if record else engine)
+    say(f"engine: {choice.engine} ({'as before' if record else choice.why})")
+    if choice.engine == "compose":
+        from ops.local import compose
+
+        compose.start(catalog, home)
+        return choice.engine, partial(compose.attend, catalog, home)
+    return choice.engine, partial(embedded.attend, catalog, home, embedded.start(catalog, home))
 
 
 def down(catalog: Catalog, volumes: bool = False, yes: bool = False) -> int:
@@ -294,15 +307,18 @@ def _announce(catalog: Catalog, engine: str) -> None:
 
 
 @contextlib.contextmanager
-def _ctrl_c_on_terminate() -> Iterator[None]:
-    """A closed terminal or a kill stops the platform as Ctrl-C does."""
+def _ctrl_c_on_terminate() -> Iterator[list[int]]:
+    """A closed terminal or a kill stops the platform as Ctrl-C does. The list keeps what came: Python drops an exception that is raised
+    while an object is being freed, as a lock is when everything is up."""
+    pressed: list[int] = []
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        pressed.append(number)
         raise KeyboardInterrupt
 
     try:
-        with handled(interrupt, signal.SIGTERM, signal.SIGHUP):
-            yield
+        with handled(interrupt, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            yield pressed
     except KeyboardInterrupt as interrupted:
         raise KeyboardInterrupt(str(interrupted) or "interrupted; nothing that this command started was left running") from None
 

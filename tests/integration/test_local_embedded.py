@@ -27,6 +27,18 @@ from ops import catalog, local
 from ops.console import error
 from ops.errors import Failure
 root, verb, *flags = sys.argv[1:]
+if "dropped" in flags:
+    flags.remove("dropped")
+    from ops.local import verb as story
+    import signal
+    class Freed:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+    announce = story._announce
+    def announced(*arguments):
+        announce(*arguments)
+        Freed()
+    story._announce = announced
 options = {flag.partition("=")[0]: flag.partition("=")[2] or True for flag in flags}
 try:
     sys.exit(getattr(local, verb)(catalog.load(Path(root)), **options))
@@ -275,6 +287,27 @@ def test_ctrl_c_stops_everything(platform: Platform) -> None:
     child.send_signal(signal.SIGINT)
     assert child.wait(30) == 0
     assert not any(alive(pid) for pid in pids.values())
+
+
+@pytest.mark.parametrize("line", ["http://localhost", "Ctrl-C"])
+def test_ctrl_c_just_as_the_address_appears_stops_everything(platform: Platform, line: str) -> None:
+    for _ in range(3):
+        child = platform.start("up", "engine=embedded")
+        assert child.stdout
+        assert any(line in said for said in child.stdout)
+        child.send_signal(signal.SIGINT)
+        text, _ = child.communicate(timeout=30)
+        assert child.returncode == 0, text
+        assert platform.nothing_listens()
+
+
+def test_an_interrupt_that_python_drops_stops_everything_all_the_same(platform: Platform) -> None:
+    # As where an object is freed just then: what is raised in its __del__ is printed, and forgotten.
+    child = platform.start("up", "engine=embedded", "dropped")
+    text, _ = child.communicate(timeout=60)
+    assert child.returncode == 0, text
+    assert "Exception ignored" in text and "stopping" in text
+    assert platform.nothing_listens()
 
 
 def test_down_from_elsewhere_ends_the_one_in_the_foreground(platform: Platform) -> None:

@@ -95,6 +95,18 @@ def test_env_local_is_read_without_running_anything(catalog: Catalog, tmp_path: 
     assert config.overrides(replace(catalog, root=tmp_path))["LOG_LEVEL"].reveal() == value
 
 
+@pytest.mark.parametrize("text", ["\ufeffLOG_LEVEL=debug\r\n", "# a\r\nLOG_LEVEL=debug\r\n", "# \u2028 and \x0b\nLOG_LEVEL=debug"])
+def test_env_local_of_any_editor_is_read(catalog: Catalog, tmp_path: Path, text: str) -> None:
+    (tmp_path / ".env.local").write_bytes(text.encode())
+    assert config.overrides(replace(catalog, root=tmp_path))["LOG_LEVEL"].reveal() == "debug"
+
+
+def test_env_local_in_another_encoding_is_told_with_its_line(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / ".env.local").write_bytes("LOG_LEVEL=debug\n# zwölf".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"\.env\.local:2: not UTF-8"):
+        config.overrides(replace(catalog, root=tmp_path))
+
+
 @pytest.mark.parametrize("line", ["LOG_LEVEL", "LOG_LEVEL='zq7shown", "NO_SUCH_THING=1", "1X=2"])
 def test_a_wrong_line_is_named_and_its_text_is_not_shown(catalog: Catalog, tmp_path: Path, line: str) -> None:
     (tmp_path / ".env.local").write_text(f"\n{line}\n")

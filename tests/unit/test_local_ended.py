@@ -370,8 +370,8 @@ def test_up_says_whether_the_platform_was_stopped_or_has_ended_by_itself(
         events.put({"event": event})
     platform = embedded.Platform(supervisor, events)  # type: ignore[arg-type]
     if told:
-        embedded.attend(catalog, home, platform)
+        embedded.attend(catalog, home, platform, [])
         assert "the platform was stopped from elsewhere\n" in capsys.readouterr().out
     else:
         with pytest.raises(Failure, match=rf"its supervisor, process {supervisor.pid}, has ended without being told to"):
-            embedded.attend(catalog, home, platform)
+            embedded.attend(catalog, home, platform, [])

@@ -48,7 +48,7 @@ class Follower(subprocess.Popen):
 
 compose.subprocess.Popen = Follower
 with verb._ctrl_c_on_terminate(), verb._what_is_left(home):
-    compose.attend(catalog.load(), home)
+    compose.attend(catalog.load(), home, [])
 """
 DOCKER = """#!/bin/sh
 case "$*" in
@@ -114,7 +114,7 @@ def test_ctrl_c_before_the_logs_are_followed_stops_the_containers_too(home: Stat
     monkeypatch.setattr("ops.local.compose.subprocess.Popen", press)
     monkeypatch.setattr(compose, "stop", lambda _, found, **__: stopped.append(found))
     try:
-        compose.attend(catalogue.load(), home)
+        compose.attend(catalogue.load(), home, [])
     except KeyboardInterrupt:
         pytest.fail("it got through")
     assert stopped == [home]
