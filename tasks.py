@@ -197,6 +197,24 @@ def migrate_check(_: Context, json: bool = False) -> int | None:
     return database.check()
 
 
+@verb(
+    called="baseline",
+    to="the newest migration that is history: its file's name without .sql",
+    env="the environment whose database has what these files do (default: write into the checkout up to where its history goes)",
+    testbed=TESTBED,
+    yes=YES,
+    dry_run=DRY,
+    json=JSON,
+)
+def migrate_baseline(
+    _: Context, to: str, env: str = "", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
+) -> int | None:
+    """Take over a project with a history: say what has run already, in the checkout or in an environment's database."""
+    from ops.database import verb as database
+
+    return database.baseline(to, env, testbed=testbed, yes=yes, dry_run=dry_run)
+
+
 @verb(called="generate", positional=("name",), name="what it does, in a few words joined by _: part of its file's name", json=JSON)
 def migrate_generate(_: Context, name: str, json: bool = False) -> int | None:
     """Make a migration from the changes of the Drizzle schema."""
@@ -264,7 +282,7 @@ def testbed_env(_: Context, json: bool = False) -> int | None:
 
 
 namespace = Collection(up, down, build, affected, plan, deploy, status, history, rollback, logs, scale, shell, release, doctor, sync)
-namespace.add_collection(Collection("migrate", migrate, migrate_status, migrate_check, migrate_generate))
+namespace.add_collection(Collection("migrate", migrate, migrate_status, migrate_check, migrate_generate, migrate_baseline))
 namespace.add_collection(Collection("testbed", testbed_up, testbed_down, testbed_env))
 
 # Invoke made its program before it read this file.

@@ -75,16 +75,24 @@ def _migrate(options: argparse.Namespace) -> dict[str, object]:
 def _status(options: argparse.Namespace) -> dict[str, object]:
     status = runner.status(_dsn(), options.folder)
     out = sys.stderr if options.json else sys.stdout
+    for oddity in status.oddities:
+        print(f"warning: {oddity}", file=out)
     for word, migrations in (("applied", status.applied), ("pending", status.pending)):
         for migration in migrations:
-            print(f"{word}  {migration.file}", file=out)
+            print(f"{'history' if migration.history and word == 'applied' else word}  {migration.file}", file=out)
     print(f"{status.database}: {len(status.applied)} applied, {len(status.pending)} pending", file=out)
     entries = {"applied": [_entry(m) for m in status.applied], "pending": [_entry(m) for m in status.pending]}
     return {"database": status.database, **entries}
 
 
 def _entry(migration: Migration) -> dict[str, object]:
-    return {"file": migration.file, "when": migration.when, "hash": migration.hash, "transactional": migration.transactional}
+    return {
+        "file": migration.file,
+        "when": migration.when,
+        "hash": migration.hash,
+        "transactional": migration.transactional,
+        "history": migration.history,
+    }
 
 
 def _dsn() -> Secret:

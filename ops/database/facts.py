@@ -8,6 +8,14 @@ if TYPE_CHECKING:
 
 SCHEMA = "drizzle"
 TABLE = "__drizzle_migrations"
+ROWS = "SELECT DISTINCT hash, created_at FROM drizzle.__drizzle_migrations WHERE created_at IS NOT NULL ORDER BY created_at"
+# Not those of extensions, nor Drizzle's own.
+TABLES = """
+SELECT c.oid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('drizzle', 'information_schema') AND n.nspname !~ '^pg_'
+  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,5 +31,10 @@ def applied(connection: "psycopg.Connection[tuple[object, ...]]") -> tuple[Appli
     there = connection.execute("SELECT to_regclass('drizzle.__drizzle_migrations')").fetchone()
     if there is None or there[0] is None:
         return ()
-    rows = connection.execute("SELECT DISTINCT hash, created_at FROM drizzle.__drizzle_migrations ORDER BY created_at").fetchall()
+    rows = connection.execute(ROWS).fetchall()
     return tuple(Applied(str(hash_), int(str(when))) for hash_, when in rows)
+
+
+def tables(connection: "psycopg.Connection[tuple[object, ...]]") -> tuple[str, ...]:
+    """The names of the tables that somebody has made in the database."""
+    return tuple(str(name) for (name,) in connection.execute(TABLES).fetchall())

@@ -1,21 +1,19 @@
-"""One migration run at a time, on a lock that cannot stand in the way of CREATE INDEX CONCURRENTLY.
+"""One migration run at a time, by a lock that lives in the very session that does the work.
+
+Whoever loses the session loses the work with it: the server takes back what was not committed. A lock on a connection of its own could
+end (a time limit, a load balancer, an operator) while the work goes on.
 
 A session that waits in pg_advisory_lock() holds a snapshot, and CREATE INDEX CONCURRENTLY waits for every snapshot: the
-two wait for each other for ever. So the lock is asked for by pg_try_advisory_lock, again and again, on a connection of
-its own that has no transaction open. It ends with the connection, however the process ends.
+two wait for each other for ever. So the lock is asked for by pg_try_advisory_lock, again and again, outside a transaction.
 """
 
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ops.database.connect import connect, describe
 from ops.errors import Failure, Refused
-from ops.secret import Secret
 
 if TYPE_CHECKING:
     from ops.database.connect import Connection
@@ -34,37 +32,13 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Lock:
-    """The lock while it is held."""
-
-    connection: "Connection"
-
-    def check(self) -> None:
-        """Raises `Failure` when the connection that holds the lock is gone, and with it the lock."""
-        import psycopg
-
-        try:
-            self.connection.execute("SELECT 1")
-        except psycopg.Error as error:
-            cause = "the connection that holds the lock is gone, so another run may have begun"
-            raise Failure("running the migrations", cause, "Run it again: what is done stays done.") from error
-
-
-@contextmanager
-def held(dsn: Secret, *, wait: float, say: Callable[[str], None]) -> Iterator[Lock]:
-    """Hold the migration lock of a database for the time of the block.
+def take(connection: "Connection", where: str, *, wait: float, say: Callable[[str], None]) -> None:
+    """Take the migration lock of a database; it ends with the connection.
 
     `wait` is in seconds. Raises `Refused`, naming the holder, when the lock is not free by then.
     """
-    with connect(dsn, "lock") as connection:
-        _take(connection, describe(dsn), wait, say)
-        yield Lock(connection)
-
-
-def _take(connection: "Connection", where: str, wait: float, say: Callable[[str], None]) -> None:
     deadline, told = time.monotonic() + wait, False
-    while not _try(connection):
+    while not _try(connection, "pg_try_advisory_lock"):
         if time.monotonic() >= deadline:
             remedy = "Wait until it ends and run it again. If it hangs, end that session: SELECT pg_terminate_backend(PID)."
             raise Refused(f"waiting {wait:g} s for the migration lock of {where}", f"it is held by {holder(connection)}", remedy)
@@ -74,8 +48,26 @@ def _take(connection: "Connection", where: str, wait: float, say: Callable[[str]
         time.sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 (spreads the pollers, keeps no secret)
 
 
-def _try(connection: "Connection") -> bool:
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", (KEY,)).fetchone()
+def check(connection: "Connection") -> None:
+    """Raise `Failure` when the session holds the lock no more, as after a file's own DISCARD ALL."""
+    row = connection.execute(HOLDER.encode(), (KEY,)).fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        raise _lost(connection)
+
+
+def hold_in_transaction(connection: "Connection") -> None:
+    """Hold the lock up to the end of this transaction as well, whatever its statements let go. Raises `Failure` when another has it."""
+    if not _try(connection, "pg_try_advisory_xact_lock"):
+        raise _lost(connection)
+
+
+def _lost(connection: "Connection") -> Failure:
+    cause = f"this session has lost the migration lock; it is held by {holder(connection)}"
+    return Failure("running the migrations", cause, "Run it again: what is done stays done.")
+
+
+def _try(connection: "Connection", function: str) -> bool:
+    row = connection.execute(f"SELECT pg_catalog.{function}({KEY})".encode()).fetchone()
     return row is not None and row[0] is True
 
 
@@ -83,6 +75,6 @@ def holder(connection: "Connection") -> str:
     """Who holds the lock, in words."""
     row = connection.execute(HOLDER, (KEY,)).fetchone()
     if row is None:
-        return "a session that has just ended"
+        return "no session at the moment"
     pid, program, user, address, seconds = row
     return f"{program} (session {pid}, user {user}, from {address}, since {seconds} s)"

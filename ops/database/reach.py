@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ops.catalog import Catalog
+from ops.database.connect import moved
 from ops.errors import Failure
 from ops.secret import Secret
 
@@ -31,7 +32,7 @@ def reached(catalog: Catalog, env: str, *, testbed: bool = False) -> Iterator[Se
     inside = _secret(catalog, target)
     store = catalog.stores[catalog.database.store]
     with forward(target, store.namespace, f"service/{store.name}", store.port) as port:
-        yield _moved(inside, port)
+        yield moved(inside, "127.0.0.1", port)
 
 
 def _local(catalog: Catalog) -> Secret:
@@ -66,11 +67,8 @@ def _secret(catalog: Catalog, target: "Target") -> Secret:
     if not isinstance(value, str):
         cause = f"{target.context} has no {VARIABLE} in Secret {name} of namespace {job.namespace}"
         raise Failure(f"reading the database's address of {target.environment.name}", cause, f"Deploy {target.environment.name} first.")
-    return Secret(b64decode(value).decode())
-
-
-def _moved(dsn: Secret, port: int) -> Secret:
-    """The same database, reached on a port of this machine."""
-    from psycopg.conninfo import make_conninfo
-
-    return Secret(make_conninfo(dsn.reveal(), host="127.0.0.1", port=port))
+    try:
+        return Secret(b64decode(value, validate=True).decode())
+    except ValueError:  # its message would show what could not be decoded
+        cause = f"{VARIABLE} in Secret {name} of namespace {job.namespace} is not text in base64"
+        raise Failure(f"reading the database's address of {target.environment.name}", cause, "Correct the Secret.") from None

@@ -26,19 +26,28 @@ NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 QUALIFIED = rf"{NAME}(?:\s*\.\s*{NAME})?"
 
 
+LITERAL = {"dollar", "string", "escaped", "name"}
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One SQL statement.
 
     `line` is where it begins, counted from 1; comments before it are not part of it. `shape` is the statement on one
     line without comments and without the content of strings, for rules to match. `bodies` are the contents of its
-    dollar quotes.
+    dollar quotes; `literals` are its strings and quoted names as they are written.
     """
 
     text: str
     line: int
     shape: str
     bodies: tuple[str, ...] = ()
+    literals: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        """What the statement says, however it is laid out: white space and comments outside strings do not count."""
+        return "\0".join((re.sub(r"(?<!\w) | (?!\w)", "", self.shape), *self.literals))
 
 
 def statements(text: str, line: int = 1) -> tuple[Statement, ...]:
@@ -46,35 +55,76 @@ def statements(text: str, line: int = 1) -> tuple[Statement, ...]:
     found: list[Statement] = []
     shape: list[tuple[int, str]] = []  # pieces, each with where it came from
     bodies: list[str] = []
+    literals: list[str] = []
     position = depth = 0
+    counted = 0  # the line ends up to here are in `line`
 
     def finish(end: int) -> None:
+        nonlocal line, counted
         begin = next((at + len(piece) - len(piece.lstrip()) for at, piece in shape if piece.strip()), None)
         if begin is not None:
+            line, counted = line + text.count("\n", counted, begin), begin
             flat = " ".join("".join(piece for _, piece in shape).split())
-            found.append(Statement(text[begin:end].rstrip(), line + text.count("\n", 0, begin), flat, tuple(bodies)))
+            found.append(Statement(text[begin:end].rstrip(), line, flat, tuple(bodies), tuple(literals)))
         shape.clear()
         bodies.clear()
+        literals.clear()
 
-    while token := TOKEN.search(text, position):
-        shape.append((position, text[position : token.start()]))
-        kind, position = str(token.lastgroup), token.end()
+    while token := _next(text, position):
+        kind, start, end = token
+        shape.append((position, text[position:start]))
+        position, word = end, text[start:end]
         if kind == "end" and not depth:
-            finish(token.start())
+            finish(start)
             continue
-        if kind == "block":
-            position = _block_end(text, position)
-        elif kind == "dollar":
-            close = text.find(token.group(), position)
-            close = len(text) if close < 0 else close
-            bodies.append(text[position:close])
-            position = min(close + len(token.group()), len(text))
+        if kind == "dollar":
+            bodies.append(_body(word))
         elif kind == "word":
-            depth += _depth(token.group(), depth)
-        shape.append((token.start(), STANDS_FOR.get(kind, token.group())))
+            depth += _depth(word, depth)
+        if kind in LITERAL:
+            literals.append(word)
+        shape.append((start, STANDS_FOR.get(kind, word)))
     shape.append((position, text[position:]))
     finish(len(text))
     return tuple(found)
+
+
+def cut(text: str, mark: str) -> list[tuple[int, str]]:
+    """A text cut at a mark that stands in comments to the end of the line; each piece with its line, counted from 1.
+
+    In a string, a quoted name, a dollar quote or a block comment the mark is text like any other.
+    """
+    found: list[tuple[int, str]] = []
+    begin = position = 0
+    line = 1
+    while token := _next(text, position):
+        kind, start, position = token
+        at = text.find(mark, start, position) if kind == "comment" else -1
+        if at >= 0:
+            found.append((line, text[begin:at]))
+            line += text.count("\n", begin, at)
+            begin = position = at + len(mark)
+    return [*found, (line, text[begin:])]
+
+
+def _next(text: str, position: int) -> tuple[str, int, int] | None:
+    """The next token from a position on: its kind, where it begins and where it ends."""
+    token = TOKEN.search(text, position)
+    if token is None:
+        return None
+    kind, end = str(token.lastgroup), token.end()
+    if kind == "block":
+        end = _block_end(text, end)
+    elif kind == "dollar":
+        close = text.find(token.group(), end)
+        end = len(text) if close < 0 else close + len(token.group())
+    return kind, token.start(), end
+
+
+def _body(quoted: str) -> str:
+    """What stands between the two marks of a dollar quote; the second is missing where the text ends before it."""
+    mark = quoted[: quoted.index("$", 1) + 1]
+    return quoted[len(mark) : -len(mark)] if len(quoted) >= 2 * len(mark) and quoted.endswith(mark) else quoted[len(mark) :]
 
 
 def _block_end(text: str, position: int) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ops.catalog import Catalog, load
 from ops.console import confirm, counted, emit_json, machine_readable, say, table
-from ops.database import journal, plan, runner, safety
+from ops.database import journal, runner, safety
 from ops.database.journal import Migration
 from ops.database.reach import reached
 from ops.database.safety import Finding
@@ -17,9 +17,10 @@ def migrate(env: str, *, testbed: bool = False, yes: bool = False, dry_run: bool
     catalog = load()
     folder = _folder(catalog)
     with reached(catalog, env, testbed=testbed) as dsn:
-        status = runner.status(dsn, folder)
+        status = runner.status(dsn, folder, say)
+        _warn(status.oddities)
         _show(status.pending)
-        safety.gate(status.pending)
+        safety.gate(journal.judged(status.pending))
         say(f"{env}: {len(status.pending)} pending, {len(status.applied)} applied")
         if dry_run or not status.pending:
             _document({"environment": env, "applied": [], "pending": _entries(status.pending)})
@@ -38,8 +39,10 @@ def status(env: str, *, testbed: bool = False) -> int:
     """List what has run and what is pending."""
     catalog = load()
     with reached(catalog, env, testbed=testbed) as dsn:
-        found = runner.status(dsn, _folder(catalog))
-    rows = [("applied", m.file, m.hash[:12]) for m in found.applied] + [("pending", m.file, m.hash[:12]) for m in found.pending]
+        found = runner.status(dsn, _folder(catalog), say)
+    rows = [("history" if m.history else "applied", m.file, m.hash[:12]) for m in found.applied]
+    rows += [("pending", m.file, m.hash[:12]) for m in found.pending]
+    _warn(found.oddities)
     if machine_readable():
         emit_json({"environment": env, "applied": _entries(found.applied), "pending": _entries(found.pending)})
     else:
@@ -53,7 +56,9 @@ def check(made: Sequence[Migration] | None = None) -> int:
 
     catalog = load()
     folder = _folder(catalog)
-    migrations = plan.pending(journal.read(folder), ())
+    every = journal.read(folder)
+    migrations = journal.judged(every)
+    _warn(journal.oddities(folder))
     files = {migration.file: migration for migration in migrations}
     found = [*(finding for migration in migrations for finding in safety.findings(migration)), *lint(migrations, folder)]
     waived = [finding for finding in found if safety.waived(files[finding.file], finding)]
@@ -62,9 +67,10 @@ def check(made: Sequence[Migration] | None = None) -> int:
         say(f"allowed by the file's contract comment: {finding}")
     for finding in refused:
         say(f"refused: {finding}")
-    say(f"{counted(len(migrations), 'migration')}, {counted(len(refused), 'refused statement')}")
+    history = f", {len(every) - len(migrations)} more are history" if len(migrations) < len(every) else ""
+    say(f"{counted(len(migrations), 'migration')}{history}, {counted(len(refused), 'refused statement')}")
     document: dict[str, object] = {} if made is None else {"made": _entries(made)}
-    lists = {"migrations": _entries(migrations), "refused": list(map(_finding, refused)), "waived": list(map(_finding, waived))}
+    lists = {"migrations": _entries(every), "refused": list(map(_finding, refused)), "waived": list(map(_finding, waived))}
     _document(document | lists)
     return Exit.REFUSED if refused else Exit.DONE
 
@@ -83,6 +89,35 @@ def generate(name: str) -> int:
     return check(new)
 
 
+def baseline(to: str, env: str = "", *, testbed: bool = False, yes: bool = False, dry_run: bool = False) -> int:
+    """Without an environment: the folder is history up to this file. With one: its database has what these files do."""
+    catalog = load()
+    folder = _folder(catalog)
+    if not env:
+        if not dry_run:
+            journal.write_baseline(folder, to)
+        say(f"{folder / journal.BASELINE}: {'would say' if dry_run else 'says'} that all up to {to} is history; commit it")
+        _document({"history": to})
+        return Exit.DONE
+    with reached(catalog, env, testbed=testbed) as dsn:
+        new = runner.unrecorded(dsn, folder, to)
+        for migration in new:
+            say(f"to be written down as applied, and not run: {migration.file}")
+        environment = catalog.environments[env]
+        if new and not dry_run:
+            expect = env if environment.protected and not testbed else ""
+            confirm(f"Does the database of {env} have what these {counted(len(new), 'migration')} do?", yes=yes, expect=expect)
+            new = runner.baseline(dsn, folder, to, say=say)
+    say(f"{env}: {counted(len(new), 'migration')} {'to be ' if dry_run else ''}written down as applied")
+    _document({"environment": env, "recorded": _entries(new), "dryRun": dry_run})
+    return Exit.DONE
+
+
+def _warn(oddities: Iterable[str]) -> None:
+    for oddity in oddities:
+        say(f"warning: {oddity}")
+
+
 def _folder(catalog: Catalog) -> Path:
     return catalog.root / catalog.database.migrations
 
@@ -94,7 +129,7 @@ def _show(migrations: Iterable[Migration]) -> None:
 
 
 def _entries(migrations: Iterable[Migration]) -> list[dict[str, object]]:
-    return [{"file": m.file, "when": m.when, "hash": m.hash, "transactional": m.transactional} for m in migrations]
+    return [{"file": m.file, "when": m.when, "hash": m.hash, "transactional": m.transactional, "history": m.history} for m in migrations]
 
 
 def _finding(finding: Finding) -> dict[str, object]:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,10 +20,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ops import local
 from ops.catalog import load
-from ops.database import apply, journal, lock, runner
+from ops.database import apply, journal, lock, runner, safety
+from ops.database.connect import connect, settings
 from ops.database.lint import lint
 from ops.errors import Failure, Refused
 from ops.secret import Secret
+from tests.integration.pgbouncer import pooled, shared
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "packages/db/migrations"
@@ -235,6 +238,143 @@ def test_a_held_lock_is_refused_with_its_holder(dsn: str, tmp_path: Path) -> Non
         runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE), wait=0.3)
     assert caught.value.code == 3
     assert ask(dsn, "SELECT to_regclass('a')") == [(None,)]
+
+
+# ---------------------------------------------------------------- the session that holds the lock
+
+ONCE = "CREATE TABLE credit (amount int);"
+SLOW = "-- nextai:contract a credit for everybody, once\nINSERT INTO credit SELECT 100 FROM (SELECT pg_sleep({seconds})) s;"
+LOCKED = "application_name LIKE 'nextai-migrate lock%' AND datname = current_database()"
+
+
+@pytest.mark.parametrize("marker", ["", "-- nextai:no-transaction\n"])
+def test_whichever_session_of_a_run_is_ended_no_file_is_applied_twice(dsn: str, tmp_path: Path, marker: str) -> None:
+    runner.migrate(dsn, folder(tmp_path, _0000_a=ONCE))
+    path = folder(tmp_path, _0000_a=ONCE, _0001_b=marker + SLOW.format(seconds=2))
+    ours = "application_name LIKE 'nextai-migrate%' AND datname = current_database() AND query NOT LIKE '%pg_sleep%'"
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(runner.migrate, dsn, path)
+        until(lambda: active(dsn, "%INSERT INTO credit"))
+        ask(dsn, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours} AND pid <> pg_backend_pid()")
+        second = pool.submit(runner.migrate, dsn, path, wait=30)
+        outcomes = [run.exception() or run.result() for run in (first, second)]
+    assert ask(dsn, "SELECT amount FROM credit") == [(100,)], outcomes
+    assert len(rows(dsn)) == 2
+
+
+def test_a_run_whose_session_is_ended_says_so_and_the_next_one_applies_the_file(dsn: str, tmp_path: Path) -> None:
+    runner.migrate(dsn, folder(tmp_path, _0000_a=ONCE))
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(runner.migrate, dsn, folder(tmp_path, _0000_a=ONCE, _0001_b=SLOW.format(seconds=15)))
+        until(lambda: active(dsn, "%INSERT INTO credit"))
+        ask(dsn, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {LOCKED}")
+        with pytest.raises(Failure, match=r"0001_b\.sql:1: terminating connection.*\n?Nothing of the file was kept") as caught:
+            run.result()
+    assert "run it again" in caught.value.remedy
+    runner.migrate(dsn, folder(tmp_path, _0000_a=ONCE, _0001_b=SLOW.format(seconds=0)))
+    assert ask(dsn, "SELECT amount FROM credit") == [(100,)]
+
+
+def test_time_limits_of_the_role_end_no_run(dsn: str, tmp_path: Path) -> None:
+    """An idle session's limit ended the lock's session while a file ran, and a second run began."""
+    user = conninfo_to_dict(dsn)["user"]
+    name = conninfo_to_dict(dsn)["dbname"]
+    for limit in ("idle_session_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout"):
+        ask(dsn, f"ALTER ROLE {user} IN DATABASE {name} SET {limit} = '300ms'")
+    path = folder(tmp_path, _0000_a=ONCE, _0001_b=SLOW.format(seconds=1))
+    with ThreadPoolExecutor(2) as pool:
+        results = [run.result() for run in [pool.submit(runner.migrate, dsn, path, wait=30) for _ in range(2)]]
+    assert sorted(len(result.applied) for result in results) == [0, 2]
+    with psycopg.connect(dsn, autocommit=True) as other:
+        assert other.execute("SELECT amount FROM credit").fetchall() == [(100,)]
+
+
+def test_a_file_that_lets_the_lock_go_lets_nobody_in(dsn: str, tmp_path: Path) -> None:
+    """Each transaction holds the lock by itself as well."""
+    runner.migrate(dsn, folder(tmp_path, _0000_a=ONCE))
+    path = folder(tmp_path, _0000_a=ONCE, _0001_b="SELECT pg_advisory_unlock_all();\n--> statement-breakpoint\n" + SLOW.format(seconds=1))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(runner.migrate, dsn, path)
+        until(lambda: active(dsn, "%INSERT INTO credit"))
+        second = pool.submit(runner.migrate, dsn, path, wait=30)
+        outcomes = [run.exception() or run.result() for run in (first, second)]
+    assert ask(dsn, "SELECT amount FROM credit") == [(100,)], outcomes
+    assert len(rows(dsn)) == 2
+
+
+def test_a_lock_that_was_lost_ends_a_run_before_what_cannot_be_in_a_transaction(dsn: str, tmp_path: Path) -> None:
+    runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE))
+    text = "SELECT pg_advisory_unlock_all();\n--> statement-breakpoint\nCREATE INDEX CONCURRENTLY i ON a (x);"
+    with pytest.raises(Failure, match="this session has lost the migration lock"):
+        runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE, _0001_b=text))
+    assert ask(dsn, "SELECT to_regclass('i')") == [(None,)]
+
+
+def test_the_connection_of_a_run_is_looked_after_by_both_ends(dsn: str) -> None:
+    with connect(Secret(dsn), "lock") as connection:
+        connection.execute(settings(connection))
+        names = ("idle_session_timeout", "tcp_keepalives_idle", "client_connection_check_interval")
+        shown = [connection.execute(f"SHOW {name}".encode()).fetchone() for name in names]
+        assert shown == [("0",), ("30",), ("1s",)]
+        with socket.socket(fileno=os.dup(connection.fileno())) as ours:
+            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_a_pooler_is_refused_with_the_reason(dsn: str, tmp_path: Path, mode: str) -> None:
+    with pooled(dsn, tmp_path, mode) as through:
+        assert shared(through) is (mode == "transaction")
+        with pytest.raises(Refused, match="a connection pooler") as caught:
+            runner.migrate(through, folder(tmp_path / "m", _0000_a=ONCE), wait=3)
+        assert "the database's own address" in caught.value.remedy
+        assert ask(dsn, "SELECT to_regclass('credit'), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')") == [(None, 0)]
+        assert len(runner.pending(through, tmp_path / "m")) == 1  # only reading is as good through a pooler
+
+
+# ---------------------------------------------------------------- each file begins with the same session
+
+LEAKS = {
+    "search_path": ("CREATE SCHEMA other; SET search_path = other;", "CREATE TABLE t (x int);"),
+    "set_config": ("CREATE SCHEMA other; SELECT set_config('search_path', 'other', false);", "CREATE TABLE t (x int);"),
+    "client_encoding": ("SET client_encoding = 'latin1';", 'CREATE TABLE t ("tä" int);'),
+    "statement_timeout": ("SET statement_timeout = '20ms';", "SELECT pg_sleep(0.1); CREATE TABLE t (x int);"),
+    "temporary table": ("CREATE TEMP TABLE t (y int);", "CREATE TABLE t (x int); INSERT INTO t (x) VALUES (1);"),
+    "prepared statement": ("PREPARE p AS SELECT 1;", "PREPARE p AS SELECT 2; CREATE TABLE t (x int);"),
+    "role": ("SET ROLE pg_read_all_data;", "CREATE TABLE t (x int);"),
+    "session authorization": ("SET SESSION AUTHORIZATION pg_read_all_data;", "CREATE TABLE t (x int);"),
+    "replication role": (
+        "SET session_replication_role = 'replica';",
+        "CREATE TABLE t (x int); INSERT INTO t VALUES (length(current_setting('session_replication_role')));",
+    ),
+}
+SEEN = """
+SELECT c.oid::regclass::text, r.rolname, a.attname FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema', 'drizzle')
+"""
+
+
+@pytest.mark.parametrize("setting", LEAKS)
+@pytest.mark.parametrize("marker", ["", "-- nextai:no-transaction\n"])
+def test_what_a_file_leaves_in_the_session_does_not_reach_the_next(
+    server: str, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, marker: str
+) -> None:
+    """Two files that run together make what they make when they run one after the other."""
+    monkeypatch.setattr(safety, "gate", lambda *_: None)  # some of these are refused: here it is about what the runner does with them
+    first, second = (f"{marker}{text}" for text in LEAKS[setting])
+    runner.migrate(dsn, folder(tmp_path / "first", _0000_a=first))
+    runner.migrate(dsn, folder(tmp_path / "both", _0000_a=first, _0001_b=second))
+    name = f"{conninfo_to_dict(dsn)['dbname']}_together"
+    ask(server, f"CREATE DATABASE {name}")
+    try:
+        together = make_conninfo(server, dbname=name)
+        runner.migrate(together, tmp_path / "both")
+        assert ask(together, SEEN) == ask(dsn, SEEN) != []
+        assert [row[1] for row in rows(together)] == [1000, 1001]
+        if setting == "replication role":
+            assert ask(together, "SELECT x FROM t") == [(len("origin"),)]
+    finally:
+        ask(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 # ---------------------------------------------------------------- others in the way

@@ -186,7 +186,7 @@ def test_a_made_migration_and_its_check_are_one_document(monkeypatch: pytest.Mon
     monkeypatch.setattr(lint, "lint", lambda *_: [])
     assert database.generate("x") == 0
     (document,) = documents(capsys.readouterr().out)
-    assert document["made"] == [{"file": new.file, "when": 7, "hash": new.hash, "transactional": new.transactional}]
+    assert document["made"] == [{"file": new.file, "when": 7, "hash": new.hash, "transactional": True, "history": False}]
     assert document["refused"] == [] and document["migrations"]
     monkeypatch.setattr(generate, "generate", lambda *_: ())
     assert database.generate("x") == 0
