@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from ops.errors import Failure
@@ -28,11 +29,26 @@ def connection(environ: Mapping[str, str] = os.environ) -> Connection:
     """
     if environ.get("DOCKER_HOST"):
         return _of_host(environ)
+    if not environ.get("DOCKER_CONTEXT") and not _chosen():
+        return _connection("unix:///var/run/docker.sock", None)
     context = _context(environ.get("DOCKER_CONTEXT") or None)
     return _connection(context.Host or "unix:///var/run/docker.sock", context.TLSConfig)
 
 
+def _chosen() -> bool:
+    """Whether `docker context use` may have chosen a context: what the SDK, which takes long to import, need not be asked."""
+    file = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    try:
+        return "currentContext" in file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+
+
 def _of_host(environ: Mapping[str, str]) -> Connection:
+    if environ["DOCKER_HOST"].startswith("unix://") and not environ.keys() & {"DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"}:
+        return _connection(environ["DOCKER_HOST"], None)
     from docker.errors import TLSParameterError
     from docker.utils import kwargs_from_env
 

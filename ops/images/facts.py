@@ -6,30 +6,25 @@ asked again. What the engine has may be older, and is never taken without a word
 """
 
 import json
-import os
 import platform
 import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ops.catalog.model import Catalog, Image
 from ops.console.output import warn
-from ops.engine import connection
 from ops.errors import Failure
 from ops.images.disk import plain
 from ops.images.dockerfile import Dockerfile
+from ops.images.engine import Asked, Lazily, connect
 from ops.images.inputs import gather
 from ops.images.model import Base, Engine, Entry
 from ops.images.recipe import parse
 from ops.images.record import write_json
 from ops.images.registry import Reference, digests, reference
 from ops.tools import cache
-
-if TYPE_CHECKING:
-    from docker import APIClient
 
 MEMORY_SECONDS = 600
 _INDEX = (".index.v1+json", ".manifest.list.v2+json")
@@ -49,7 +44,7 @@ def look(catalog: Catalog, images: Collection[Image], engine: Engine) -> Facts:
     """The facts that the keys depend on."""
     recipes = {file: parse(file, _recipe(catalog.root, file)) for file in dict.fromkeys(image.dockerfile for image in images)}
     references = sorted({base for image in images for base in image.stack.bases.values()})
-    client = _connect(engine)
+    client = Lazily(engine)  # a build elsewhere, with bases from a registry, needs no engine here
     return Facts(
         platform=engine.platform or _platform(client),
         bases={base.reference: base for base in _bases(references, engine, client)},
@@ -76,30 +71,7 @@ def present(references: Collection[str], engine: Engine, *, push: bool) -> dict[
     return found
 
 
-def connect(engine: Engine) -> "APIClient":
-    """A client of the engine, which has answered. Raises `Failure` that names the engine's address."""
-    from docker import APIClient
-    from docker.errors import DockerException
-    from requests import RequestException
-
-    found = connection(engine.environment if engine.docker_host else os.environ)
-    try:
-        return APIClient(**found, version="auto", timeout=5)
-    except (DockerException, RequestException) as error:
-        cause = f"the Docker engine at {found['base_url']} does not answer"
-        remedy = "Start Docker, or run `invoke testbed.up`; `invoke doctor` shows what is found."
-        raise Failure("asking the Docker engine", cause, remedy) from error
-
-
-def _connect(engine: Engine) -> "APIClient | None":
-    """The client, or None: a build elsewhere, with bases from a registry, needs no engine here."""
-    try:
-        return connect(engine)
-    except Failure:
-        return None
-
-
-def _platform(client: "APIClient | None") -> str:
+def _platform(client: Asked | None) -> str:
     if client:
         version = client.version()
         return f"{version['Os']}/{version['Arch']}"
@@ -116,7 +88,7 @@ def _recipe(root: Path, file: str) -> str:
         raise Failure("reading the Dockerfiles", f"{file}: {why}", remedy) from error
 
 
-def _bases(wanted: Iterable[str], engine: Engine, client: "APIClient | None") -> list[Base]:
+def _bases(wanted: Iterable[str], engine: Engine, client: Asked | None) -> list[Base]:
     pinned = [name for name in wanted if "@" in name]
     asked = [name for name in wanted if "@" not in name]
     found = [Base(name, name.partition("@")[2], name) for name in pinned]
@@ -131,7 +103,7 @@ def _bases(wanted: Iterable[str], engine: Engine, client: "APIClient | None") ->
     return found
 
 
-def _local_base(name: str, client: "APIClient | None", platform: str | None, cause: str) -> Base:
+def _local_base(name: str, client: Asked | None, platform: str | None, cause: str) -> Base:
     """What the engine has of a base image. `cause`: why its registry gave no digest."""
     digest, pinned = _inspect(client, name, platform) if client else (None, False)
     if digest is None:
@@ -142,25 +114,23 @@ def _local_base(name: str, client: "APIClient | None", platform: str | None, cau
     return Base(name, digest, f"{name}@{digest}" if pinned else name)
 
 
-def _inspect(client: "APIClient", name: str, platform: str | None = None) -> tuple[str | None, bool]:
+def _inspect(client: Asked, name: str, platform: str | None = None) -> tuple[str | None, bool]:
     """What the engine has under a name, and whether that is a manifest's digest (else it is the engine's own id).
 
     `platform`: an image of another one does not count. The builder would take it all the same, and call what it makes of it the wanted one.
     """
-    from docker.errors import DockerException, ImageNotFound
-    from requests import RequestException
-
-    try:
-        image = client.inspect_image(name)  # type: ignore[no-untyped-call]
-    except ImageNotFound:
+    image = client.inspect_image(name)
+    if image is None:
         return None, False
-    except (DockerException, RequestException) as error:
-        raise Failure("asking the Docker engine", f"{name}: {error}", "Run `docker info` to see how the engine is.") from error
-    media = (image.get("Descriptor") or {}).get("mediaType", "")  # of an index the builder takes its platform's image
+    descriptor = image.get("Descriptor")
+    media = (
+        str(descriptor.get("mediaType", "")) if isinstance(descriptor, dict) else ""
+    )  # of an index the builder takes its platform's image
     if platform and not media.endswith(_INDEX) and platform.split("/")[:2] != [image["Os"], image["Architecture"]]:
         return None, False
     repository = reference(name).repository
-    for entry in image.get("RepoDigests") or ():
+    digests_ = image.get("RepoDigests")
+    for entry in digests_ if isinstance(digests_, list) else ():
         known = reference(entry)
         if known.repository == repository and known.registry == reference(name).registry:
             return known.tag, True

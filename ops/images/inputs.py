@@ -12,8 +12,9 @@ import stat
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ops.catalog.model import Image
 from ops.command import Command, raw
@@ -173,8 +174,7 @@ def _below(paths: Sequence[str], folder: str) -> Iterator[str]:
         at += 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     """One line of `git ls-files`: its tag (gitdocs: ls-files, -t and -v), and mode and blob id where the file is tracked."""
 
     tag: str
@@ -253,12 +253,12 @@ def _git(root: Path, *arguments: str, stdin: bytes | None = None, check: bool = 
 def _ls_files(root: Path, folders: Sequence[str]) -> Iterator[_Line]:
     options = ("-z", "--stage", "-v", "--cached", "--modified", "--deleted", "--others", "--exclude-standard")
     for text in _git(root, "ls-files", *options, "--", *folders):
-        if text.startswith("? "):
+        words, tab, path = text.partition("\t")
+        if not tab or text.startswith("? "):
             yield _Line("?", text[2:])
-            continue
-        words, _, path = text.partition("\t")
-        tag, mode, content, _ = words.split(" ")
-        yield _Line(tag, path, mode, content)
+        else:
+            tag, mode, content, _ = words.split(" ")
+            yield _Line(tag, path, mode, content)
 
 
 _CONVERTING = frozenset({"text", "crlf", "eol", "ident", "filter", "working-tree-encoding"})

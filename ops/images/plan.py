@@ -25,9 +25,10 @@ def plan(catalog: Catalog, names: Iterable[str], engine: Engine, *, push: bool =
     images = select(catalog, names)
     facts = images_facts.look(catalog, images, engine)
     keyed = {image.name: _inputs(image, facts) for image in images}
-    references = {name: f"{engine.registry}/{catalog.prefix}/{name}:{key(inputs)[:TAG_LENGTH]}" for name, inputs in keyed.items()}
+    keys = {name: key(inputs) for name, inputs in keyed.items()}
+    references = {name: f"{engine.registry}/{catalog.prefix}/{name}:{own[:TAG_LENGTH]}" for name, own in keys.items()}
     present = images_facts.present(list(references.values()), engine, push=push)
-    decided = decide(catalog, keyed, references, present, push=push, known=lambda name: recall(catalog.root, name))
+    decided = decide(catalog, keyed, references, present, push=push, known=lambda name: recall(catalog.root, name), keys=keys)
     return replace(decided, notes=tuple(ignored(catalog.root, keyed.values())))
 
 
@@ -47,11 +48,12 @@ def decide(
     *,
     push: bool,
     known: Callable[[str], Known | None],
+    keys: Mapping[str, str] | None = None,
 ) -> BuildPlan:
-    """The plan that follows from the inputs, and from the digest that is there under each reference."""
+    """The plan that follows from the inputs, and from the digest that is there under each reference. `keys`: where they are known."""
     images = []
     for name, inputs in keyed.items():
-        own, digest = key(inputs), present[references[name]]
+        own, digest = keys[name] if keys else key(inputs), present[references[name]]
         reasons = () if digest else explain(known(name), inputs, own)
         images.append(Planned(name, own, references[name], "present" if digest else "build", inputs, digest, reasons))
     return BuildPlan(catalog.root, push, tuple(images))

@@ -12,7 +12,7 @@ from ops.images.disk import shown as printable
 from ops.images.model import Inputs, Planned
 from ops.tools import cache
 
-VERSION = 1
+VERSION = 2  # a line with version and key, and a line with what went in
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +24,27 @@ class Known:
 
 
 def remember(root: Path, image: Planned) -> None:
-    """Keep what went into an image that is there now."""
-    write_json(_file(root, image.name), {"version": VERSION, "key": image.key, **_facets(image.inputs)})
+    """Keep what went into an image that is there now. Nothing is written where the same is kept already."""
+    file, head = _file(root, image.name), json.dumps([VERSION, image.key])
+    try:
+        with file.open(encoding="utf-8") as stream:
+            if stream.readline() == head + "\n":
+                return
+    except (OSError, ValueError):
+        pass  # none yet, or a spoilt one
+    write_text(file, f"{head}\n{json.dumps(_facets(image.inputs), sort_keys=True)}\n")
 
 
 def recall(root: Path, name: str) -> Known | None:
     """What went into an image last time; None when that is not known."""
     try:
-        document = json.loads(_file(root, name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        head, facets = (json.loads(line) for line in _file(root, name).read_text(encoding="utf-8").splitlines())
+        version, key = head
+    except (OSError, ValueError, TypeError):
         return None
-    if not isinstance(document, dict) or document.pop("version", None) != VERSION:
+    if version != VERSION or not isinstance(facets, dict):
         return None
-    return Known(str(document.pop("key", "")), {name: facet for name, facet in document.items() if isinstance(facet, dict)})
+    return Known(str(key), {name: facet for name, facet in facets.items() if isinstance(facet, dict)})
 
 
 def explain(known: Known | None, inputs: Inputs, key: str) -> tuple[str, ...]:
@@ -54,9 +62,19 @@ def explain(known: Known | None, inputs: Inputs, key: str) -> tuple[str, ...]:
 
 def write_json(file: Path, document: object) -> None:
     """Write a JSON file whole or not at all."""
+    write_text(file, json.dumps(document, sort_keys=True))  # `dump` would write it piece by piece, in Python
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}-", delete=False) as new:
-        json.dump(document, new, sort_keys=True)
+    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}-", delete=False, encoding="utf-8") as new:
+        try:
+            new.write(text)
+            new.flush()
+        except OSError:  # the disk is full: what is cut off stays for nobody
+            Path(new.name).unlink(missing_ok=True)
+            raise
     Path(new.name).replace(file)
 
 

@@ -1,5 +1,6 @@
 """Images for real: built, pushed, found again, and rebuilt only where something changed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,10 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ops.catalog.model import Catalog, Database, Job, Stack
+from ops.engine import connection
 from ops.errors import Failure
 from ops.images import Engine, build, plan
+from ops.images.build import _builder
+from ops.images.engine import _Sdk, _Socket, connect
 from ops.images.registry import digests, reference
 from ops.testbed import Testbed
 from tests.uncached import build_without_cache
@@ -215,3 +220,45 @@ def test_an_interrupted_build_stops_the_builder_and_leaves_nothing(catalog: Cata
     process.stdout.close()
     assert list((tmp_path / "cache/images/work").iterdir()) == []
     assert [image.action for image in plan(catalog, ["one"], engine, push=True).images] == ["build"]
+
+
+def test_an_engine_behind_a_socket_says_without_the_sdk_what_it_says_with_it(engine: Engine) -> None:
+    asked, sdk = connect(engine), _Sdk(connection(engine.environment))
+    assert isinstance(asked, _Socket)
+    assert (asked.version()["Os"], asked.version()["Arch"]) == (sdk.version()["Os"], sdk.version()["Arch"])
+    for name in ("debian:trixie-slim", "debian:none", "p/none@sha256:" + "0" * 64):
+        assert asked.inspect_image(name) == sdk.inspect_image(name)
+    assert asked.inspect_image("debian:none") is None
+    with pytest.raises(Failure, match="invalid reference format"):
+        asked.inspect_image("NO NAME")
+
+
+TABLE = yaml.safe_load((ROOT / "tests/data/dockerfiles/table.yaml").read_text(encoding="utf-8"))
+
+
+def test_buildkit_reads_the_dockerfiles_of_the_table_as_we_do(engine: Engine, tmp_path: Path) -> None:
+    """Its own outline of a Dockerfile names the arguments; it takes none that we say it refuses."""
+    builder, more = _builder(engine)
+    argv = (*builder, "build", "--call=outline,format=json", "--build-arg=BASE=scratch", "--file=-", str(tmp_path))
+    compared = 0
+    for row in TABLE:
+        if "buildkit" not in row and ("outside" in row or "error" in row or "@sha256" in row["text"]):
+            continue  # it would look for images
+        env = {**os.environ, **more, **engine.environment}
+        done = subprocess.run(argv, env=env, input=row["text"].encode(), capture_output=True, check=False)
+        if "buildkit" in row:
+            assert done.returncode != 0, row["name"]
+            continue
+        assert done.returncode == 0, (row["name"], done.stderr)
+        assert sorted(each["name"] for each in json.loads(done.stdout).get("args") or []) == row.get("arguments", []), row["name"]
+        compared += 1
+    assert compared > 20
+
+
+def test_two_images_of_one_path_and_stack_are_built_together(catalog: Catalog, engine: Engine) -> None:
+    (catalog.root / "Dockerfile").write_text("FROM scratch\nCOPY one/main /main\n")
+    job = catalog.jobs["one"]
+    both = replace(catalog, jobs={"service": replace(job, name="service"), "job": replace(job, name="job")})
+    missing, digests_ = made(both, engine)
+    assert missing == ["service", "job"]
+    assert made(both, engine) == ([], digests_)

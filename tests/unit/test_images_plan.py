@@ -87,6 +87,20 @@ def test_a_spoilt_record_is_no_record(tmp_path: Path, monkeypatch: pytest.Monkey
     assert record.recall(CATALOG.root, "user-service") is None
 
 
+def test_the_record_is_written_when_something_else_went_in_and_only_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered(tmp_path, monkeypatch, INPUTS)
+    (file,) = tmp_path.glob("images/*/user-service.json")
+    before = file.stat()
+    remembered(tmp_path, monkeypatch, INPUTS)
+    assert file.stat() == before
+    known = remembered(tmp_path, monkeypatch, replace(INPUTS, platform="linux/arm64"))
+    assert known is not None
+    assert known.facets["platform"] == {"platform": "linux/arm64"}
+    file.write_text("{")
+    assert remembered(tmp_path, monkeypatch, INPUTS) is not None
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
 def test_an_unknown_image_is_named_with_those_there_are() -> None:
     with pytest.raises(UsageError, match="unknown: nothing, other") as raised:
         select(CATALOG, ["web", "other", "nothing"])
@@ -257,7 +271,7 @@ def test_a_registry_that_is_not_there_is_named_at_once(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_is_not_there_is_named(tmp_path: Path) -> None:
-    from ops.images.facts import connect
+    from ops.images.engine import connect
 
     with pytest.raises(Failure, match=f"unix://{tmp_path}/none.sock does not answer"):
         connect(Engine(f"unix://{tmp_path}/none.sock"))
@@ -270,16 +284,15 @@ class Client:
         return {"Os": "linux", "Arch": "riscv64"}
 
     def inspect_image(self, name: str) -> None:
-        from docker.errors import ImageNotFound
-
-        raise ImageNotFound(name)
+        """Nothing is there."""
 
 
 def test_what_is_pushed_is_for_the_clusters_nodes_and_what_stays_here_for_the_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
-    monkeypatch.setattr(facts, "connect", lambda _: Client())
+    for room in ("facts", "engine"):
+        monkeypatch.setattr(f"ops.images.{room}.connect", lambda _: Client())
     monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked, DIGEST))
     planned: list[Planned] = []
     monkeypatch.setattr(verb, "_show", lambda decided, **_: planned.extend(decided.images))

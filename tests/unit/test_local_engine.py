@@ -14,7 +14,7 @@ from ops import catalog as catalogue
 from ops.engine import connection
 from ops.errors import Failure
 from ops.images import Engine
-from ops.images.facts import connect
+from ops.images.engine import connect
 from ops.local import compose, composefile, facts
 from ops.local.state import State
 
