@@ -37,9 +37,10 @@ keep_for_children(ROOT / ".nox" / "bytecode")  # the sessions start hundreds of 
 CHECKS = [
     *("scan", "typecheck", "lifecycle", "local", "tests", "e2e"),
     *(f"services({name})" for name in CATALOG.services),
-    *("lint", "manifests", "integration"),
+    *("lint", "manifests", "integration", "faults"),
 ]
-WITHOUT_TESTBED = [f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "local_durability", "database")]
+WITHOUT_TESTBED = [f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database")]
+FAULTS = [f"tests/integration/test_{name}.py" for name in ("local_durability", "network_faults")]
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 
 
@@ -182,8 +183,14 @@ def lifecycle(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """The testbed: a real engine, registry and cluster; images, deploys, rollbacks."""
     # Most of their time these tests wait for pods: three at once keep two cores busy.
-    ignored = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, LIFECYCLE)]
+    ignored = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, *FAULTS, LIFECYCLE)]
     pytest(session, "tests/integration", *ignored, "-n", "3")
+
+
+@check(tests=True)
+def faults(session: nox.Session) -> None:
+    """Stores and supervisors are killed under load, and one request in five fails: nothing is lost, and every verb ends right."""
+    pytest(session, *FAULTS, "-n", "2")
 
 
 @check(tests=True, allow_parallel=True)

@@ -17,6 +17,7 @@ from ops.local.process import Process, end, identify
 from ops.local.servers import Wanted
 from ops.local.state import State
 from tests.integration.acknowledged import STORES, Clients, Load, lost, stored
+from tests.integration.rounds import ROUNDS
 
 
 class Platform:
@@ -95,8 +96,9 @@ def stores_are_killed(platform: Platform) -> None:
     platform.down()
 
 
+@pytest.mark.parametrize("_round", ROUNDS)
 @pytest.mark.parametrize("ends", [is_stopped, supervisor_is_killed, stores_are_killed])
-def test_every_acknowledged_write_is_there_again(platform: Platform, ends: Callable[[Platform], None]) -> None:
+def test_every_acknowledged_write_is_there_again(platform: Platform, ends: Callable[[Platform], None], _round: int) -> None:
     platform.up()
     with Load(platform.clients) as load:
         load.enough()

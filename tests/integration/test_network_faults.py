@@ -20,6 +20,7 @@ from ops.retry import Policy
 from ops.testbed import Testbed
 from tests.integration.cluster import Cluster
 from tests.integration.faults import KINDS, Faults, api_server
+from tests.integration.rounds import ROUNDS
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def behind(cluster: Cluster, kubeconfig: Path) -> Target:
     return replace(cluster.target, kubeconfig=kubeconfig, server="https://127.0.0.1")
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", ROUNDS)
 def test_every_verb_ends_right_though_one_request_in_five_fails(
     cluster: Cluster, digests: dict[str, str], testbed: Testbed, tmp_path: Path, seed: int
 ) -> None:
