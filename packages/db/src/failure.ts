@@ -9,11 +9,12 @@ const network = new Set([
   "ENETUNREACH",
 ]);
 // https://www.postgresql.org/docs/current/errcodes-appendix.html: connection exceptions (08), shutting down or starting
-// (57P01 to 57P03), too many connections (53300), password not accepted (28P01, 28000: a rotated secret).
-const server = /^(08|57P0|53300|28P01|28000)/;
+// (57P01 to 57P03), too many connections (53300), password not accepted (28P01, 28000: a rotated secret), and what took too
+// long: a statement (57014), or the pause between two of a transaction (25P03).
+const server = /^(08|57P0|57014|25P03|53300|28P01|28000)/;
 // pg gives these errors no code.
 const messages =
-  /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error/i;
+  /timeout exceeded when trying to connect|Connection terminated|Query read timeout|Client has encountered a connection error|Client was closed/i;
 
 /** Whether a statement failed since PostgreSQL cannot be reached, rather than by what it says. */
 export function isUnavailable(error: unknown): boolean {

@@ -22,7 +22,7 @@ export interface Profile extends Person {
 export interface Accounts {
   signUp(email: string, password: string, name: string, caller: Caller): Promise<Session>;
   signIn(email: string, password: string, caller: Caller): Promise<Session>;
-  refresh(refreshToken: string): Promise<Session>;
+  refresh(refreshToken: string, gone?: AbortSignal): Promise<Session>;
   signOut(refreshToken: string): Promise<void>;
   profile(userId: string): Promise<Profile>;
 }
@@ -54,6 +54,7 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
         const user = await store.createUser(
           { email, name: name.trim(), passwordHash: await hashPassword(password, gone) },
           hashRefreshToken(refreshToken),
+          gone,
         );
         if (user === null) throw emailTaken();
         return session(user, refreshToken);
@@ -74,14 +75,14 @@ export function createAccounts(store: Store, signer: Signer, attempts: Attempts)
       });
     },
 
-    async refresh(refreshToken) {
+    async refresh(refreshToken, gone) {
       const [hash, next] = [hashRefreshToken(refreshToken), newRefreshToken()];
       // What cannot be exchanged is not counted and not refused for the count: a copy of a spent token has to end its
       // family however often the thief has refreshed, and a dead one must use up nobody's refreshes.
       const owner = await store.ownerOf(hash);
       const wait = owner === null ? null : await attempts.refresh(owner);
       if (wait !== null) throw tooManyAttempts(wait);
-      const rotation = await store.rotate(hash, hashRefreshToken(next));
+      const rotation = await store.rotate(hash, hashRefreshToken(next), gone);
       if (rotation.outcome === "rotated") return session(rotation.person, next);
       if (rotation.outcome === "overtaken") throw overtaken();
       throw rotation.outcome === "reused" ? reused() : invalidRefreshToken();

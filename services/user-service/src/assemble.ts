@@ -1,11 +1,11 @@
 import { connect, isUnavailable } from "@nextai/db";
 import { createServer, type Logger, type Parts } from "@nextai/service-kit";
+import { connectRedis } from "@nextai/service-kit/redis";
 import contract from "../contract.json" with { type: "json" };
 import { createAccounts } from "./accounts.ts";
 import { createAttempts } from "./attempts.ts";
 import type { Config } from "./config.ts";
-import { checks } from "./health.ts";
-import { connectRedis } from "./redis.ts";
+import { checks, shown } from "./health.ts";
 import { addRoutes } from "./routes.ts";
 import { createStore } from "./store.ts";
 import { createSigner } from "./tokens.ts";
@@ -24,7 +24,13 @@ export function assemble(config: Config, log: Logger): Parts {
     createAttempts(redis, log),
   );
 
-  const server = createServer({ service: contract.service, log, checks: checks(store, redis), isUnavailable });
+  const server = createServer({
+    service: contract.service,
+    log,
+    checks: checks(store),
+    shown: shown(redis),
+    isUnavailable,
+  });
   addRoutes(server, accounts);
   return {
     server,

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Logger } from "@nextai/service-kit";
-import type { Redis } from "./redis.ts";
+import type { Redis } from "@nextai/service-kit/redis";
 
 export const period = 15 * 60; // seconds, from the first that is counted, in which no more than these are let through:
 /** From one client at one account: a person who tries to remember. */

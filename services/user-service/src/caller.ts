@@ -1,16 +1,17 @@
 import { isIP, isIPv6 } from "node:net";
+import { ApiError } from "@nextai/service-kit";
 import type { FastifyReply, FastifyRequest } from "fastify";
 
 /** Who asks, as far as anybody knows before they have signed in. */
 export interface Caller {
   /** Its address; of an IPv6 address the /64, all of which one customer of a network provider has. */
   readonly network: string;
-  /** Aborts when it goes before it has its answer. */
+  /** Aborts when nobody waits any more: the caller has left, or has its answer, which may be that it took too long. */
   readonly gone: AbortSignal;
 }
 
 export function callerOf(request: Pick<FastifyRequest, "headers" | "ip">, reply: Pick<FastifyReply, "raw">): Caller {
-  return { network: networkOf(request), gone: goneBefore(reply) };
+  return { network: networkOf(request), gone: goneFrom(reply) };
 }
 
 /** By the address that the gateway found and wrote in place of any other; only the gateway reaches this service. */
@@ -30,12 +31,16 @@ function network64(address: string): string {
 }
 
 /** The answer's end, since the request's own comes as soon as its body is read; Fastify's request.signal goes by that one. */
-function goneBefore({ raw }: Pick<FastifyReply, "raw">): AbortSignal {
+function goneFrom({ raw }: Pick<FastifyReply, "raw">): AbortSignal {
   const gone = new AbortController();
-  const look = (): void => {
-    if (!raw.writableFinished) gone.abort();
-  };
-  if (raw.destroyed) look();
-  else raw.once("close", look);
+  if (raw.destroyed) gone.abort();
+  else raw.once("close", () => gone.abort());
   return gone.signal;
+}
+
+/** Nobody waits for what is being done, so it is not done; nobody is left to get this answer. */
+export class Gone extends ApiError {
+  constructor() {
+    super(499, "client_gone", "The request was given up.");
+  }
 }

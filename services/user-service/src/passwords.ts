@@ -1,6 +1,7 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
 import { ApiError } from "@nextai/service-kit";
 import pLimit from "p-limit";
+import { Gone } from "./caller.ts";
 
 interface Parameters {
   /** Binary logarithm of the cost N. */
@@ -15,8 +16,8 @@ const current: Parameters = { ln: 15, r: 8, p: 3 };
 // One of libuv's four threads stays free: it also looks up the names of PostgreSQL and Redis, which many who sign in at
 // once would else keep from being reached.
 const turn = pLimit(3);
-// A hash takes 0.3 s of a core, and a pod has one: the last of these has its turn after some 5 s, half of what the web
-// server waits for an answer (10 s; the gateway 15 s). Whoever would come later is better told so at once.
+// A hash takes 0.3 s of a core, and a pod has one: the last of these has its turn after some 5 s, within the
+// 6 s that a request has here. Whoever would come later is better told so at once.
 const mostWaiting = 16;
 const saltBytes = 16;
 const hashBytes = 32;
@@ -25,13 +26,6 @@ const hashBytes = 32;
 export class Busy extends ApiError {
   constructor() {
     super(503, "busy", "Many people are signing in just now. Try again in a few seconds.", { "retry-after": "5" });
-  }
-}
-
-/** The client went before its password had its turn; nobody is left to get this answer. */
-export class Gone extends ApiError {
-  constructor() {
-    super(499, "client_gone", "The request was given up.");
   }
 }
 

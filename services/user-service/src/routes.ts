@@ -41,7 +41,7 @@ export function addRoutes(server: Server, accounts: Accounts): void {
     "/auth/refresh",
     { schema: { body: RefreshToken, response: { 200: Session } } },
     async (request, reply) => {
-      const session = await accounts.refresh(request.body.refreshToken);
+      const session = await accounts.refresh(request.body.refreshToken, callerOf(request, reply).gone);
       return reply.header("cache-control", "no-store").send(session);
     },
   );

@@ -1,5 +1,6 @@
 import { type Database, refreshTokens, type User, uniqueViolation, users } from "@nextai/db";
 import { and, eq, gt, isNull, lt, or, type SQL, sql } from "drizzle-orm";
+import { Gone } from "./caller.ts";
 import type { Person } from "./tokens.ts";
 
 export interface NewUser {
@@ -18,10 +19,15 @@ export type Rotation =
   /** Never issued, expired, or revoked. */
   | { readonly outcome: "invalid" };
 
-/** Accounts and refresh tokens in PostgreSQL. Tokens come and go as hashes only. */
+/**
+ * Accounts and refresh tokens in PostgreSQL. Tokens come and go as hashes only.
+ *
+ * What takes `gone` changes nothing for somebody who no longer waits, and throws Gone. A refresh that was given up would
+ * else spend a token whose successor nobody has; the next refresh by it, after the leeway, would end the session.
+ */
 export interface Store {
   /** Null when the address has an account already. */
-  createUser(user: NewUser, tokenHash: string): Promise<Person | null>;
+  createUser(user: NewUser, tokenHash: string, gone?: AbortSignal): Promise<Person | null>;
   findByEmail(email: string): Promise<User | null>;
   findById(id: string): Promise<User | null>;
   /** Starts a family of refresh tokens. */
@@ -34,7 +40,7 @@ export interface Store {
    * that was spent before the leeway is such another: `rotate` ends its family and gives nothing for it.
    */
   ownerOf(tokenHash: string): Promise<string | null>;
-  rotate(oldHash: string, newHash: string): Promise<Rotation>;
+  rotate(oldHash: string, newHash: string, gone?: AbortSignal): Promise<Rotation>;
   /** Throws unless the database answers and has the tables and columns that this version reads. */
   check(): Promise<void>;
 }
@@ -51,7 +57,7 @@ const lifetime = sql`now() + interval '30 days'`; // by the database's clock, wh
 
 export function createStore(db: Database): Store {
   return {
-    async createUser(user, tokenHash) {
+    async createUser(user, tokenHash, gone) {
       try {
         return await db.transaction(async (tx) => {
           const [created] = await tx
@@ -60,6 +66,7 @@ export function createStore(db: Database): Store {
             .returning();
           if (created === undefined) throw new Error("the new account was not returned");
           await tx.insert(refreshTokens).values(firstToken(created.id, tokenHash));
+          unlessGone(gone);
           return person(created);
         });
       } catch (error) {
@@ -108,7 +115,13 @@ export function createStore(db: Database): Store {
       return found?.id ?? null;
     },
 
-    rotate: (oldHash, newHash) => db.transaction((tx) => rotate(tx, oldHash, newHash)),
+    rotate(oldHash, newHash, gone) {
+      return db.transaction(async (tx) => {
+        const rotation = await rotate(tx, oldHash, newHash);
+        if (rotation.outcome === "rotated") unlessGone(gone);
+        return rotation;
+      });
+    },
 
     async closeSession(tokenHash) {
       await db.transaction(async (tx) => {
@@ -125,6 +138,11 @@ export function createStore(db: Database): Store {
       await Promise.all([db.select().from(users).limit(0), db.select().from(refreshTokens).limit(0)]);
     },
   };
+}
+
+/** Looked at last, right before COMMIT. */
+function unlessGone(gone: AbortSignal | undefined): void {
+  if (gone?.aborted) throw new Gone();
 }
 
 type Transaction = Parameters<Parameters<Database["transaction"]>[0]>[0];

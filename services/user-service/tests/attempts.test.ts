@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { required } from "@nextai/db/testing";
 import { createLog, Secret } from "@nextai/service-kit";
+import { connectRedis, type Redis } from "@nextai/service-kit/redis";
 import { freePort } from "@nextai/service-kit/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
@@ -12,7 +13,6 @@ import {
   mostRefreshes,
   period,
 } from "../src/attempts.ts";
-import { connectRedis, type Redis } from "../src/redis.ts";
 import { address, type Harness, post, signUp, someone, startHarness } from "./harness.ts";
 
 const log = createLog({ service: "test", level: "error", format: "text" });
