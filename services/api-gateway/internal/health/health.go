@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"sync"
@@ -31,17 +32,27 @@ type report struct {
 	Checks map[string]string `json:"checks"`
 }
 
-// Ready asks every store, all at once, and answers 200, or 503 when one did not answer well.
-func Ready(checks map[string]Check, log *slog.Logger) http.HandlerFunc {
+// Ready asks every store, all at once, and shows what each said.
+//
+// It answers 503 when one of those that are needed did not answer well. A store that requests get along without is shown and
+// decides nothing: it would else withdraw every pod at the same moment.
+func Ready(needed, shown map[string]Check, log *slog.Logger) http.HandlerFunc {
+	all := maps.Clone(shown)
+	maps.Copy(all, needed)
 	return func(w http.ResponseWriter, r *http.Request) {
 		answer, status := report{"ok", map[string]string{}}, http.StatusOK
-		for name, err := range ask(r.Context(), checks) {
+		for name, err := range ask(r.Context(), all) {
 			answer.Checks[name] = "ok"
-			if err != nil {
-				log.WarnContext(r.Context(), "not ready", "store", name, "error", err.Error())
-				answer.Status, status = "unavailable", http.StatusServiceUnavailable
-				answer.Checks[name] = "error: " + brief(err)
+			if err == nil {
+				continue
 			}
+			answer.Checks[name] = "error: " + brief(err)
+			message := "a store does not answer"
+			if _, decides := needed[name]; decides {
+				message = "not ready"
+				answer.Status, status = "unavailable", http.StatusServiceUnavailable
+			}
+			log.WarnContext(r.Context(), message, "store", name, "error", err.Error())
 		}
 		reply.JSON(w, status, answer)
 	}

@@ -18,7 +18,7 @@ type reconnecting struct {
 	next http.RoundTripper
 }
 
-// RoundTrip keeps the body, which LimitBody bounds, for as long as it may have to be sent again.
+// RoundTrip sends the body, which is in memory already (see withBody), as often as it has to be sent.
 func (t reconnecting) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.Body != nil && request.Body != http.NoBody {
 		body, err := io.ReadAll(request.Body)

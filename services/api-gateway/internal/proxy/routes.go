@@ -18,10 +18,10 @@ type route struct {
 
 // Routes sends each request to the service that its path belongs to: the longest prefix wins. What belongs to none is answered with 404,
 // and a route that is not public needs a signed-in user.
-func Routes(upstreams []config.Upstream, transport http.RoundTripper, log *slog.Logger) http.Handler {
+func Routes(upstreams []config.Upstream, transport http.RoundTripper, timeouts Timeouts, log *slog.Logger) http.Handler {
 	routes := make([]route, 0, len(upstreams))
 	for _, upstream := range upstreams {
-		routes = append(routes, route{upstream, forward(upstream, transport, log)})
+		routes = append(routes, route{upstream, withBody(timeouts.Body, withTimeout(timeouts.Whole, forward(upstream, transport, log)))})
 	}
 	slices.SortFunc(routes, func(a, b route) int { return len(b.Prefix) - len(a.Prefix) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

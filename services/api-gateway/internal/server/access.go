@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nextai-agent/platform/services/api-gateway/internal/auth"
@@ -12,23 +13,28 @@ import (
 	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
 )
 
-// response remembers what was answered. Unwrap lets http.ResponseController reach the real writer.
+// response remembers what was answered, and says at the end of the process that its connection ends with it. Unwrap lets
+// http.ResponseController reach the real writer.
 type response struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	draining *atomic.Bool
+	status   int
+	bytes    int64
 }
 
 func (r *response) WriteHeader(status int) {
 	if r.status == 0 && status >= 200 { // 1xx are not the answer
 		r.status = status
+		if r.draining.Load() {
+			r.Header().Set("Connection", "close")
+		}
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
 func (r *response) Write(data []byte) (int, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.WriteHeader(http.StatusOK)
 	}
 	n, err := r.ResponseWriter.Write(data)
 	r.bytes += int64(n)
@@ -38,9 +44,9 @@ func (r *response) Write(data []byte) (int, error) {
 func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // observe writes one log line a request and turns a panic into a 500. The query is not logged: it holds what people search for.
-func observe(log *slog.Logger, next http.Handler) http.Handler {
+func observe(log *slog.Logger, draining *atomic.Bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began, answer := time.Now(), &response{ResponseWriter: w}
+		began, answer := time.Now(), &response{ResponseWriter: w, draining: draining}
 		defer func() {
 			fault := recover()
 			if fault != nil && fault != http.ErrAbortHandler {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"log/slog"
@@ -16,7 +17,7 @@ import (
 func TestAPanicIsAnErrorBodyAndTheServerLives(t *testing.T) {
 	var text bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&text, nil))
-	front := httptest.NewServer(requestid.Middleware(observe(log, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a defect") }))))
+	front := httptest.NewServer(requestid.Middleware(observe(log, new(atomic.Bool), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a defect") }))))
 	defer front.Close()
 	for range 2 {
 		response, err := http.Get(front.URL)
@@ -36,7 +37,7 @@ func TestAPanicIsAnErrorBodyAndTheServerLives(t *testing.T) {
 
 func TestAPanicAfterTheFirstBytesBreaksTheAnswerOff(t *testing.T) {
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
-	front := httptest.NewServer(observe(log, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	front := httptest.NewServer(observe(log, new(atomic.Bool), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
 		_ = http.NewResponseController(w).Flush()
 		panic("a defect")

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -25,9 +26,10 @@ import (
 
 const (
 	headerPatience = 5 * time.Second   // for a client's request line and headers
-	bodyPatience   = 20 * time.Second  // for a client's whole request
+	requestLimit   = 25 * time.Second  // for a client's whole request, the last resort: proxy.Timeouts.Body is shorter
 	idle           = 100 * time.Second // longer than Traefik keeps idle connections (90 s), so that it never sends on one being closed
-	farewell       = 10 * time.Second  // for requests that are under way at shutdown
+	drain          = 3 * time.Second   // in which connections that are kept learn from their next answer that they end
+	farewell       = 10 * time.Second  // for requests that are under way after that
 	keyPrefix      = "api-gateway:rate:"
 )
 
@@ -40,6 +42,8 @@ type Gateway struct {
 	redis     *redis.Client
 	transport *http.Transport
 	timeouts  proxy.Timeouts
+	draining  atomic.Bool
+	open      atomic.Int64 // connections
 }
 
 // New makes a gateway. It connects to no store yet: one that is down is told by readiness, not by a process that will not start.
@@ -68,22 +72,21 @@ func New(cfg config.Config, version string, log *slog.Logger, timeouts proxy.Tim
 func (g *Gateway) handler(cfg config.Config, version string) http.Handler {
 	limiter := ratelimit.New(g.redis, keyPrefix, cfg.RequestsPerSec, cfg.Burst)
 
-	api := proxy.Routes(cfg.Upstreams, g.transport, g.log)
-	api = proxy.LimitBody(api)
-	api = proxy.WithTimeout(g.timeouts.Whole, api)
+	api := proxy.Routes(cfg.Upstreams, g.transport, g.timeouts, g.log)
 	api = limiter.Middleware(g.log)(api)
 	api = cors.Middleware(cfg.Origins)(api)
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /health", health.Live(cfg.Service, version))
-	mux.Handle("GET /health/ready", health.Ready(map[string]health.Check{
+	// No request needs either: PostgreSQL is asked by nothing else here, and without Redis requests are let in unlimited.
+	mux.Handle("GET /health/ready", health.Ready(nil, map[string]health.Check{
 		"postgres": g.database.Ping,
 		"redis":    func(ctx context.Context) error { return g.redis.Ping(ctx).Err() },
 	}, g.log))
 	mux.Handle("/", api)
 
 	var handler http.Handler = proxy.PlainPaths(mux)
-	handler = observe(g.log, handler)
+	handler = observe(g.log, &g.draining, handler)
 	handler = auth.NewVerifier(cfg.JWTSecret).Middleware(handler)
 	handler = clientip.Middleware(cfg.TrustedProxies)(handler)
 	return requestid.Middleware(handler)
@@ -98,7 +101,8 @@ func (g *Gateway) Close() {
 	}
 }
 
-// Serve listens until ctx ends, then takes no more connections, lets requests under way finish, and returns nil.
+// Serve listens until ctx ends, then ends kept connections with their next answer, takes no more connections, lets requests under
+// way finish, and returns nil.
 func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 	server := g.server()
 	server.ErrorLog = slog.NewLogLogger(g.log.Handler(), slog.LevelDebug) // clients that break off
@@ -111,6 +115,7 @@ func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 	}
 	g.log.Info("stopping")
+	g.drain()
 	deadline, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
 	if err := server.Shutdown(deadline); err != nil {
@@ -123,12 +128,37 @@ func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
+// drain serves on while answers say `Connection: close`, until no connection is left or its time is over. A connection that is closed
+// while it is idle may be one on which a request is just coming: that request would be lost.
+func (g *Gateway) drain() {
+	g.draining.Store(true)
+	over := time.After(drain)
+	for g.open.Load() > 0 {
+		select {
+		case <-over:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// count keeps the number of open connections.
+func (g *Gateway) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		g.open.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		g.open.Add(-1)
+	}
+}
+
 func (g *Gateway) server() *http.Server {
 	return &http.Server{
+		ConnState:         g.count,
 		Handler:           g.Handler,
 		ReadHeaderTimeout: headerPatience,
-		ReadTimeout:       bodyPatience,
-		WriteTimeout:      bodyPatience + g.timeouts.Whole, // the last resort: WithTimeout has answered long before
+		ReadTimeout:       requestLimit,
+		WriteTimeout:      requestLimit + g.timeouts.Whole, // the last resort too
 		IdleTimeout:       idle,
 		MaxHeaderBytes:    32 << 10,
 	}
