@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
-from nextai_service_kit import contract, logs, serve, settings
+from nextai_service_kit import contract, logs, requests, serve, settings
 from nextai_service_kit.contract import Contract, Variable
 from nextai_service_kit.identity import CurrentUser
 from nextai_service_kit.settings import InvalidEnvironment
@@ -110,6 +110,10 @@ async def nothing(_app: FastAPI) -> AsyncIterator[None]:
 def app() -> FastAPI:
     made = serve.application("some-service", "1.0", {"good": lambda: None, "bad": _fail, "slow": _hang}, nothing)
 
+    @made.post("/text")
+    async def text(request: Request) -> int:
+        return len(await request.body())
+
     @made.get("/me")
     def me(user: CurrentUser) -> str:
         return str(user)
@@ -143,6 +147,35 @@ def test_readiness_asks_every_store_and_waits_no_longer_than_two_seconds(http: T
     }
     assert http.get("/health").json() == {"status": "ok", "service": "some-service", "version": "1.0"}
     assert time.monotonic() - began < 3.5
+
+
+def test_a_store_that_requests_get_along_without_is_shown_and_does_not_decide() -> None:
+    made = serve.application("some-service", "1.0", {"good": lambda: None}, nothing, shown={"bad": _fail})
+    with TestClient(made) as client:
+        answer = client.get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "checks": {"good": "ok", "bad": "error: failed (the log says why)"}}
+
+
+def test_an_answer_that_is_late_is_a_503_that_says_when_to_come_again() -> None:
+    made = FastAPI()
+    made.add_middleware(requests.RequestMiddleware, limit=0.1)
+    made.get("/slow")(lambda: answered.wait(30))
+    answered.clear()
+    with TestClient(made) as client:
+        answer = client.get("/slow")
+        answered.set()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert 4 < requests.LIMIT < 8  # more than a store may take, less than the gateway waits
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_that_is_too_large_is_refused_announced_or_not(http: TestClient, announced: bool) -> None:
+    most = b"x" * requests.BODY_LIMIT
+    assert http.post("/text", content=most).json() == len(most)
+    answer = http.post("/text", content=most + b"x" if announced else iter([most, b"x"]))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "payload_too_large")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -10,13 +11,19 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
 CALL = 4.0
-"""Seconds that one call to Milvus may take."""
+"""Seconds that one call to Milvus may take while it is prepared, in the background."""
 
-_WAIT = 3.0  # seconds that a question waits for a connection that is being made
+SILENCE = 2.0
+"""Seconds that a silent Milvus costs one question at most: the wait for a connection, its answer, and asking again."""
+
 _AGAIN = 1.0  # seconds between attempts to connect
+_SHORTEST = 0.2  # seconds that must be left for asking again
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+
+Question = Callable[["MilvusClient", float], _T]
+"""Asks Milvus, and gives up after so many seconds."""
 
 
 class StoreUnavailable(Exception):
@@ -53,31 +60,38 @@ class Connection:
         if self._client is not None:
             self._client.close()
 
-    def ask(self, question: "Callable[[MilvusClient], _T]") -> _T:
+    def ask(self, question: "Question[_T]") -> _T:
         """Milvus's answer. A question that fails is asked once more on a new connection, so it must be safe to ask twice.
 
-        Raises `StoreUnavailable`.
+        Raises `StoreUnavailable`, within `SILENCE`.
         """
+        over = time.monotonic() + SILENCE
         try:
-            return question(self._usable())
+            return question(self._usable(SILENCE), over - time.monotonic())
         except StoreUnavailable:
             raise
         except Exception as error:
-            _log.warning("asking Milvus again", extra={"fields": {"error": brief(error)}})
             self._lost()
-        return self.ask_once(question)
+            if over - time.monotonic() < _SHORTEST:
+                raise StoreUnavailable(brief(error)) from error
+            _log.warning("asking Milvus again", extra={"fields": {"error": brief(error)}})
+        return self._ask_once(question, over)
 
-    def ask_once(self, question: "Callable[[MilvusClient], _T]", wait: float = _WAIT) -> _T:
-        """Milvus's answer, or `StoreUnavailable`. `wait` is for a connection that is being made, in seconds."""
+    def check(self, question: "Question[object]", seconds: float) -> None:
+        """Ask, and wait for no connection. Raises `StoreUnavailable`."""
+        self._ask_once(question, time.monotonic() + seconds, wait=0)
+
+    def _ask_once(self, question: "Question[_T]", over: float, wait: float | None = None) -> _T:
         try:
-            return question(self._usable(wait))
+            client = self._usable(max(0.0, over - time.monotonic()) if wait is None else wait)
+            return question(client, max(_SHORTEST, over - time.monotonic()))
         except StoreUnavailable:
             raise
         except Exception as error:
             self._lost()
             raise StoreUnavailable(brief(error)) from error
 
-    def _usable(self, wait: float = _WAIT) -> "MilvusClient":
+    def _usable(self, wait: float) -> "MilvusClient":
         """The client, connected and prepared. While Milvus is known to be away nobody waits."""
         if not self._up.wait(0 if self._failure else wait) or self._client is None:
             raise StoreUnavailable(self._failure or "not connected yet")

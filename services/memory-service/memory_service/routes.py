@@ -92,7 +92,7 @@ def _asked(question: Callable[[], _T]) -> _T:
     except TooManyMemories as error:
         raise ApiError(409, "too_many_memories", f"You have {MOST} memories, the most that are kept. Delete some first.") from error
     except StoreUnavailable as error:
-        raise ApiError(503, "store_unavailable", "Memories cannot be reached. Try again in a moment.") from error
+        raise ApiError(503, "unavailable", "Memories cannot be reached. Try again in a moment.") from error
 
 
 def _body(memory: Memory) -> MemoryBody:

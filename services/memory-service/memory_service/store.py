@@ -81,7 +81,7 @@ class MemoryStore:
 
     def check(self) -> None:
         """Raise `StoreUnavailable` unless Milvus answers and has the collection ready for use."""
-        self._milvus.ask_once(lambda client: _must_be_loaded(client, self.collection), wait=0)
+        self._milvus.check(lambda client, timeout: _must_be_loaded(client, self.collection, timeout), _CHECK)
 
     def add(self, user: UUID, text: str) -> Memory:
         """Store a text. It can be found as soon as this returns. Raises `TooManyMemories`."""
@@ -90,7 +90,8 @@ class MemoryStore:
         created = time.time_ns() // 1000
         row = {"id": str(uuid4()), "user_id": str(user), "text": text, "created_at": created, "vector": self._embedder.embed(text)}
         # Upsert, not insert: asked twice, because an answer was lost, it stores once.
-        self._milvus.ask(lambda client: client.upsert(self.collection, [row], timeout=CALL))
+        written = self._milvus.ask(lambda client, timeout: client.upsert(self.collection, [row], timeout=timeout))
+        _must_have_taken(written, row["id"])
         return _memory(row)
 
     def page(self, user: UUID, limit: int, after: Position | None = None) -> Page:
@@ -107,7 +108,7 @@ class MemoryStore:
     def search(self, user: UUID, query: str, limit: int) -> tuple[Found, ...]:
         """The user's memories that are nearest to the query, nearest first. What has nothing in common with it is left out."""
         hits = self._milvus.ask(
-            lambda client: client.search(
+            lambda client, timeout: client.search(
                 self.collection,
                 data=[self._embedder.embed(query)],
                 anns_field="vector",
@@ -115,7 +116,7 @@ class MemoryStore:
                 limit=limit,
                 output_fields=["text", "created_at"],
                 search_params={"metric_type": "COSINE"},
-                timeout=CALL,
+                timeout=timeout,
             )
         )[0]
         found = (Found(_memory({**hit["entity"], "id": hit["id"]}), float(hit["distance"])) for hit in hits)
@@ -125,7 +126,7 @@ class MemoryStore:
         """Delete a memory, and return False when the user has none of that id."""
         if not self._get(user, [memory]):
             return False
-        self._milvus.ask(lambda client: client.delete(self.collection, filter=_filter(user, [memory]), timeout=CALL))
+        self._milvus.ask(lambda client, timeout: client.delete(self.collection, filter=_filter(user, [memory]), timeout=timeout))
         return True
 
     def _count(self, user: UUID) -> int:
@@ -142,8 +143,8 @@ class MemoryStore:
         limit = None if fields == ("count(*)",) else MOST + 1000
         return list(
             self._milvus.ask(
-                lambda client: client.query(
-                    self.collection, filter=_filter(user, ids), output_fields=list(fields), limit=limit, timeout=CALL
+                lambda client, timeout: client.query(
+                    self.collection, filter=_filter(user, ids), output_fields=list(fields), limit=limit, timeout=timeout
                 )
             )
         )
@@ -178,9 +179,19 @@ def _prepare(client: "MilvusClient", collection: str, dimensions: int) -> None:
     client.load_collection(collection, timeout=CALL)
 
 
-def _must_be_loaded(client: "MilvusClient", collection: str) -> None:
+def _must_have_taken(written: Mapping[str, object], identity: object) -> None:
+    """Raise `StoreUnavailable` unless Milvus says that it has the one row: what is not written is never acknowledged."""
+    if written.get("upsert_count") != 1 or list(_listed(written.get("ids"))) not in ([], [identity]):
+        raise StoreUnavailable("Milvus did not take the memory")
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+def _must_be_loaded(client: "MilvusClient", collection: str, timeout: float) -> None:
     """Milvus answers for a collection that was released or dropped as for any other; as a failure, it gets prepared again."""
-    state = client.get_load_state(collection, timeout=_CHECK)["state"]
+    state = client.get_load_state(collection, timeout=timeout)["state"]
     if str(state) != "Loaded":
         raise RuntimeError(f"the collection is {state}")
 

@@ -13,6 +13,8 @@ class Gate:
         self._port = 0
         self._listener: socket.socket | None = None
         self._open: list[socket.socket] = []
+        self._passes = threading.Event()
+        self._passes.set()
 
     @property
     def uri(self) -> str:
@@ -35,8 +37,17 @@ class Gate:
             self._listener = None
         self.drop()
 
+    def freeze(self) -> None:
+        """Take connections and pass nothing on: to a client that is a server under SIGSTOP."""
+        self._passes.clear()
+
+    def thaw(self) -> None:
+        """Pass on what has come meanwhile."""
+        self._passes.set()
+
     def drop(self) -> None:
         """Break off the connections that are there."""
+        self.thaw()
         for one in self._open:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -50,11 +61,11 @@ class Gate:
                 far = socket.create_connection(self._target)
                 self._open += [near, far]
                 for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=_copy, args=(source, sink), daemon=True).start()
+                    threading.Thread(target=self._copy, args=(source, sink), daemon=True).start()
 
-
-def _copy(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self._passes.wait()
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)

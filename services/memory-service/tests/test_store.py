@@ -1,6 +1,7 @@
 """What the store promises when there are several of it, and when Milvus goes away."""
 
 import threading
+import time
 from collections.abc import Iterator
 from uuid import UUID, uuid4
 
@@ -11,7 +12,7 @@ from memory_service import store as store_module
 from memory_service.connection import StoreUnavailable
 from memory_service.embedding import HashedFeatures
 from memory_service.main import application
-from memory_service.store import MemoryStore, TooManyMemories
+from memory_service.store import MemoryStore, TooManyMemories, _must_have_taken
 from tests.api import Person, refused
 from tests.gate import Gate
 
@@ -99,17 +100,40 @@ def test_the_service_starts_without_milvus_says_so_and_recovers(gate: Gate, pref
         ready = http.get("/health/ready")
         assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
         assert ready.json()["checks"]["milvus"].startswith("error: ")
-        refused(ann.call("POST", "/memories", {"text": "x"}), 503, "store_unavailable")
+        refused(ann.call("POST", "/memories", {"text": "x"}), 503, "unavailable")
         gate.open()
         _until_ready(http)
         ann.add("stored after the outage")
 
         gate.shut()
-        refused(ann.call("GET", "/memories"), 503, "store_unavailable")
+        refused(ann.call("GET", "/memories"), 503, "unavailable")
         assert http.get("/health/ready").status_code == 503
         gate.open()
         _until_ready(http)
         assert ann.texts() == ["stored after the outage"]
+
+
+def test_a_frozen_milvus_costs_two_seconds_and_is_a_503_that_says_when_to_come_again(gate: Gate, prefix: str) -> None:
+    with TestClient(application(MemoryStore(gate.uri, HashedFeatures(), prefix=prefix), "dev")) as http:
+        ann = Person(http, uuid4())
+        _until_ready(http)
+        ann.add("before")
+        gate.freeze()
+        for method, path, body in (("POST", "/memories", {"text": "x"}), ("GET", "/memories", None), ("GET", "/memories/search", None)):
+            began = time.monotonic()
+            answer = ann.call(method, path, body, q="x")
+            refused(answer, 503, "unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+            assert time.monotonic() - began < 2.5
+        gate.thaw()
+        _until_ready(http)
+        assert ann.texts()[-1] == "before"
+
+
+@pytest.mark.parametrize("written", [{}, {"upsert_count": 0}, {"upsert_count": 2, "ids": ["a", "b"]}, {"upsert_count": 1, "ids": ["b"]}])
+def test_what_milvus_did_not_take_is_not_acknowledged(written: dict[str, object]) -> None:
+    with pytest.raises(StoreUnavailable, match="did not take"):
+        _must_have_taken(written, "a")
 
 
 def test_one_dropped_connection_is_not_noticed(gate: Gate, prefix: str, user: UUID) -> None:

@@ -19,8 +19,9 @@ class ApiError(Exception):
 
 
 def body(status: int, code: str, message: str) -> JSONResponse:
-    """An error as a response."""
-    return JSONResponse({"error": {"code": code, "message": message, "requestId": request_id.get()}}, status)
+    """An error as a response. What is unavailable says when to come again."""
+    headers = {"Retry-After": "1"} if status == 503 else None
+    return JSONResponse({"error": {"code": code, "message": message, "requestId": request_id.get()}}, status, headers)
 
 
 def install(app: FastAPI) -> None:

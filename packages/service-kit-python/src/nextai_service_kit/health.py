@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Each store has this long, in seconds, to answer a readiness check."""
 
 Check = Callable[[], None]
@@ -16,8 +16,12 @@ Check = Callable[[], None]
 _log = logging.getLogger(__name__)
 
 
-def router(service: str, version: str, checks: Mapping[str, Check]) -> APIRouter:
-    """The two routes. `checks` are the stores by name."""
+def router(service: str, version: str, needed: Mapping[str, Check], shown: Mapping[str, Check]) -> APIRouter:
+    """The two routes, with the stores by name.
+
+    `needed` are those that no request can do without; they decide. `shown` are told with them and decide nothing: a store that requests
+    get along without would else withdraw every pod at the same moment.
+    """
     routes = APIRouter()
 
     @routes.get("/health")
@@ -26,10 +30,11 @@ def router(service: str, version: str, checks: Mapping[str, Check]) -> APIRouter
 
     @routes.get("/health/ready")
     async def ready() -> JSONResponse:
-        results = await asyncio.gather(*(_ask(name, check) for name, check in checks.items()))
-        well = all(result == "ok" for result in results)
-        answer = {"status": "ok" if well else "unavailable", "checks": dict(zip(checks, results, strict=True))}
-        return JSONResponse(answer, 200 if well else 503)
+        checks = {**needed, **shown}
+        answers = await asyncio.gather(*(_ask(name, check) for name, check in checks.items()))
+        results = dict(zip(checks, answers, strict=True))
+        well = all(results[name] == "ok" for name in needed)
+        return JSONResponse({"status": "ok" if well else "unavailable", "checks": results}, 200 if well else 503)
 
     return routes
 
@@ -37,12 +42,12 @@ def router(service: str, version: str, checks: Mapping[str, Check]) -> APIRouter
 async def _ask(name: str, check: Check) -> str:
     """Ask one store in a thread. What the store said goes to the log only: it may name addresses."""
     try:
-        await asyncio.wait_for(asyncio.to_thread(check), PATIENCE)
+        await asyncio.wait_for(asyncio.to_thread(check), TIMEOUT)
     except TimeoutError:
-        cause = f"no answer within {PATIENCE:g} s"
-        _log.warning("not ready", extra={"fields": {"store": name, "error": cause}})
+        cause = f"no answer within {TIMEOUT:g} s"
+        _log.warning("a store does not answer", extra={"fields": {"store": name, "error": cause}})
         return f"error: {cause}"
     except Exception as error:
-        _log.warning("not ready", extra={"fields": {"store": name, "error": str(error)}})
+        _log.warning("a store does not answer", extra={"fields": {"store": name, "error": str(error)}})
         return "error: failed (the log says why)"
     return "ok"

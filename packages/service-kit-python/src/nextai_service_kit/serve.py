@@ -1,8 +1,10 @@
 """Start and end of a service's process."""
 
+import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,12 +12,15 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from nextai_service_kit import contract, errors, health, logs, settings
+from nextai_service_kit import contract, errors, health, logs, requests, settings
 from nextai_service_kit.requests import RequestMiddleware
 from nextai_service_kit.settings import InvalidEnvironment, Settings
 
+DRAIN = 3.0
+"""Seconds in which connections that are kept learn from their next answer that they end."""
+
 FAREWELL = 10
-"""Seconds that requests under way have at shutdown."""
+"""Seconds that requests under way have after that."""
 
 # Longer than the gateway keeps idle connections (30 s), so that it never sends a request on one that is just being closed.
 _KEEP_ALIVE = 75
@@ -23,13 +28,15 @@ _KEEP_ALIVE = 75
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def application(service: str, version: str, checks: Mapping[str, health.Check], lifespan: Lifespan) -> FastAPI:
-    """An app with what every service has: request ids and log lines, error bodies, health. The service adds its routes."""
+def application(
+    service: str, version: str, needed: Mapping[str, health.Check], lifespan: Lifespan, shown: Mapping[str, health.Check] | None = None
+) -> FastAPI:
+    """An app with what every service has: request ids and log lines, limits, error bodies, health. The service adds its routes."""
     # The API's description is in the repository; a service does not publish it.
     app = FastAPI(title=service, version=version, lifespan=lifespan, openapi_url=None, redirect_slashes=False)
     app.add_middleware(RequestMiddleware)
     errors.install(app)
-    app.include_router(health.router(service, version, checks))
+    app.include_router(health.router(service, version, needed, shown or {}))
     return app
 
 
@@ -48,7 +55,7 @@ def run(contract_file: Path, build: Callable[[Settings, str], FastAPI]) -> None:
         sys.exit(2)
     service = values.contract.service
     logs.configure(service, values.text("LOG_LEVEL"), values.text("LOG_FORMAT"))
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             build(values, os.environ.get("APP_VERSION") or "dev"),
             host=values.text("HOST"),
@@ -63,6 +70,22 @@ def run(contract_file: Path, build: Callable[[Settings, str], FastAPI]) -> None:
     )
     server.run()
     sys.exit(0 if server.started else 1)
+
+
+class _Server(uvicorn.Server):
+    """Ends connections before it stops to listen.
+
+    uvicorn closes what is idle at once: a request that is just coming on such a connection would be lost. So it serves on for a while, and
+    each answer says that its connection ends with it.
+    """
+
+    async def main_loop(self) -> None:
+        """Serve until a signal, and then until no connection is left or `DRAIN` is over."""
+        await super().main_loop()
+        requests.draining.set()
+        over = time.monotonic() + DRAIN
+        while self.server_state.connections and not self.force_exit and time.monotonic() < over:
+            await asyncio.sleep(0.02)
 
 
 def _leave(_number: int, _frame: object) -> None:
