@@ -9,12 +9,17 @@ export interface Readiness {
 
 const timeout = 2_000; // milliseconds that one store has to answer
 
-/** Asks every store at once. */
-export async function readiness(checks: Checks): Promise<Readiness> {
+/**
+ * Asks every store at once.
+ *
+ * `needed` are those that no request can do without; they decide. `shown` are told with them and decide nothing: a store
+ * that requests get along without would else withdraw every pod at the same moment.
+ */
+export async function readiness(needed: Checks, shown: Checks = {}): Promise<Readiness> {
   const answers = await Promise.all(
-    Object.entries(checks).map(async ([name, check]) => [name, await ask(check)] as const),
+    Object.entries({ ...needed, ...shown }).map(async ([name, check]) => [name, await ask(check)] as const),
   );
-  const ready = answers.every(([, answer]) => answer === "ok");
+  const ready = answers.every(([name, answer]) => answer === "ok" || !(name in needed));
   return { status: ready ? "ok" : "unavailable", checks: Object.fromEntries(answers) };
 }
 

@@ -26,15 +26,26 @@ export type Server = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
+declare module "fastify" {
+  interface FastifyInstance {
+    /** From now on each answer ends its connection. */
+    endConnections(): void;
+  }
+}
+
 export interface ServerOptions {
   readonly service: string;
   readonly log: Logger;
-  /** The stores that must answer before the service takes requests. */
+  /** The stores that no request can do without: they must answer before the service takes requests. */
   readonly checks: Checks;
+  /** Stores that readiness shows, and that requests get along without. */
+  readonly shown?: Checks;
   /** Says of an unexpected error that a store is away, which is a 503 and not a defect. */
   readonly isUnavailable?: (error: unknown) => boolean;
   /** Largest request body in bytes. */
   readonly bodyLimit?: number;
+  /** Milliseconds from a request's headers to its answer: less than the gateway waits (8 s), more than a store may take (4 s). */
+  readonly limit?: number;
 }
 
 /** A server with request ids, error bodies, a body limit, request logs, /health and /health/ready; routes are added by the service. */
@@ -45,6 +56,7 @@ export function createServer(options: ServerOptions): Server {
     genReqId: requestId,
     bodyLimit: options.bodyLimit ?? 64 * 1024,
     requestTimeout: 30_000,
+    handlerTimeout: options.limit ?? 6_000,
     // Longer than the gateway keeps idle connections (30 s), so that it never sends a request on one being closed.
     keepAliveTimeout: 75_000,
     routerOptions: { ignoreTrailingSlash: true },
@@ -53,13 +65,15 @@ export function createServer(options: ServerOptions): Server {
     frameworkErrors: (_error, request, reply) =>
       refusePath(request as FastifyRequest, reply as unknown as FastifyReply),
     clientErrorHandler(error, socket) {
-      // Not HTTP at all: there is no request to give an id to, and no reply object.
+      // Not HTTP at all, or not in time: there is no request to give an id to, and no reply object.
       if (error.code === "ECONNRESET" || socket.destroyed) return;
-      const body = JSON.stringify({
-        error: { code: "bad_request", message: "This is not a valid HTTP request.", requestId: randomUUID() },
-      });
+      const [status, code, message] =
+        error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+          ? ["408 Request Timeout", "request_timeout", "The request did not arrive in time."]
+          : ["400 Bad Request", "bad_request", "This is not a valid HTTP request."];
+      const body = JSON.stringify({ error: { code, message, requestId: randomUUID() } });
       socket.end(
-        `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+        `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
       );
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
@@ -70,7 +84,7 @@ export function createServer(options: ServerOptions): Server {
   answerErrors(server, options.isUnavailable ?? (() => false));
   logRequests(server);
   closeConnectionsOnShutdown(server);
-  addHealthRoutes(server, options.service, options.checks);
+  addHealthRoutes(server, options.service, options.checks, options.shown ?? {});
   return server;
 }
 
@@ -131,8 +145,13 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
       const message = fields.map(({ field, message }) => `${field} ${message}`).join("; ");
       return reply.code(422).send(body(request, "validation", message, fields));
     }
-    if (isUnavailable(error)) {
-      request.log.error({ err: error }, "a store is unavailable");
+    const overdue = "code" in error && error.code === "FST_ERR_HANDLER_TIMEOUT";
+    if (overdue && isArriving(request)) {
+      const late = body(request, "request_timeout", "The request did not arrive in time.");
+      return reply.code(408).header("connection", "close").send(late);
+    }
+    if (overdue || isUnavailable(error)) {
+      request.log.error({ err: error }, overdue ? "the answer took too long" : "a store is unavailable");
       return reply
         .code(503)
         .header("retry-after", "1")
@@ -144,8 +163,13 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
       return reply.code(status).send(body(request, code, message));
     }
     request.log.error({ err: error }, "the request failed");
-    return reply.code(500).send(body(request, "internal", "Something went wrong on our side."));
+    return reply.code(500).send(body(request, "internal_error", "Something went wrong on our side."));
   });
+}
+
+/** Whether a request has a body that is not here yet. */
+function isArriving({ headers, body }: FastifyRequest): boolean {
+  return (headers["content-length"] ?? headers["transfer-encoding"]) !== undefined && body === undefined;
 }
 
 const refusals: Readonly<Record<number, readonly [code: string, message: string]>> = {
@@ -190,23 +214,25 @@ function logRequests(server: Server): void {
   });
 }
 
-/** While the server closes, an answer also ends its connection; a kept-alive one would hold the process up. */
+/** From `endConnections` on, an answer also ends its connection; a kept-alive one would hold the process up. */
 function closeConnectionsOnShutdown(server: Server): void {
-  let closing = false;
-  server.addHook("preClose", async () => {
-    closing = true;
-  });
+  let ending = false;
+  const end = (): void => {
+    ending = true;
+  };
+  server.decorate("endConnections", end);
+  server.addHook("preClose", async () => end());
   server.addHook("onSend", async (_request, reply, payload) => {
-    if (closing) reply.header("connection", "close");
+    if (ending) reply.header("connection", "close");
     return payload;
   });
 }
 
-function addHealthRoutes(server: Server, service: string, checks: Checks): void {
+function addHealthRoutes(server: Server, service: string, checks: Checks, shown: Checks): void {
   const version = process.env.APP_VERSION || "dev";
   server.get("/health", async () => ({ status: "ok", service, version }));
   server.get("/health/ready", async (request, reply) => {
-    const answer = await readiness(checks);
+    const answer = await readiness(checks, shown);
     if (answer.status !== "ok") request.log.warn({ checks: answer.checks }, "not ready");
     return reply.code(answer.status === "ok" ? 200 : 503).send(answer);
   });

@@ -1,3 +1,5 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { promisify } from "node:util";
 import { ConfigError, type Environment, type Reader, readConfig, type ServiceConfig } from "./config.ts";
 import type { Contract } from "./contract.ts";
 import { createLog, type Logger } from "./log.ts";
@@ -10,11 +12,12 @@ export interface Parts {
   close(): Promise<void>;
 }
 
-const grace = 10_000; // milliseconds that requests under way have after a signal to stop
+const drain = 3_000; // milliseconds in which connections that are kept learn from their next answer that they end
+const grace = 10_000; // milliseconds that requests under way have after that
 
 /**
- * Runs a service until it is told to stop: reads its configuration, listens, and on SIGTERM or SIGINT stops accepting,
- * answers what is under way, closes its stores and exits with 0. A wrong configuration is one line and exit code 2.
+ * Runs a service until it is told to stop: reads its configuration, listens, and on SIGTERM or SIGINT ends connections
+ * with their next answer, stops accepting, answers what is under way, closes its stores and exits with 0. A wrong configuration is one line and exit code 2.
  */
 export async function runService<T>(
   contract: Contract,
@@ -71,6 +74,7 @@ function stopOnSignal(parts: Parts, log: Logger): void {
 }
 
 async function stopParts(parts: Parts, log: Logger): Promise<number> {
+  await drained(parts.server);
   const deadline = setTimeout(() => {
     log.warn(`requests still under way after ${grace / 1000} s are cut off`);
     parts.server.server.closeAllConnections();
@@ -86,4 +90,15 @@ async function stopParts(parts: Parts, log: Logger): Promise<number> {
   } finally {
     clearTimeout(deadline);
   }
+}
+
+/**
+ * Serves on while answers say `connection: close`, until no connection is left or the time for it is over. A connection
+ * that is closed while it is idle may be one on which a request is just coming: that request would be lost.
+ */
+async function drained(server: Server): Promise<void> {
+  server.endConnections();
+  const over = performance.now() + drain;
+  const open = promisify(server.server.getConnections.bind(server.server));
+  while (performance.now() < over && (await open()) > 0) await wait(20);
 }

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 
+export { type Gate, openGate } from "./gate.ts";
+
 /** A program under test, with what it has written so far. */
 export interface Program {
   readonly child: ChildProcess;

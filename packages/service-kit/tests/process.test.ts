@@ -1,4 +1,6 @@
 import { Agent, get } from "node:http";
+import { connect } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import { freePort, type Program, runNode } from "../src/testing.ts";
@@ -73,6 +75,46 @@ test("an idle kept-alive connection does not hold up the shutdown", async () => 
   program.child.kill("SIGTERM");
   expect((await program.ended).code).toBe(0);
   expect(performance.now() - signalled).toBeLessThan(5_000);
+});
+
+/**
+ * Asks on one connection that it keeps and never looks at between two answers, as many clients do, and goes to the next
+ * port when an answer says that the connection ends. Returns how many answers it had of the last; throws when one is lost.
+ */
+async function keepAsking(ports: readonly number[], done: () => boolean, answered: () => void): Promise<number> {
+  let answers = 0;
+  for (const port of ports) {
+    answers = 0;
+    const socket = connect(port, "127.0.0.1");
+    const heard = socket[Symbol.asyncIterator]();
+    for (let open = true; open && !done(); ) {
+      socket.write("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+      const { value, done: ended } = await heard.next();
+      if (ended) throw new Error(`a request was lost after ${answers} answers`);
+      answers += 1;
+      answered();
+      open = !/^connection: close\r$/im.test(String(value));
+      await wait(5);
+    }
+    socket.destroy();
+  }
+  return answers;
+}
+
+test("no request on a kept-alive connection is lost when the service ends", async () => {
+  const [first, second] = await Promise.all([start(), start()]);
+  let enough = false;
+  let answers = 0;
+  const count = (): void => void answers++;
+  const ports = [first.port, second.port];
+  const clients = Array.from({ length: 20 }, () => keepAsking(ports, () => enough, count));
+  await expect.poll(() => answers).toBeGreaterThan(100);
+  const before = performance.now();
+  first.program.child.kill("SIGTERM");
+  expect((await first.program.ended).code).toBe(0);
+  expect(performance.now() - before).toBeLessThan(3_000); // nobody is left to wait for
+  enough = true;
+  for (const ofSecond of await Promise.all(clients)) expect(ofSecond).toBeGreaterThan(0);
 });
 
 test("an unexpected error is logged and ends the process with 1", async () => {

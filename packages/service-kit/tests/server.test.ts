@@ -9,12 +9,14 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
-function exampleServer(checks: Checks = {}) {
+function exampleServer(checks: Checks = {}, shown: Checks = {}, limit = 6_000) {
   const { log, lines } = recordedLog();
   const server = createServer({
     service: "example-service",
     log,
     checks,
+    shown,
+    limit,
     bodyLimit: 1_000,
     isUnavailable: (error) => (error as Error).message === "store away",
   });
@@ -40,6 +42,7 @@ function exampleServer(checks: Checks = {}) {
   server.get("/away", async () => {
     throw new Error("store away");
   });
+  server.get("/forever", () => new Promise(() => {}));
   servers.push(server);
   return { server, lines };
 }
@@ -49,7 +52,7 @@ describe("an error", () => {
     ["GET", "/nowhere?token=x", {}, undefined, 404, "not_found"],
     ["GET", "/%zz", {}, undefined, 400, "bad_request"],
     ["GET", "/refused", {}, undefined, 429, "too_many_attempts"],
-    ["GET", "/broken", {}, undefined, 500, "internal"],
+    ["GET", "/broken", {}, undefined, 500, "internal_error"],
     ["GET", "/away", {}, undefined, 503, "unavailable"],
     ["POST", "/people", { "content-type": "application/json" }, "{bad", 400, "bad_request"],
     ["POST", "/people", { "content-type": "text/plain" }, "text", 415, "unsupported_media_type"],
@@ -116,19 +119,47 @@ describe("an error", () => {
 
   test("of something that is not HTTP has the same body", async () => {
     const { server } = exampleServer();
-    await server.listen({ port: 0, host: "127.0.0.1" });
-    const answer = await new Promise<string>((resolve, reject) => {
-      const socket = connect((server.server.address() as { port: number }).port, "127.0.0.1", () =>
-        socket.write("nonsense\r\n\r\n"),
-      );
-      let text = "";
-      socket.on("data", (data) => (text += data));
-      socket.on("end", () => resolve(text)).on("error", reject);
-    });
+    const answer = await said(server, "nonsense\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
     expect(JSON.parse(answer.split("\r\n\r\n")[1] ?? "")).toMatchObject({ error: { code: "bad_request" } });
   });
 });
+
+describe("a request that takes too long", () => {
+  test("is a 503 that says when to come again, when its answer is late", async () => {
+    const { server, lines } = exampleServer({}, {}, 100);
+    const answer = await server.inject({ url: "/forever" });
+    expect([answer.statusCode, answer.json()]).toMatchObject([503, { error: { code: "unavailable" } }]);
+    expect(Number(answer.headers["retry-after"])).toBeGreaterThan(0);
+    expect(lines.join("")).toContain("the answer took too long");
+  });
+
+  test("is a 408 that ends the connection, when its body does not arrive", async () => {
+    const { server } = exampleServer({}, {}, 100);
+    const head = "POST /people HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    const answer = await said(server, head);
+    expect(answer).toMatch(/^HTTP\/1.1 408 [\s\S]*connection: close[\s\S]*"request_timeout"/i);
+  });
+
+  test("has less time than the gateway waits, and more than a store may take", () => {
+    const { server } = exampleServer({}, {}, undefined);
+    const { handlerTimeout } = server.initialConfig as { handlerTimeout: number };
+    expect(handlerTimeout).toBeLessThan(8_000);
+    expect(handlerTimeout).toBeGreaterThan(4_000);
+  });
+});
+
+/** What a server says to these bytes until it ends the connection. */
+async function said(server: Server, bytes: string): Promise<string> {
+  await server.listen({ port: 0, host: "127.0.0.1" });
+  const { port } = server.server.address() as { port: number };
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
+    let text = "";
+    socket.on("data", (data) => (text += data));
+    socket.on("end", () => resolve(text)).on("error", reject);
+  });
+}
 
 test("a body is taken as it is, a query is converted", async () => {
   const { server } = exampleServer();
@@ -182,6 +213,16 @@ describe("health", () => {
     expect([answer.statusCode, answer.json()]).toEqual([
       200,
       { status: "ok", checks: { postgres: "ok", redis: "ok" } },
+    ]);
+  });
+
+  test("is ready without a store that requests get along without, and shows that it is away", async () => {
+    const away = () => Promise.reject(new Error("away"));
+    const { server } = exampleServer({ postgres: async () => {} }, { redis: away });
+    const answer = await server.inject({ url: "/health/ready" });
+    expect([answer.statusCode, answer.json()]).toEqual([
+      200,
+      { status: "ok", checks: { postgres: "ok", redis: "error: away" } },
     ]);
   });
 
