@@ -135,11 +135,12 @@ describe("the API behind the page", () => {
     it.upstream.expireAccess();
     it.upstream.intercept = ({ url }, response) => {
       if (!url.startsWith("/api/auth/")) return false;
-      response.writeHead(503).end("{}");
+      response.writeHead(503, { "Retry-After": "1" }).end("{}");
       return true;
     };
     const response = await browser.send("GET", "/api/memories");
-    expect([response.status, (await errorOf(response)).code]).toEqual([502, "session_not_renewed"]);
+    expect([response.status, (await errorOf(response)).code]).toEqual([503, "session_not_renewed"]);
+    expect(response.headers.get("retry-after")).toBe("1");
     expect(browser.cookies.size).toBe(2);
     it.upstream.intercept = () => false;
     expect((await browser.send("GET", "/api/memories")).status).toBe(200);

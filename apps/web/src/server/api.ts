@@ -2,7 +2,7 @@ import { LONGEST_BODY, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
 import { endedCookies, readTokens, sessionCookies, type Tokens } from "./cookies.ts";
 import { errorResponse } from "./errors.ts";
-import { callGateway, GatewayError } from "./gateway.ts";
+import { callGateway, GatewayError, UPSTREAM_TIMEOUT } from "./gateway.ts";
 import { sameOrigin } from "./origin.ts";
 import { downstreamHeaders, traceHeaders, upstreamHeaders } from "./passthrough.ts";
 import { RefreshUnavailable, refresh } from "./refresh.ts";
@@ -28,6 +28,7 @@ export async function handleApi(config: Config, request: Request, timeout?: numb
 }
 
 async function exchange(config: Config, request: Request, body: ArrayBuffer, timeout?: number): Promise<Exchange> {
+  const signal = AbortSignal.timeout(timeout ?? UPSTREAM_TIMEOUT); // of all that is asked for this one answer
   const url = new URL(request.url);
   const target = config.gateway + url.pathname + url.search;
   const held = readTokens(request.headers.get("cookie"), config.secure);
@@ -38,7 +39,7 @@ async function exchange(config: Config, request: Request, body: ArrayBuffer, tim
       method: request.method,
       headers,
       body: body.byteLength > 0 ? body : undefined,
-      timeout,
+      signal,
     });
   };
   // The refresh token is spent: the browser must get the new one though the gateway then fails.
@@ -63,7 +64,9 @@ async function exchange(config: Config, request: Request, body: ArrayBuffer, tim
 function failure(request: Request, error: unknown): Response {
   if (error instanceof GatewayError) return errorResponse(request, error.status, error.code, error.message);
   if (error instanceof RefreshUnavailable) {
-    return errorResponse(request, error.status, "session_not_renewed", error.message);
+    const response = errorResponse(request, error.status, "session_not_renewed", error.message);
+    if (error.retryAfter) response.headers.set("Retry-After", error.retryAfter);
+    return response;
   }
   throw error;
 }

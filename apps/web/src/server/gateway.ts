@@ -1,6 +1,9 @@
 // The one place that calls the gateway.
 
-/** The longest that the gateway may take, in milliseconds, from the request to the last byte of the answer. */
+/**
+ * The longest that a page waits, in milliseconds, from its request to the last byte of the answer, whatever has to be asked of
+ * the gateway for it. The gateway gives up before (8 s), a service before that (6 s).
+ */
 export const UPSTREAM_TIMEOUT = 10_000;
 
 /** The gateway gave no answer. `status` and `code` are what the caller is told. */
@@ -20,7 +23,8 @@ export type Call = {
   method: string;
   headers: Headers;
   body?: ArrayBuffer | string | undefined;
-  timeout?: number | undefined;
+  /** When to give up; by default UPSTREAM_TIMEOUT from now. */
+  signal?: AbortSignal | undefined;
 };
 
 /** Calls the gateway once. Redirects are handed back. Throws `GatewayError` when it does not answer. */
@@ -34,7 +38,7 @@ export async function callGateway(url: string, call: Call): Promise<Response> {
       body: call.body ?? null,
       redirect: "manual",
       cache: "no-store",
-      signal: AbortSignal.timeout(call.timeout ?? UPSTREAM_TIMEOUT),
+      signal: call.signal ?? AbortSignal.timeout(UPSTREAM_TIMEOUT),
     });
   } catch (error) {
     throw new GatewayError(error);

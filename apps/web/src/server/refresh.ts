@@ -51,15 +51,17 @@ async function requestTokens(config: Config, token: string, headers: Headers): P
   await answer.body?.cancel();
   if (answer.status === 400 || answer.status === 401 || answer.status === 422) return undefined;
   // Anything else says nothing about the session: it must not sign anybody out.
-  throw new RefreshUnavailable(answer.status);
+  throw new RefreshUnavailable(answer.status, answer.headers.get("retry-after"));
 }
 
 /** The gateway answered a refresh with neither tokens nor a refusal. */
 export class RefreshUnavailable extends Error {
   readonly status: number;
+  readonly retryAfter: string | null;
 
-  constructor(status: number) {
+  constructor(status: number, retryAfter: string | null) {
     super("The session could not be renewed right now.");
-    this.status = status === 429 ? 429 : 502;
+    this.status = status === 429 || status === 503 || status === 504 ? status : 502;
+    this.retryAfter = retryAfter;
   }
 }
