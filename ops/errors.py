@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from ops.secret import hide
+
 
 class Exit(IntEnum):
     """Exit codes of every verb (docs/decisions/exit-codes.md)."""
@@ -24,6 +26,8 @@ class Failure(Exception):
     code: Exit = Exit.FAILED
 
     def __init__(self, doing: str, cause: str, remedy: str, *, code: Exit | None = None) -> None:
+        # Other programs' words are among these: a secret in them goes no further, whoever shows or keeps the failure.
+        doing, cause, remedy = hide(doing), hide(cause), hide(remedy)
         super().__init__(f"{doing}: {cause}")
         self.doing = doing
         self.cause = cause

@@ -15,6 +15,8 @@ _known: set[str] = set()
 _PATTERNS: Final = (
     # A password in an address: up to the last @ of the word, since it may hold one itself, and slashes.
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s\"'`]*@", re.IGNORECASE), r"\1***@"),
+    # A token in front of the host, as GitHub's; SSH's user is none.
+    (re.compile(r"(\bhttps?://)[^\s/@\"'`]+@", re.IGNORECASE), r"\1***@"),
     (re.compile(r"\b((?:password|passwd|pwd)\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s'\"]+)", re.IGNORECASE), r"\1***"),
     (re.compile(r"\b((?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}"), r"\1***"),
     # Go's JSON decoder quotes what stands around the byte that it does not like, whole values or half ones.

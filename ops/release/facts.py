@@ -13,6 +13,7 @@ from ops.command import Command, run
 from ops.errors import Failure, UsageError
 from ops.release.annotation import images
 from ops.release.version import PREFIX, is_version, released
+from ops.secret import hide
 
 if TYPE_CHECKING:
     from git import GitCommandError, Repo
@@ -191,12 +192,7 @@ def _urls(repo: "Repo", remote: str, *push: str) -> list[str]:
 
 
 def _without_passwords(addresses: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(without_passwords(address) for address in addresses))
-
-
-def without_passwords(words: str) -> str:
-    """Text that git wrote, without the passwords and tokens in the addresses that it names."""
-    return re.sub(r"(\b[a-z][a-z0-9+.-]*://)[^/@\s]*@", r"\1***@", words, flags=re.IGNORECASE)
+    return tuple(dict.fromkeys(hide(address) for address in addresses))
 
 
 def _changed(repo: "Repo") -> list[str]:
@@ -245,7 +241,7 @@ def unwrapped(words: str) -> str:
     for name in ("stderr", "stdout"):
         if text.startswith(f"{name}: '"):
             text = text.removeprefix(f"{name}: '").removesuffix("'").strip()
-    return without_passwords(text)
+    return hide(text)
 
 
 def _behind(repo: "Repo", head: str, remote_head: str | None) -> int:
