@@ -11,6 +11,7 @@ from pathlib import Path
 from ops.catalog.model import Catalog, Environment
 from ops.cluster.objects import OWNED, Json, Object, at, containers_of, key_of, pod_template, rows, table, text
 from ops.command import Command, run
+from ops.documents import load_all
 from ops.errors import UsageError
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -73,11 +74,8 @@ def _kustomize() -> tuple[tuple[str, ...], Mapping[str, str]]:
 
 
 def _parse(stream: str, folder: Path) -> list[Object]:
-    import yaml
-
-    loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    # safe_load reads times and octal numbers as the API server does; kustomize has quoted what must stay text.
-    documents: list[Json] = list(yaml.load_all(stream, Loader=loader))
+    # Octal numbers are read as the API server does; kustomize has quoted what must stay text.
+    documents = load_all(stream)
     objects = [document for document in documents if isinstance(document, dict)]
     if not objects:
         raise UsageError(f"rendering {folder}", "it makes no object", "List the manifests in its kustomization.yaml.")
