@@ -4,12 +4,12 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
 from ops.catalog.model import Catalog
-from ops.cluster import lock, needs, ownership, record
+from ops.cluster import lock, needs, ownership, record, references
 from ops.cluster.client import APPLY, ApiError, Client, Resource
 from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, key_of, labels_of, number, rows, table, text
 from ops.cluster.order import KEPT
@@ -70,6 +70,8 @@ class Facts:
     replica_sets: tuple[Object, ...] = ()  # that still have pods
     held: bool = False  # the deploy whose record has no end yet holds the lock
     adopted: frozenset[Key] = frozenset()  # others made them, before a deploy had them
+    named: references.Found = field(default_factory=references.Found)  # by wanted objects, and not wanted themselves
+    namespaces: frozenset[str] | None = None  # that are there
 
 
 def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up: Sequence[Object] = ()) -> Facts:
@@ -107,6 +109,8 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
         before.setdefault(key_of(manifest), []).append(manifest)
     sights = tuple(look if isinstance(look, Sight) else _take_back(client, look, before) for look in looks)
     wanted = {key_of(o) for o in objects}
+    asked = {key_of(s.wanted) for s in sights if s.live is None or s.after is not s.live}
+    fresh = {key_of(s.wanted) for s in sights if s.live is None}
     adopted = frozenset(key for r in (last, *trail) if r for key in r.header.adopted_keys)
     others = [o for o in _others(client, live, before, wanted, last) if not _older(o, last, trail)]
     return Facts(
@@ -122,6 +126,8 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
         tuple(s for pending in sets for s in pending.result() if number(s, "spec", "replicas") or number(s, "status", "replicas")),
         record.unfinished(headers.result()) is not None and lock.held(client, home),
         adopted,
+        references.look(client, known, asked, fresh, namespaces.result()),
+        frozenset(namespaces.result()),
     )
 
 

@@ -147,7 +147,10 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     warnings += [f"{key_of(s.wanted)}: {why}" for s in facts.sights if s.live and (why := byhand.added(s.after or s.live, s.wanted))]
     warnings += [f"{key}: {why}" for key, why in theirs.items()]
     warnings += [f"{step.key}: {step.note}" for step in steps if step.leaving]
-    problems += facts.missing
+    problems += [*_homeless(facts), *facts.missing]
+    problems += _missing(facts, steps, fatal=True)
+    warnings += _missing(facts, steps, fatal=False)
+    warnings += [f"{key} selects nothing: no pod has {labels}" for key, labels in facts.named.idle.items() if key in changing]
     if origin.kind == "deploy":  # what a record holds was checked by the catalogue of its time
         problems += facts.unset
     if not rehearsal:
@@ -168,6 +171,31 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     if cut is None:
         return plan
     return replace(plan, unfinished=cut.number, unfinished_who=cut.who, held=facts.held, finishes=plan.wanted == cut.wanted)
+
+
+def _homeless(facts: Facts) -> list[str]:
+    """The objects in namespaces that are not there, and that nobody makes."""
+    if facts.namespaces is None:
+        return []
+    wanted = [key_of(sight.wanted) for sight in facts.sights]
+    there = {*facts.namespaces, *(key.name for key in wanted if key.kind == "Namespace")}
+    places: dict[str, list[str]] = {}
+    for key in wanted:
+        if key.namespace and key.namespace not in there:
+            places.setdefault(key.namespace, []).append(str(key))
+    return [f"Namespace {place} is missing, and no manifest makes it: {', '.join(sorted(keys))}" for place, keys in sorted(places.items())]
+
+
+def _missing(facts: Facts, steps: Collection[Step], *, fatal: bool) -> list[str]:
+    """What objects name that is not there, or that this very plan deletes; who names it is told once."""
+    deleted = {step.key for step in steps if step.action == "delete" or step.leaving}
+    idle = {step.key for step in steps if step.key.kind == "Job" and step.action == "unchanged" and not step.runs}  # they run no more
+    rows: dict[tuple[str, str], list[Key]] = {}
+    for reference in (*facts.named.missing, *(r for r in facts.named.outside if r.to in deleted)):
+        if reference.fatal is fatal and reference.by not in idle:
+            words = "is deleted by this plan" if reference.to in deleted else "is missing"
+            rows.setdefault((f"{reference.named} {words}", reference.without), []).append(reference.by)
+    return [f"{what}: {', '.join(map(str, sorted(set(by))))}: {without}" for (what, without), by in rows.items()]
 
 
 def _without_sweeping(steps: list[Step]) -> list[Step]:

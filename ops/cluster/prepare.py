@@ -11,6 +11,7 @@ from ops.cluster.objects import Object
 from ops.cluster.plan import Origin, Plan, make_plan
 from ops.cluster.record import Migration, together
 from ops.cluster.render import Rendered, mark
+from ops.cluster.rights import missing_rights
 from ops.cluster.schema import migrations_of
 
 
@@ -51,4 +52,5 @@ def prepare(catalog: Catalog, client: Client, origin: Origin, objects: Sequence[
     stores = frozenset(store.image for store in catalog.stores.values())
     facts = gather(catalog, client, wanted, made_up)
     met = together(*(r.schema for r in (facts.last, *facts.trail) if r))
-    return make_plan(replace(origin, met=met), facts, stores, rehearsal=client.target.rehearsal)
+    plan = make_plan(replace(origin, met=met), facts, stores, rehearsal=client.target.rehearsal)
+    return replace(plan, problems=(*plan.problems, *missing_rights(client, plan, catalog.namespaces[0])))
