@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ops.cluster import byhand, facts, ownership
 from ops.cluster.client import ApiError, Client, Resource, clock, events
+from ops.cluster.immutable import explained
 from ops.cluster.objects import Key, Object, number, rows, text
 from ops.cluster.order import Phase
 from ops.cluster.plan import Plan, Step, moved
@@ -73,7 +74,7 @@ def _apply(client: Client, step: Step, pace: Pace) -> None:
             ownership.take_over(client, resource, step.key)
         facts.apply(client, resource, step.manifest, force=step.force)
     except ApiError as error:
-        raise _refused(step.key, error) from error
+        raise _refused(step, error) from error
     pace.tell(Notice(step.key, "applied", step.action))
 
 
@@ -99,12 +100,15 @@ def _left_after(client: Client, resource: Resource, key: Key, seconds: int) -> O
             stream.close()
 
 
-def _refused(key: Key, error: ApiError) -> Failure:
+def _refused(step: Step, error: ApiError) -> Failure:
+    key, cause = step.key, error.message
     taken = facts.conflicts(error)
     if taken:
         fields = ", ".join(f"{t.path} (now {t.manager}'s)" for t in taken)
         return Refused(f"applying {key}", f"another manager has set {fields}", "Make a new plan: it shows the field.")
-    return Failure(f"applying {key}", error.message, "Correct the manifest, or your rights in the cluster.")
+    if step.manifest is not None:
+        cause = explained(error, step.manifest, step.before)
+    return Failure(f"applying {key}", cause, "Correct the manifest, or your rights in the cluster.")
 
 
 def _settled(step: Step) -> bool:

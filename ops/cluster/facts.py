@@ -11,6 +11,7 @@ from functools import partial
 from ops.catalog.model import Catalog
 from ops.cluster import lock, needs, ownership, record, references
 from ops.cluster.client import APPLY, ApiError, Client, Resource
+from ops.cluster.immutable import explained
 from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, key_of, labels_of, number, rows, table, text
 from ops.cluster.order import KEPT
 from ops.cluster.readiness.state import parse_time
@@ -224,11 +225,11 @@ def _tried(client: Client, resource: Resource, wanted: Object, live: Object | No
         if foreign:
             return _Contested(wanted, live, foreign, bool(inherited))
         if not taken:
-            return Sight(wanted, live, None, refusal=error.message)
+            return Sight(wanted, live, None, refusal=explained(error, wanted, live))
     try:  # what kubectl owns becomes ours before it is applied
         return _seen(wanted, live, apply(client, resource, wanted, trial=True, force=True), inherits=True)
     except ApiError as error:
-        return Sight(wanted, live, None, refusal=error.message)
+        return Sight(wanted, live, None, refusal=explained(error, wanted, live))
 
 
 def _seen(wanted: Object, live: Object | None, after: Object, taken: tuple[Taken, ...] = (), *, inherits: bool) -> Sight:
@@ -257,7 +258,7 @@ def _take_back(client: Client, contest: _Contested, before: Mapping[Key, Sequenc
     try:
         after = apply(client, client.resource_of(contest.wanted), contest.wanted, trial=True, force=True)
     except ApiError as error:
-        return Sight(contest.wanted, contest.live, None, refusal=error.message)
+        return Sight(contest.wanted, contest.live, None, refusal=explained(error, contest.wanted, contest.live))
     return _seen(contest.wanted, contest.live, after, contest.taken, inherits=contest.inherits)
 
 

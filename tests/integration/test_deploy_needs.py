@@ -8,6 +8,7 @@ from typing import Any
 
 from ops.cluster import show
 from ops.cluster.connect import connect
+from ops.cluster.facts import apply
 from ops.cluster.plan import Plan
 from tests.integration.cluster import Cluster
 
@@ -155,3 +156,55 @@ def _with_token(cluster: Cluster, token: str) -> str:
     for user in document["users"]:
         user["user"] = {"token": token}
     return json.dumps(document)
+
+
+def test_a_field_that_cannot_be_changed_says_what_to_do_and_what_is_lost(cluster: Cluster) -> None:
+    resources = {"requests": {"storage": "1Gi"}}
+    claim = {"storageClassName": "no-such-class", "accessModes": ["ReadWriteOnce"], "resources": resources}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role"}
+    home, data = cluster.platform.home, cluster.platform.data
+    group = "rbac.authorization.k8s.io/v1"
+    roles = [thing(group, "Role", name, rules=[]) for name in ("one", "two")]
+    fixed = thing("v1", "ConfigMap", "fixed", immutable=True, data={"a": "1"})
+    binding = thing(group, "RoleBinding", "reader", roleRef={**role, "name": "one"}, subjects=[])
+    cluster.platform.change = added(cluster, *roles, fixed, binding)
+    cluster.deploy()
+    pending = thing("v1", "PersistentVolumeClaim", "claim", spec=claim)  # as a deploy leaves it that failed
+    pending["metadata"]["namespace"] = home
+    apply(cluster.client, cluster.client.resource_of(pending), pending)
+
+    def change(objects: list[dict[str, Any]]) -> None:
+        added(
+            cluster,
+            *roles,
+            {**fixed, "data": {"a": "2"}},
+            {**binding, "roleRef": {**role, "name": "two"}},
+            thing("v1", "PersistentVolumeClaim", "claim", spec={**claim, "storageClassName": "standard"}),
+        )(objects)
+        found = {(o["kind"], o["metadata"]["name"]): o["spec"] for o in objects if "spec" in o}
+        found["StatefulSet", "store"].update(serviceName="other", podManagementPolicy="Parallel")
+        found["Service", "web"].update(clusterIP="10.0.0.250")
+        for where in (found["Deployment", "web"]["selector"]["matchLabels"], found["Deployment", "web"]["template"]["metadata"]["labels"]):
+            where["track"] = "a"
+
+    cluster.platform.change = change
+    problems = {p.partition(":")[0]: p for p in cluster.plan().problems}
+
+    def delete(what: str, namespace: str = home, more: str = "") -> str:
+        return f"`kubectl --namespace={namespace} delete {what}{more}`"
+
+    expected = {
+        f"StatefulSet {data}/store": (
+            "the manifest changes podManagementPolicy, serviceName; "
+            f"{delete('statefulset/store', data, ' --cascade=orphan')} makes room: its pods run on"
+        ),
+        f"Service {home}/web": f"leave it out of the manifest, or make room with {delete('service/web')}: its address changes",
+        f"Deployment {home}/web": f"spec.selector cannot be changed once it is there; {delete('deployment/web')} makes room: its pods end",
+        f"PersistentVolumeClaim {home}/claim": f"never had a volume, so nothing is lost by {delete('persistentvolumeclaim/claim')}; then",
+        f"ConfigMap {home}/fixed": "data cannot be changed once it is there; give it another name",
+        f"RoleBinding {home}/reader": f"roleRef cannot be changed once it is there; {delete('rolebinding/reader')} makes room",
+    }
+    assert problems.keys() == expected.keys()
+    for key, words in expected.items():
+        assert words in problems[key]
+        assert "\n" not in problems[key]
