@@ -66,7 +66,7 @@ def _walk(path: str, before: Json, after: Json) -> Iterator[Difference]:
             yield from _walk(_join(path, name), before.get(name), after.get(name))
         return
     if isinstance(before, list) and isinstance(after, list):
-        old, new = _by_name(before), _by_name(after)
+        old, new = by_name(before), by_name(after)
         if old is not None and new is not None:
             for name in dict.fromkeys([*old, *new]):
                 yield from _walk(f"{path}[{name}]", old.get(name), new.get(name))
@@ -89,7 +89,7 @@ def _join(path: str, name: str) -> str:
     return step if not path else f"{path}{step}" if step.startswith("[") else f"{path}.{step}"
 
 
-def _by_name(rows: list[Json]) -> dict[str, Json] | None:
+def by_name(rows: list[Json]) -> dict[str, Json] | None:
     """A list of things that have names, by name; None when they have none, or not each its own."""
     named = {row["name"]: row for row in rows if isinstance(row, dict) and isinstance(row.get("name"), str)}
     return {str(k): v for k, v in named.items()} if len(named) == len(rows) else None

@@ -71,6 +71,7 @@ class Facts:
     replica_sets: tuple[Object, ...] = ()  # that still have pods
     held: bool = False  # the deploy whose record has no end yet holds the lock
     adopted: frozenset[Key] = frozenset()  # others made them, before a deploy had them
+    stirred: frozenset[str] = frozenset()  # the fields that the API server changed by itself when a deploy applied their objects
     named: references.Found = field(default_factory=references.Found)  # by wanted objects, and not wanted themselves
     namespaces: frozenset[str] | None = None  # that are there
 
@@ -127,6 +128,7 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
         tuple(s for pending in sets for s in pending.result() if number(s, "spec", "replicas") or number(s, "status", "replicas")),
         record.unfinished(headers.result()) is not None and lock.held(client, home),
         adopted,
+        frozenset(field for r in (last, *trail) if r for field in r.header.stirred),
         references.look(client, known, asked, fresh, namespaces.result()),
         frozenset(namespaces.result()),
     )

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Final, Literal, get_args
 
 from ops.cluster import byhand, needs, ownership
-from ops.cluster.diff import Difference, differences, masked, quiet
+from ops.cluster.diff import Difference, by_name, differences, masked, quiet
 from ops.cluster.facts import Facts, Leftover, Sight
-from ops.cluster.objects import Key, Object, at, condition, key_of, number, rows, table, text, texts
+from ops.cluster.objects import Json, Key, Object, at, condition, key_of, number, rows, table, text, texts
 from ops.cluster.order import KEPT, Phase, phase_of
 from ops.cluster.record import KEEP, Kind, Migration, migrations_in, unfinished
 from ops.cluster.render import fingerprint
@@ -17,6 +17,7 @@ from ops.errors import Refused, UsageError
 
 VERSION: Final = 1
 Action = Literal["create", "change", "replace", "unchanged", "release", "delete"]
+_MUTATES: Final = "no manifest has that, and a mutating policy or webhook does it"
 _NEEDLESS: Final = "no record needs it any more"
 _GENERATED = re.compile(r"-[a-z0-9]{10}$")  # how kustomize ends the name of a generated ConfigMap
 
@@ -43,6 +44,7 @@ class Step:
     inherits: bool = False
     adopted: bool = False
     leaving: bool = False
+    stirred: tuple[str, ...] = ()  # the fields in which the API server's answer differs, and no manifest has them
 
     @property
     def wants(self) -> bool:
@@ -117,6 +119,11 @@ class Plan:
         return tuple(step.key.written for step in self.steps if step.adopted)
 
     @property
+    def stirred(self) -> tuple[str, ...]:
+        """The fields, each after its object's key, that the API server itself changes: a record says that to the next plan."""
+        return tuple(f"{step.key.written} {path}" for step in self.steps for path in step.stirred)
+
+    @property
     def removed(self) -> tuple[str, ...]:
         """The keys of what it deletes, or what was deleted before and is still there."""
         return tuple(step.key.written for step in self.steps if step.action == "delete" or step.leaving)
@@ -146,7 +153,7 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     warnings = [f"{key}: {why}" for key, why in halted.items() if key not in changing]
     warnings += [f"{key_of(s.wanted)}: {why}" for s in facts.sights if s.live and (why := byhand.added(s.after or s.live, s.wanted))]
     warnings += [f"{key}: {why}" for key, why in theirs.items()]
-    warnings += [f"{step.key}: {step.note}" for step in steps if step.leaving]
+    warnings += [f"{step.key}: {step.note}" for step in steps if step.leaving or (step.stirred and step.action == "unchanged")]
     problems += [*_homeless(facts), *facts.missing]
     problems += _missing(facts, steps, fatal=True)
     warnings += _missing(facts, steps, fatal=False)
@@ -215,9 +222,13 @@ def _step(sight: Sight, facts: Facts, stores: Collection[str], ran: Collection[K
     before, after = quiet(live), quiet(sight.after or live)
     notes = [f"takes {t.path} back from {t.manager}" for t in sight.taken]
     changed = differences(*masked(before, after))
+    stirred = tuple(d.path for d in changed) if _stirs(sight, before, after) else ()
+    again = bool(stirred) and all(f"{step.key.written} {path}" in facts.stirred for path in stirred)
+    if stirred:
+        notes.append(f"the API server changes {', '.join(stirred)} {'at each request' if again else 'itself'}: {_MUTATES}")
     return replace(
         step,
-        action="change" if changed or sight.inherits or _owns_otherwise(sight) else "unchanged",
+        action="change" if (changed and not again) or sight.inherits or _owns_otherwise(sight) else "unchanged",
         before=masked(before, before)[0],
         resource_version=text(live, "metadata", "resourceVersion"),
         differences=changed,
@@ -225,7 +236,25 @@ def _step(sight: Sight, facts: Facts, stores: Collection[str], ran: Collection[K
         note="; ".join(notes),
         inherits=sight.inherits,
         adopted=step.key in facts.adopted,
+        stirred=stirred,
     )
+
+
+def _stirs(sight: Sight, before: Object, after: Object) -> bool:
+    """Whether what differs is none of the manifest's: a mutating policy or webhook writes it."""
+    if sight.after is None or sight.taken or sight.inherits or _owns_otherwise(sight):
+        return False
+    return before != after and not differences({"": _of(before, sight.wanted)}, {"": _of(after, sight.wanted)})
+
+
+def _of(found: Json, wanted: Json) -> Json:
+    """The fields of an object that a manifest has too."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return {name: _of(found[name], value) for name, value in wanted.items() if name in found}
+    old, new = (by_name(value) if isinstance(value, list) else None for value in (found, wanted))
+    if old is None or new is None:
+        return found
+    return [_of(value, new[name]) for name, value in old.items() if name in new]
 
 
 def _owns_otherwise(sight: Sight) -> bool:
@@ -414,6 +443,7 @@ def _read_step(row: Object) -> Step:
         row.get("inherits") is True,
         row.get("adopted") is True,
         row.get("leaving") is True,
+        tuple(texts(row, "stirred")),
     )
 
 

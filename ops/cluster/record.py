@@ -59,6 +59,7 @@ class Header:
     migrates: bool = True  # its own migrations may have been run
     adopted: tuple[str, ...] = ()  # the objects (`Key.written`) that others made before a deploy had them
     removed: tuple[str, ...] = ()  # the objects that its deploy deleted, or that were still on their way out
+    stirred: tuple[str, ...] = ()  # the fields, each after its object's key, that the API server changed by itself
 
     @property
     def adopted_keys(self) -> tuple[Key, ...]:
@@ -235,7 +236,7 @@ def _metadata(header: Header) -> Object:
 def _header(item: Object) -> Header:
     values = json.loads(annotations_of(item)[PREFIX + "header"])
     values["keeps"] = tuple(k for k in values["keeps"].split(",") if k)
-    for name in ("adopted", "removed"):
+    for name in ("adopted", "removed", "stirred"):
         values[name] = tuple(values.get(name, ()))
     known = {k: v for k, v in values.items() if k in Header.__slots__}
     return Header(**{**known, "outcome": labels_of(item)[OUTCOME]})

@@ -148,6 +148,7 @@ def _open(client: Client, plan: Plan, home: str, who: str) -> Header:
         migrates=any(step.action != "unchanged" for step in _jobs(plan)),
         adopted=plan.adopted,
         removed=plan.removed,
+        stirred=plan.stirred,
     )
     return record.write(client, home, Record(header, plan.manifests, origin.digests, origin.migrations, origin.met))
 

@@ -1,6 +1,7 @@
 """Whose an object is, on a real API server: what a deploy may change and delete, and what it leaves to others."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -231,3 +232,57 @@ def test_what_a_finalizer_holds_is_not_said_to_be_deleted_and_the_next_plan_show
         cluster.client.request("PATCH", path(cluster, "configmaps", "extra"), body=free, content_type=MERGE)
         cluster.client.request("PATCH", only, body=free, content_type=MERGE)
     assert "is still there" not in shown(cluster.plan())
+
+
+def test_what_the_api_server_changes_at_each_request_is_told_apart_and_makes_no_deploy(cluster: Cluster) -> None:
+    home, api = cluster.platform.home, "/apis/admissionregistration.k8s.io/v1"
+    name = cluster.platform.name
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}
+    count = 'string(oldObject == null || !("n" in oldObject.data) ? 1 : int(oldObject.data.n) + 1)'
+    patch = f'[JSONPatch{{op: "add", path: "/data/a", value: "mutated"}}, JSONPatch{{op: "add", path: "/data/n", value: {count}}}]'
+    spec = {
+        "matchConstraints": {
+            "resourceRules": [rule],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": home}},
+        },
+        "matchConditions": [{"name": "extra", "expression": "object.metadata.name == 'extra'"}],
+        "failurePolicy": "Fail",
+        "reinvocationPolicy": "Never",
+        "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": patch}}],
+    }
+    body: Any = {"metadata": {"name": name}, "spec": spec}
+    binding: Any = {"metadata": {"name": name}, "spec": {"policyName": name}}
+    try:
+        cluster.client.request("POST", f"{api}/mutatingadmissionpolicies", body=body)
+        cluster.client.request("POST", f"{api}/mutatingadmissionpolicybindings", body=binding)
+        deadline = time.monotonic() + 60
+        while not mutates(cluster):
+            assert time.monotonic() < deadline, "the policy is not in force"
+            time.sleep(0.2)
+        cluster.deploy()
+        assert data(cluster, "extra") == {"a": "mutated", "n": "1"}
+
+        plan = cluster.plan()
+        assert [str(d) for d in changes(plan)["extra"].differences] == ["~ data.n: 1 → 2"]
+        assert changes(plan)["extra"].note.startswith("the API server changes data.n itself")
+        cluster.execute(plan)
+
+        for _ in range(2):  # from then on it is known
+            plan = cluster.plan()
+            assert "extra" not in changes(plan)
+            assert f"! ConfigMap {home}/extra: the API server changes data.n at each request" in shown(plan)
+            cluster.platform.config = {"GREETING": "another"}
+            cluster.deploy()
+        assert cluster.plan().empty
+        cluster.platform.change = lambda objects: by(objects, "ConfigMap")["data"].update(b="2")
+        assert any(d.path == "data.b" for d in changes(cluster.plan())["extra"].differences)
+    finally:
+        cluster.client.delete_path(f"{api}/mutatingadmissionpolicybindings/{name}")
+        cluster.client.delete_path(f"{api}/mutatingadmissionpolicies/{name}")
+
+
+def mutates(cluster: Cluster) -> bool:
+    """Whether the policy is in force: the API server reads new ones some time after they are made."""
+    tried: Any = {"metadata": {"name": "extra"}, "data": {"a": "1"}}
+    answer: Any = cluster.client.request("POST", path(cluster, "configmaps"), {"dryRun": "All"}, body=tried)
+    return bool(answer["data"]["a"] == "mutated")
