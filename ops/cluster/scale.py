@@ -1,12 +1,14 @@
 """More or fewer replicas: the autoscaler's bounds where there is one, else the workload's own number. A change like any other:
 planned, applied under the lock, recorded; the next deploy's plan shows that it would take it back."""
 
+from collections.abc import Iterable
 from copy import deepcopy
+from dataclasses import replace
 
 from ops.catalog.model import Catalog
 from ops.cluster import record
 from ops.cluster.client import Client
-from ops.cluster.objects import SCALED, Object, key_of, number, table, text
+from ops.cluster.objects import SCALED, Object, containers_of, key_of, number, pod_template, table, text
 from ops.cluster.plan import Origin, Plan
 from ops.cluster.prepare import prepare
 from ops.cluster.schema import unsafe_behind
@@ -41,7 +43,8 @@ def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most:
         digests=goal.digests,
         migrations=goal.migrations,
     )
-    return prepare(catalog, client, origin, objects)
+    plan = prepare(catalog, client, origin, objects)
+    return replace(plan, warnings=(*plan.warnings, *_doubts(catalog, objects, name, least)))
 
 
 def check_range(name: str, least: int, most: int | None = None) -> None:
@@ -50,6 +53,24 @@ def check_range(name: str, least: int, most: int | None = None) -> None:
         raise UsageError(
             f"scaling {name}", f"{least} to {most or least} is no range of replicas", "Give 1 or more, the smaller number first."
         )
+
+
+def _doubts(catalog: Catalog, objects: Iterable[Object], name: str, least: int) -> list[str]:
+    """Why more of it may not be what is meant: a store of the catalogue is one server, and knows nothing of a second one."""
+    images = {store.image: store.name for store in catalog.stores.values()}
+    stores = [
+        (key_of(workload), images[text(container, "image")])
+        for workload in objects
+        if text(workload, "kind") in SCALED and text(workload, "metadata", "name") == name
+        for container in containers_of(pod_template(workload) or {})
+        if text(container, "image") in images
+    ]
+    return [
+        f"{key}: {store} is one server without replication: {least} pods are as many stores, each with data of its own, "
+        "and a client meets now one, now another"
+        for key, store in dict(stores).items()
+        if least > 1
+    ]
 
 
 def _scale(objects: tuple[Object, ...], name: str, least: int, most: int | None) -> None:

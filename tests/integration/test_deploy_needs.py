@@ -10,6 +10,7 @@ from ops.cluster import show
 from ops.cluster.connect import connect
 from ops.cluster.facts import apply
 from ops.cluster.plan import Plan
+from ops.cluster.scale import plan_scale
 from tests.integration.cluster import Cluster
 
 NAME = "registry.nextai-agent.com/nextai/ct-store"
@@ -208,3 +209,12 @@ def test_a_field_that_cannot_be_changed_says_what_to_do_and_what_is_lost(cluster
     for key, words in expected.items():
         assert words in problems[key]
         assert "\n" not in problems[key]
+
+
+def test_more_than_one_of_a_store_is_warned_of(cluster: Cluster) -> None:
+    cluster.deploy()
+    catalog = cluster.platform.catalog()
+    two = plan_scale(catalog, cluster.client, "store", least=2)
+    assert [w for w in two.warnings if "store is one server without replication: 2 pods" in w]
+    assert plan_scale(catalog, cluster.client, "store", least=1).warnings == ()
+    assert plan_scale(catalog, cluster.client, "web", least=2).warnings == ()
