@@ -126,7 +126,7 @@ class Client:
     _discovery: threading.Lock = field(default_factory=threading.Lock)
     _met: tuple[datetime, float] = field(default_factory=lambda: (datetime.now(UTC), clock()))  # the server's time, and ours then
     _begun: "set[Future[Any]]" = field(default_factory=set)  # what is queued or runs in the pool
-    _warnings: dict[str, None] = field(default_factory=dict)  # in the order in which they came
+    _warnings: dict[tuple[str, str], None] = field(default_factory=dict)  # (path of the request, text), in the order in which they came
     guard: Callable[[], None] = lambda: None  # asked before a write is tried again, and may raise
 
     def request(
@@ -208,12 +208,12 @@ class Client:
 
     def _sent(self, call: Call) -> "BaseHTTPResponse":
         response = self._transport.send(call)
-        self._warned(response.headers)
+        self._warned(call.path, response.headers)
         return response
 
-    def _warned(self, headers: "HTTPHeaderDict | None") -> None:
+    def _warned(self, path: str, headers: "HTTPHeaderDict | None") -> None:
         for warning in warnings_of(headers.getlist("Warning") if headers else ()):
-            self._warnings[hide(warning)] = None
+            self._warnings[path, hide(warning)] = None
 
     @property
     def warnings(self) -> list[str]:
@@ -221,7 +221,11 @@ class Client:
         found = list(self._warnings)
         for warning in found:
             self._warnings.pop(warning, None)
-        return found
+        return list(dict.fromkeys(words for _, words in found))
+
+    def warnings_at(self, path: str) -> tuple[str, ...]:
+        """What the API server has warned of since then about requests to this path."""
+        return tuple(words for there, words in tuple(self._warnings) if there == path)
 
     def _json(self, doing: str, raw: bytes) -> Object:
         try:

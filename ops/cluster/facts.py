@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -35,7 +35,7 @@ class Sight:
     """One wanted object as the cluster sees it. `after` is what applying it would make; None when that could not be asked.
 
     `taken`: fields that are taken back from others. `refusal`: why the API server would not have it. `inherits`: what
-    `kubectl apply` owns of it becomes ours, and goes where the manifest does not have it.
+    `kubectl apply` owns of it becomes ours, and goes where the manifest does not have it. `warnings`: what the API server warned of.
     """
 
     wanted: Object
@@ -44,6 +44,7 @@ class Sight:
     taken: tuple[Taken, ...] = ()
     refusal: str = ""
     inherits: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
     for manifest in (o for r in (last, *trail) if r for o in r.objects):
         before.setdefault(key_of(manifest), []).append(manifest)
     sights = tuple(look if isinstance(look, Sight) else _take_back(client, look, before) for look in looks)
+    sights = tuple(replace(sight, warnings=_warnings(client, sight)) for sight in sights)
     wanted = {key_of(o) for o in objects}
     asked = {key_of(s.wanted) for s in sights if s.live is None or s.after is not s.live}
     fresh = {key_of(s.wanted) for s in sights if s.live is None}
@@ -236,6 +238,15 @@ def _tried(client: Client, resource: Resource, wanted: Object, live: Object | No
 
 def _seen(wanted: Object, live: Object | None, after: Object, taken: tuple[Taken, ...] = (), *, inherits: bool) -> Sight:
     return Sight(wanted, live, ownership.without_left(after) if inherits else after, taken, inherits=inherits)
+
+
+def _warnings(client: Client, sight: Sight) -> tuple[str, ...]:
+    """What the API server warned of when it was asked about an object."""
+    key, resource = key_of(sight.wanted), client.resource(text(sight.wanted, "apiVersion"), text(sight.wanted, "kind"))
+    if resource is None or (sight.live is not None and sight.after is sight.live):
+        return ()
+    tried = resource.path(TRIAL_NAMESPACE) if sight.live is None and sight.after is None else resource.path(key.namespace, key.name)
+    return client.warnings_at(tried)
 
 
 def _trial(client: Client, resource: Resource, wanted: Object) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ops.cluster.objects import Json, Object, at, rows, table, text
+from ops.documents import load
 from ops.errors import Failure, UsageError
 from ops.network import system_trust
 
@@ -79,7 +80,7 @@ def _document(file: Path) -> Object | None:
     import yaml
 
     try:
-        document: Json = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
+        document: Json = load(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return None
     except yaml.YAMLError as error:

@@ -154,6 +154,7 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     warnings += [f"{key_of(s.wanted)}: {why}" for s in facts.sights if s.live and (why := byhand.added(s.after or s.live, s.wanted))]
     warnings += [f"{key}: {why}" for key, why in theirs.items()]
     warnings += [f"{step.key}: {step.note}" for step in steps if step.leaving or (step.stirred and step.action == "unchanged")]
+    warnings += _heard(facts)
     problems += [*_homeless(facts), *facts.missing]
     problems += _missing(facts, steps, fatal=True)
     warnings += _missing(facts, steps, fatal=False)
@@ -178,6 +179,15 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     if cut is None:
         return plan
     return replace(plan, unfinished=cut.number, unfinished_who=cut.who, held=facts.held, finishes=plan.wanted == cut.wanted)
+
+
+def _heard(facts: Facts) -> list[str]:
+    """What the API server warned of, each once, with the objects that it is about."""
+    about: dict[str, list[str]] = {}
+    for sight in facts.sights:
+        for words in sight.warnings:
+            about.setdefault(words, []).append(str(key_of(sight.wanted)))
+    return [f"{', '.join(keys)}: the API server warns: {words}" for words, keys in about.items()]
 
 
 def _homeless(facts: Facts) -> list[str]:

@@ -218,3 +218,23 @@ def test_more_than_one_of_a_store_is_warned_of(cluster: Cluster) -> None:
     assert [w for w in two.warnings if "store is one server without replication: 2 pods" in w]
     assert plan_scale(catalog, cluster.client, "store", least=1).warnings == ()
     assert plan_scale(catalog, cluster.client, "web", least=2).warnings == ()
+
+
+def test_what_the_api_server_warns_of_is_in_the_plan_once_with_its_objects(cluster: Cluster) -> None:
+    cluster.deploy()
+    home = cluster.platform.home
+    labels: Any = {"metadata": {"labels": {"pod-security.kubernetes.io/warn": "restricted"}}}
+    cluster.client.request("PATCH", f"/api/v1/namespaces/{home}", body=labels, content_type="application/merge-patch+json")
+    old = [thing("v1", "Endpoints", name, subsets=[]) for name in ("one", "two")]
+    cluster.platform.change = added(cluster, *old, deployment(cluster, "rooted", hostNetwork=True))
+
+    lines = shown(cluster.plan()).splitlines()
+
+    assert [line for line in lines if "v1 Endpoints is deprecated" in line] == [
+        f"! Endpoints {home}/one, Endpoints {home}/two: the API server warns: v1 Endpoints is deprecated in v1.33+; "
+        "use discovery.k8s.io/v1 EndpointSlice"
+    ]
+    security = [line for line in lines if "would violate PodSecurity" in line and "hostNetwork=true" in line]
+    assert [line.partition(": the API server warns: ")[0] for line in security] == [f"! Deployment {home}/rooted"]
+    cluster.platform.change = lambda objects: None
+    assert "hostNetwork" not in shown(cluster.plan()) and "Endpoints" not in shown(cluster.plan())
