@@ -248,7 +248,7 @@ def _output(context: Context, plugin: Object, asks: bool) -> tuple[int, bytes, l
         _end(child, group=not asks)
         raise late(context, limit) from error
     for reader in readers:
-        reader.join(timeout=1.0)  # what it has left behind may hold the pipes open
+        reader.join(timeout=0.3)  # what it has left behind may hold the pipes open
     return code, b"".join(given), said[-_WORDS:]
 
 
