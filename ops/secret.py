@@ -11,10 +11,11 @@ from typing import Final
 _LEAST: Final = 4  # shorter values are found in every text
 _PLAIN: Final = 8  # from this length on a value counts inside a longer word too
 _MOST: Final = 64 * 1024
+_NAME: Final = re.compile(r"[a-z]+([-.][a-z]+)*")
 _known: set[str] = set()
 _PATTERNS: Final = (
-    # A password in an address: up to the last @ of the word, since it may hold one itself, and slashes.
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s\"'`]*@", re.IGNORECASE), r"\1***@"),
+    # A password in an address: up to the last @ of the word, since it may hold one itself, and slashes. A port and a path is none.
+    (re.compile(r"(\b(?!https?://[^\s:/@]+:\d{1,5}/)[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s\"'`]*@", re.IGNORECASE), r"\1***@"),
     # A token in front of the host, as GitHub's; SSH's user is none.
     (re.compile(r"(\bhttps?://)[^\s/@\"'`]+@", re.IGNORECASE), r"\1***@"),
     (re.compile(r"\b((?:password|passwd|pwd)\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s'\"]+)", re.IGNORECASE), r"\1***"),
@@ -69,10 +70,12 @@ def know(*values: str) -> None:
 def hide(words: str, *, public: str = "", also: Iterable[str] = ()) -> str:
     """The words without secrets: known ones, those in `also` however short, and what is one by its form.
 
-    What stands in `public` (an address, an object's name) is no secret, though some Secret may have that value too.
+    What stands in `public` (an address, an object's name) is no secret, though some Secret may have that value too. Where nothing says
+    what is public, a known value that may as well be a name (`nextai`, `nextai-data`) is left.
     """
     shown = words
-    for value in sorted({*_known, *also}, key=len, reverse=True):
+    known = _known if public else {value for value in _known if len(value) >= _PLAIN and not _NAME.fullmatch(value)}
+    for value in sorted({*known, *also}, key=len, reverse=True):
         if value and value in shown and value not in public:
             inside = re.escape(value)
             shown = shown.replace(value, "***") if len(value) >= _PLAIN else re.sub(rf"(?<!\w){inside}(?!\w)", "***", shown)

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Final
 from ops.cluster.objects import Json, Object, at, rows, table, text
 from ops.cluster.target import Target
 from ops.errors import Failure
+from ops.retry import passes
 from ops.secret import hide
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
 NO_API_SERVER: Final = "Check that a Kubernetes API server answers at this address."
+# What server-side apply says of an object that is not of its kind (apimachinery, managedfields): 500, and for ever.
+_FINAL: Final = re.compile(r"failed to create (typed patch object|manager for)|failed to convert|cannot unmarshal|strict decoding error")
 _SECRET_NAME: Final = re.compile(r"PASSW|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|DSN|_URL$|_URI$", re.IGNORECASE)
 
 
@@ -33,6 +36,11 @@ class ApiError(Failure):
         if "system:anonymous" in self.message:
             remedy = "Your kubeconfig gives no credentials for this context: log in to the cluster, or name a user in the context."
         super().__init__(what, f"the API server refused: {self.message}", remedy)
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same request may be answered otherwise later. An object that cannot be read is a 500 to the API server."""
+        return passes(self.status) and not _FINAL.search(self.message)
 
     @property
     def reason(self) -> str:
@@ -105,7 +113,7 @@ def _values(sent: Json) -> list[str]:
         return []
     if text(sent, "kind") == "Secret":
         return [leaf for name in ("data", "stringData") for leaf in _leaves(table(sent, name) or at(sent, name))]
-    return [text(row, "value") for row in _rows_in(sent) if _SECRET_NAME.search(text(row, "name")) and text(row, "value")]
+    return [leaf for row in _rows_in(sent) if _SECRET_NAME.search(text(row, "name")) for leaf in _leaves(row["value"])]
 
 
 def _leaves(value: Json) -> Iterable[str]:

@@ -14,7 +14,7 @@ from ops.cluster.objects import MANAGER, Json, at, text
 from ops.cluster.target import Target
 from ops.errors import Failure
 from ops.network import connections, proxy_for, shown
-from ops.retry import Passing, begun, passes, retry_after
+from ops.retry import Passing, begun, retry_after
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -97,7 +97,7 @@ class Transport:
             raise self._cut(broken) from broken
         finally:
             response.release_conn()
-        if passes(error.status):
+        if error.passes:
             asked = retry_after(response.headers.get("Retry-After"))
             raise Passing(failing(self.target, str(call), error), asked, perhaps=begun(error.status)) from error
         raise error
