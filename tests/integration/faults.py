@@ -45,6 +45,10 @@ class Faults:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
+    def total(self) -> int:
+        """How many requests have failed."""
+        return sum(number for kind, number in self.met.items() if kind != "all")
+
     def next(self, method: str, path: str) -> str:
         """What happens to this request: a kind of failure, or nothing."""
         with self._lock:
@@ -62,6 +66,14 @@ class _Handler(BaseHTTPRequestHandler):
     server: "_Server"
 
     def log_message(self, format: str, *arguments: object) -> None: ...
+
+    def parse_request(self) -> bool:
+        """Docker tries TLS first, and goes on without it where an HTTP server answers."""
+        if self.raw_requestline.startswith(b"\x16"):
+            self.wfile.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+            self.close_connection = True
+            return False
+        return super().parse_request()
 
     def _any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

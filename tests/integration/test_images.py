@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,11 +19,13 @@ import yaml
 from ops.catalog.model import Catalog, Database, Job, Stack
 from ops.engine import connection
 from ops.errors import Failure
-from ops.images import Engine, build, plan
+from ops.images import Engine, build, plan, registry
 from ops.images.build import _builder
 from ops.images.engine import _Sdk, _Socket, connect
 from ops.images.registry import digests, reference
+from ops.retry import Policy
 from ops.testbed import Testbed
+from tests.integration import faults
 from tests.uncached import build_without_cache
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +120,34 @@ def test_the_image_holds_what_was_hashed_and_the_registry_agrees_on_the_digest(c
     assert content(engine, str(name), "/listing").splitlines() == ["./one/link", "./one/main"]
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_images_are_pushed_though_the_registry_fails_one_request_in_five(
+    catalog: Catalog, engine: Engine, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(registry, "SECONDS", 1.0)
+    met = faults.Faults(seed=seed, kinds=("429", "500", "503", "reset", "lost", "cut"))
+    with faults.registry(engine.registry, met) as address:
+        missing, built = made(catalog, replace(engine, registry=address))
+        assert missing == ["one", "two"]
+        assert made(catalog, replace(engine, registry=address)) == ([], built)
+    assert met.total() > 1, met.met
+    planned = plan(catalog, [], engine, push=True).images  # and now without faults: it is all there
+    assert {image.name: image.digest for image in planned} == built
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("429", "it answered 429"), ("500", "it answered 500"), ("reset", "reset|aborted|closed"), ("silent", "timed out")]
+)
+def test_a_registry_that_only_fails_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch, kind: str, words: str) -> None:
+    monkeypatch.setattr(registry, "SECONDS", 0.5)
+    monkeypatch.setattr(registry, "POLICY", Policy(tries=3, first=0.01))
+    with faults.registry(engine.registry, faults.Faults(one_in=1, kinds=(kind,))) as address:
+        answer = digests([reference(f"{address}/x:y")], engine.docker_config).popitem()[1]
+    assert isinstance(answer, Failure)
+    assert answer.doing == f"asking the registry {address} for x"
+    assert re.search(words, answer.cause)
+
+
 def test_without_push_images_are_in_the_engine_and_the_registry_is_not_asked(catalog: Catalog, engine: Engine) -> None:
     elsewhere = Engine(engine.docker_host, engine.docker_config, "127.0.0.1:1")
     missing, first = made(catalog, elsewhere, push=False)
@@ -199,7 +230,7 @@ def test_an_interrupted_build_stops_the_builder_and_leaves_nothing(catalog: Cata
         sys.path.insert(0, {str(ROOT)!r})
         from pathlib import Path
         from ops.catalog.model import Catalog, Database, Job, Stack
-        from ops.images import Engine, build, plan
+        from ops.images import Engine, build, plan, registry
         stack = Stack("plain", "Dockerfile", {{"BASE": "debian:trixie-slim"}}, ("true",), 1001)
         jobs = {{"one": Job("one", stack, "one", "Dockerfile", "n")}}
         none = Database("", "", "", "", "")
