@@ -97,7 +97,7 @@ def texts(value: Json, *path: str | int) -> list[str]:
 
 def same(one: Json, other: Json) -> bool:
     """Whether two values are the same to an API server. Python takes true for 1, and 1.0 too."""
-    return one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return one is other or (one == other and json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True))
 
 
 def labels_of(manifest: Object) -> dict[str, str]:

@@ -229,7 +229,8 @@ def _step(sight: Sight, facts: Facts, stores: Collection[str], ran: Collection[K
         return _job(step, live, ran, kind)
     if live is None:
         return replace(step, differences=differences(*masked(None, wanted)))
-    before, after = quiet(live), quiet(sight.after or live)
+    before = quiet(live)
+    after = before if sight.after is None or sight.after is live else quiet(sight.after)
     notes = [f"takes {t.path} back from {t.manager}" for t in sight.taken]
     changed = differences(*masked(before, after))
     stirred = tuple(d.path for d in changed) if _stirs(sight, before, after) else ()
