@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
+from threading import Lock
 from typing import Protocol
 from urllib.parse import quote
 
@@ -46,11 +47,12 @@ def connect(engine: Engine) -> Asked:
 
 
 class Lazily:
-    """An engine that is reached when it is asked the first time. False where it cannot be reached."""
+    """An engine that is reached when it is asked the first time. False where it cannot be reached. Safe for threads."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._found: Asked | Failure | None = None
+        self._lock = Lock()
 
     def __bool__(self) -> bool:
         return not isinstance(self._reach(), Failure)
@@ -64,12 +66,13 @@ class Lazily:
         return self._asked().inspect_image(name)
 
     def _reach(self) -> Asked | Failure:
-        if self._found is None:
-            try:
-                self._found = connect(self.engine)
-            except Failure as failure:
-                self._found = failure
-        return self._found
+        with self._lock:
+            if self._found is None:
+                try:
+                    self._found = connect(self.engine)
+                except Failure as failure:
+                    self._found = failure
+            return self._found
 
     def _asked(self) -> Asked:
         found = self._reach()

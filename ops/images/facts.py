@@ -11,8 +11,10 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from ops.background import begin
 from ops.catalog.model import Catalog, Image
 from ops.console.output import warn
 from ops.errors import Failure
@@ -45,11 +47,13 @@ def look(catalog: Catalog, images: Collection[Image], engine: Engine) -> Facts:
     recipes = {file: parse(file, _recipe(catalog.root, file)) for file in dict.fromkeys(image.dockerfile for image in images)}
     references = sorted({base for image in images for base in image.stack.bases.values()})
     client = Lazily(engine)  # a build elsewhere, with bases from a registry, needs no engine here
+    bases = begin(partial(_bases, references, engine, client))  # neither the registries nor git need wait for the other
+    entries = gather(catalog.root, images, recipes, catalog.database.migrations)
     return Facts(
         platform=engine.platform or _platform(client),
-        bases={base.reference: base for base in _bases(references, engine, client)},
+        bases={base.reference: base for base in bases.result()},
         recipes=recipes,
-        entries=gather(catalog.root, images, recipes, catalog.database.migrations),
+        entries=entries,
     )
 
 

@@ -10,12 +10,13 @@ import os
 import re
 import stat
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
+from ops.background import begin
 from ops.catalog.model import Image
 from ops.command import Command, raw
 from ops.errors import Failure, UsageError
@@ -49,8 +50,8 @@ def is_idle(path: str, folder: str, apart: str = "") -> bool:
     """
     if apart and _within(path, apart) and not _within(folder, apart):
         return True
-    first = path.removeprefix(folder + "/").partition("/")
-    return (first[0] in TEST_FOLDERS and bool(first[1])) or path.endswith(TEST_FILES) or bool(not first[1] and SETTINGS.fullmatch(first[0]))
+    first, slash, _ = path[len(folder) + 1 :].partition("/")  # both empty for a file that is declared itself
+    return path.endswith(TEST_FILES) or (first in TEST_FOLDERS if slash else SETTINGS.fullmatch(first) is not None)
 
 
 def _within(path: str, folder: str) -> bool:
@@ -174,32 +175,24 @@ def _below(paths: Sequence[str], folder: str) -> Iterator[str]:
         at += 1
 
 
-class _Line(NamedTuple):
-    """One line of `git ls-files`: its tag (gitdocs: ls-files, -t and -v), and mode and blob id where the file is tracked."""
-
-    tag: str
-    path: str
-    mode: str = ""
-    content: str = ""
-
-
 def _listing(root: Path, folders: Sequence[str]) -> dict[str, Entry]:
-    lines = list(_ls_files(root, folders))
-    _refuse(line for line in lines if line.mode == "160000" or line.path.endswith("/"))
+    converting = begin(partial(_converted, root, folders))
+    tracked, unsure, untracked = _ls_files(root, folders)
+    _refuse(root, tracked, untracked)
     # Git takes a tracked file for unmodified, too, when a link leads to one that is.
-    real: dict[str, bool] = {}
-    lines = [line for line in lines if is_real(root, line.path.rpartition("/")[0], real)]
-    tracked = {line.path: line for line in lines if line.mode}
-    # Besides what git says is modified: what it was told not to look at, or may not have compared, or converts.
-    unsure = {line.path for line in lines if line.tag != "H"}
-    unsure |= _converted(root, [path for path, line in tracked.items() if line.mode != "120000"])
-    length = next((len(line.content) for line in tracked.values()), 40)
-    listing = {path: Entry(path, line.mode, line.content) for path, line in tracked.items() if path not in unsure}
+    known: dict[str, bool] = {}
+    linked = {folder for folder in {path.rpartition("/")[0] for path in (*tracked, *untracked)} if not is_real(root, folder, known)}
+    unsure |= converting.result() | untracked
+    if linked:
+        tracked = {path: entry for path, entry in tracked.items() if path.rpartition("/")[0] not in linked}
+        unsure = {path for path in unsure if path.rpartition("/")[0] not in linked}
+    length = next((len(entry.content) for entry in tracked.values()), 40)
     believed = not unsure or _believes_modes(root)
     for path in unsure:
-        if entry := read(root, path, length):
-            listing[path] = entry if believed or entry.mode == "120000" else replace(entry, mode=_known_mode(tracked.get(path)))
-    return listing
+        before, entry = tracked.pop(path, None), read(root, path, length)
+        if entry:
+            tracked[path] = entry if believed or entry.mode == "120000" else replace(entry, mode=_known_mode(before))
+    return tracked
 
 
 def _believes_modes(root: Path) -> bool:
@@ -207,9 +200,9 @@ def _believes_modes(root: Path) -> bool:
     return _git(root, "config", "--null", "--type=bool", "--get", "core.fileMode", check=False) != ["false"]
 
 
-def _known_mode(line: _Line | None) -> str:
-    """A file's mode without a look at the disk: what git would record if the file were added."""
-    return "100755" if line and line.mode == "100755" else "100644"
+def _known_mode(before: Entry | None) -> str:
+    """A file's mode without a look at the disk: what git would record if the file were added. `before`: what it has recorded."""
+    return "100755" if before and before.mode == "100755" else "100644"
 
 
 def read(root: Path, path: str, length: int = 40) -> Entry | None:
@@ -230,10 +223,13 @@ def read(root: Path, path: str, length: int = 40) -> Entry | None:
     raise Failure(DOING, f"{shown(path)} is neither a file nor a symbolic link", "Remove it, or have git ignore it.")
 
 
-def _refuse(lines: Iterable[_Line]) -> None:
-    for line in lines:
-        what = "a submodule" if line.mode else "a git repository of its own"
-        cause = f"{shown(line.path.rstrip('/'))} is {what}: its files are not this checkout's"
+def _refuse(root: Path, tracked: Mapping[str, Entry], untracked: Collection[str]) -> None:
+    """Raises `Failure` for what is another repository's."""
+    whats = {path: "a git repository of its own" for path in untracked if path.endswith("/")}
+    if any(entry.mode == _SUBMODULE for entry in tracked.values()):
+        whats |= {path: "a submodule" for path, entry in tracked.items() if entry.mode == _SUBMODULE}
+    for path, what in whats.items():
+        cause = f"{shown(path.rstrip('/'))} is {what}: its files are not this checkout's"
         raise Failure(DOING, cause, "Move it out of the folder, or have git ignore it.")
 
 
@@ -241,36 +237,49 @@ def _refuse(lines: Iterable[_Line]) -> None:
 _SETTINGS = ("core.fsmonitor=false", "core.untrackedCache=false", "core.checkStat=default", "core.trustctime=true", "core.symlinks=true")
 
 
-def _git(root: Path, *arguments: str, stdin: bytes | None = None, check: bool = True) -> list[str]:
+def _git(root: Path, *arguments: str, check: bool = True) -> list[str]:
     """What git says, in parts that end with NUL; names that are not UTF-8 as Python's file names have them."""
+    return os.fsdecode(_said(root, *arguments, check=check)).split("\0")[:-1]
+
+
+def _said(root: Path, *arguments: str, stdin: bytes | None = None, check: bool = True) -> bytes:
     settings = (word for setting in _SETTINGS for word in ("-c", setting))
     argv = ("git", *settings, "--literal-pathspecs", *arguments)
     remedy = "Build from a git clone of the platform: git says which files are its own."
-    said = raw(Command(argv, DOING, cwd=root, remedy=remedy, env={"LC_ALL": "C"}), stdin, check=check)
-    return os.fsdecode(said).split("\0")[:-1]
+    return raw(Command(argv, DOING, cwd=root, remedy=remedy, env={"LC_ALL": "C"}), stdin, check=check)
 
 
-def _ls_files(root: Path, folders: Sequence[str]) -> Iterator[_Line]:
+def _ls_files(root: Path, folders: Sequence[str]) -> tuple[dict[str, Entry], set[str], set[str]]:
+    """What git knows of the tracked files; which of them it takes for modified or was told not to look at; the untracked ones."""
     options = ("-z", "--stage", "-v", "--cached", "--modified", "--deleted", "--others", "--exclude-standard")
+    tracked: dict[str, Entry] = {}
+    unsure: set[str] = set()
+    untracked: set[str] = set()
     for text in _git(root, "ls-files", *options, "--", *folders):
-        words, tab, path = text.partition("\t")
-        if not tab or text.startswith("? "):
-            yield _Line("?", text[2:])
+        if text.startswith("? "):
+            untracked.add(text[2:])
+            continue
+        words, _, path = text.partition("\t")  # tag, mode, blob, stage; gitdocs: ls-files, -t and -v
+        if words.startswith("H "):
+            tracked[path] = Entry(path, words[2:8], words[9:-2])
         else:
-            tag, mode, content, _ = words.split(" ")
-            yield _Line(tag, path, mode, content)
+            tracked.setdefault(path, Entry(path, words[2:8], words[9:-2]))
+            unsure.add(path)
+    return tracked, unsure, untracked
 
 
+_SUBMODULE = "160000"
 _CONVERTING = frozenset({"text", "crlf", "eol", "ident", "filter", "working-tree-encoding"})
 
 
-def _converted(root: Path, paths: Sequence[str]) -> set[str]:
+def _converted(root: Path, folders: Sequence[str]) -> set[str]:
     """The tracked files that git may convert between the checkout and its index (gitdocs: attributes, "Effects")."""
-    if not paths:
-        return set()
+    names = _said(root, "ls-files", "-z", "--", *folders)
     automatic = _git(root, "config", "--null", "--get", "core.autocrlf", check=False)
     if automatic and automatic[0].strip().lower() in ("true", "input", "yes", "on", "1"):
-        return set(paths)
-    said = _git(root, "check-attr", "-z", "--stdin", "--all", stdin=b"".join(os.fsencode(path) + b"\0" for path in paths))
+        return set(os.fsdecode(names).split("\0")[:-1])
+    if not names:
+        return set()
+    said = os.fsdecode(_said(root, "check-attr", "-z", "--stdin", "--all", stdin=names)).split("\0")[:-1]
     rows = zip(said[::3], said[1::3], said[2::3], strict=True)
     return {path for path, attribute, value in rows if attribute in _CONVERTING and value not in ("unspecified", "unset")}

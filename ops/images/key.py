@@ -1,6 +1,7 @@
 """The key: a hash of everything that can change an image."""
 
 import hashlib
+import itertools
 import json
 
 from ops.images.model import EPOCH, Inputs
@@ -20,10 +21,12 @@ def key(inputs: Inputs) -> str:
         "platform": inputs.platform,
         "arguments": dict(inputs.arguments),
         "bases": {argument: base.digest for argument, base in inputs.bases.items()},
-        "entries": sorted((entry.path, entry.mode, entry.content) for entry in inputs.entries),
     }
-    # ASCII JSON with sorted keys: one text for one value, and no two values share a text, file names that are not UTF-8 included.
-    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")).hexdigest()
+    # ASCII JSON with sorted keys: one text for one value, and no two values share a text. Names of files hold no NUL.
+    entries = sorted((entry.path, entry.mode, entry.content) for entry in inputs.entries)
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii"))
+    digest.update("\0".join(["", *itertools.chain.from_iterable(entries)]).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def blob(content: bytes, length: int = 40) -> str:

@@ -4,6 +4,8 @@ The lock file (format 9) is cut by lines, in the layout that pnpm writes it in, 
 is not understood leaves the file whole: a needless build, never a wrong one; `pnpm install --frozen-lockfile` judges the outcome.
 """
 
+import copy
+import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -87,12 +89,12 @@ def prune(lock: str, projects: tuple[str, ...], *, dev: bool = True) -> Part:
     Raises `UnlistedError` when a project links to one that is not in `projects`.
     """
     whole = Part(lock, {}, None)
-    sections = dict(_sections(lock))
-    importers = {_key(head): body if dev else _without_dev(body) for head, body in _children(sections.get("importers:", ()))}
+    sections = _sections_of(lock)
+    importers = {_key(head): body if dev else _without_dev(body) for head, body in _entries(lock, "importers:")}
     wanted = [importers[name] for name in projects if name in importers]
     if not {"lockfileVersion: '9.0'", "importers:"} <= sections.keys() or len(wanted) < len(projects):
         return whole
-    snapshots = {_key(head): body for head, body in _children(sections.get("snapshots:", ()))}
+    snapshots = {_key(head): body for head, body in _entries(lock, "snapshots:")}
     queue = [ref for name, body in zip(projects, wanted, strict=True) for ref in _direct(name, body, projects)]
     reached: set[str] = set()
     while queue:
@@ -106,11 +108,11 @@ def prune(lock: str, projects: tuple[str, ...], *, dev: bool = True) -> Part:
     packages = {ref.partition("(")[0] for ref in reached}
     catalogs = _catalogs(wanted)
     hashes = set(re.findall(r"\(patch_hash=(\w+)\)", " ".join(reached)))
-    patches = [(head, body) for head, body in _children(sections.get("patchedDependencies:", ())) if hashes & set(_words((head, *body)))]
+    patches = [(head, body) for head, body in _entries(lock, "patchedDependencies:") if hashes & set(_words((head, *body)))]
     keep = {
         "importers:": [("  .: {}", ("",)), *(_importer(name, importers[name]) for name in sorted(projects))],
-        "packages:": [(f"  {head}", body) for head, body in _children(sections.get("packages:", ())) if _key(head) in packages],
-        "snapshots:": [(f"  {head}", body) for head, body in _children(sections.get("snapshots:", ())) if _key(head) in reached],
+        "packages:": [(f"  {head}", body) for head, body in _entries(lock, "packages:") if _key(head) in packages],
+        "snapshots:": [(f"  {head}", body) for head, body in _entries(lock, "snapshots:") if _key(head) in reached],
         "catalogs:": list(_kept_catalogs(sections.get("catalogs:", ()), catalogs)),
         "patchedDependencies:": [(f"  {head}", tuple(line for line in body if line)) for head, body in patches],
     }
@@ -136,6 +138,17 @@ def _without_dev(body: Block) -> Block:
 
 def _words(lines: Block) -> list[str]:
     return re.findall(r"\w+", " ".join(lines))
+
+
+@functools.lru_cache(maxsize=8)
+def _entries(text: str, section: str) -> tuple[tuple[str, Block], ...]:
+    """What stands in a section of a lock file: read once for all the images that are cut out of it."""
+    return tuple(_children(_sections_of(text).get(section, ())))
+
+
+@functools.lru_cache(maxsize=2)
+def _sections_of(text: str) -> Mapping[str, Block]:
+    return dict(_sections(text))
 
 
 def _sections(text: str) -> Iterator[tuple[str, Block]]:
@@ -218,6 +231,12 @@ def _kept_catalogs(block: Block, used: Mapping[str, set[str]]) -> Iterator[tuple
 
 
 def _document(text: str) -> dict[str, object]:
+    """The workspace's file, a copy for each who asks."""
+    return copy.deepcopy(_read_document(text))
+
+
+@functools.lru_cache(maxsize=4)
+def _read_document(text: str) -> dict[str, object]:
     import yaml
 
     try:

@@ -77,6 +77,31 @@ def releasing() -> list[Compared]:
         return [compare(f"release --dry-run, {commits:,} commits / git log", ours, peer, 7)]
 
 
+def hashing() -> list[Compared]:
+    """The inputs of a service of 20,000 files, and their key, against `git status` of the same clone."""
+    from ops.catalog.model import Image, Stack
+    from ops.images import record
+    from ops.images.inputs import gather
+    from ops.images.key import key
+    from ops.images.model import Inputs, Planned
+
+    image = Image("app", Stack("plain", "Dockerfile", {}, (), 1001), "app", "Dockerfile", "n")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for number in range(20_000):
+            file = root / f"app/src/d{number % 200}/f{number}.ts"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"export const a{number} = {number};\n")
+        for words in (("init", "-q"), ("add", "-A"), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"), ("status",)):
+            command(["git", *words], cwd=root)()
+
+        def ours() -> None:
+            inputs = Inputs("Dockerfile", "FROM scratch\n", "linux/amd64", {}, {}, gather(root, [image])["app"])
+            record.remember(root, Planned("app", key(inputs), "r", "present", inputs))
+
+        return [compare("inputs and key of 20,000 files / git status", ours, command(["git", "status"], cwd=root), 15)]
+
+
 def building() -> list[Compared]:
     """See `tests/benchmarks/testbed.py`."""
     from tests.benchmarks import testbed
@@ -94,11 +119,12 @@ def deploying() -> list[Compared]:
 BENCHMARKS: dict[str, Benchmark] = {
     "startup": startup,
     "loading": loading,
+    "hashing": hashing,
     "releasing": releasing,
     "building": building,
     "deploying": deploying,
 }
-ANYWHERE = ("startup", "loading", "releasing")
+ANYWHERE = ("startup", "loading", "hashing", "releasing")
 
 
 def main() -> None:

@@ -48,7 +48,11 @@ def building() -> list[Compared]:
         )
         services = [word for name in known.services for word in ("--service", name)]
         ours = command([*INVOKE, "build", "--push", "--testbed", *services], cwd=ROOT)
-        return [compare(f"no-op build of {len(known.services)} images / buildx bake, all cached", ours, peer)]
+        listing = command([*INVOKE, "--list"], cwd=ROOT)
+        return [
+            compare(f"no-op build of {len(known.services)} images / buildx bake, all cached", ours, peer),
+            compare(f"no-op build of {len(known.services)} images / invoke --list", ours, listing, 15),
+        ]
 
 
 def deploying() -> list[Compared]:
