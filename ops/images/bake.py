@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,39 +22,51 @@ from ops.images.registry import reference
 # A step that a person wrote: `[stage 2/7] RUN …`, with the image's name in front when several are built.
 _STEP = re.compile(r"\[((?:\S+ )+?)\s*\d+/\d+\] (?!FROM )(.*)", re.DOTALL)
 _ENDED = "was ended by"
+Metadata = Mapping[str, Mapping[str, object]]
+DIGEST, CONFIG = "containerimage.digest", "containerimage.config.digest"
 LOG_LINES = 25
 LOG_CHARACTERS = 10_000
 
 
-def bakefile(images: Mapping[Path, Planned], *, push: bool) -> dict[str, object]:
-    """The bake file (docs.docker.com/build/bake/reference) for these images, by the folder of their context."""
-    targets = {image.name: _target(folder, image, push=push) for folder, image in images.items()}
+def bakefile(images: Mapping[Path, Planned], *, push: bool, versions: Mapping[str, str] | None = None) -> dict[str, object]:
+    """The bake file (docs.docker.com/build/bake/reference) for these images, by the folder of their context.
+
+    `versions`: what each image is called inside, by its name. Without them nothing is named, tagged or pushed: see `versions_of`.
+    """
+    targets = {
+        image.name: _target(folder, image, None if versions is None else versions[image.name], push=push)
+        for folder, image in images.items()
+    }
     return {"group": {"default": {"targets": list(targets)}}, "target": targets}
 
 
-def _target(folder: Path, image: Planned, *, push: bool) -> dict[str, object]:
-    version = image.key[:VERSION_LENGTH]
+def versions_of(built: Metadata, names: Iterable[str]) -> dict[str, str]:
+    """The version of each image: the first digits of what it is without a version.
+
+    Not of its key, nor the commit: both can change and the image not, and then it must stay the same image, or it would be rolled out.
+    """
+    digests = {name: built.get(name, {}).get(CONFIG) or built.get(name, {}).get(DIGEST) for name in names}
+    return {name: str(digest or "").removeprefix("sha256:")[:VERSION_LENGTH] for name, digest in digests.items()}
+
+
+def _target(folder: Path, image: Planned, version: str | None, *, push: bool) -> dict[str, object]:
     bases = {argument: base.name for argument, base in image.inputs.bases.items()}
     arguments = {**image.inputs.arguments, **bases, "SOURCE_DATE_EPOCH": str(EPOCH)}
     if "APP_VERSION" in dockerfile.arguments(dockerfile.read(image.inputs.recipe)):
-        arguments["APP_VERSION"] = version
-    labels = {
-        "org.opencontainers.image.title": image.name,
-        # Not the commit: an image that did not change must stay the same image. The deployment's record knows the commit.
-        "org.opencontainers.image.version": version,
-        "com.nextai-agent.key": image.key,
-    }
+        arguments["APP_VERSION"] = version or ""
+    named: dict[str, object] = {"output": ["type=image"]}
+    if version is not None:
+        labels = {"org.opencontainers.image.title": image.name, "org.opencontainers.image.version": version}
+        # Not `rewrite-timestamp`: an engine's own builder refuses it (it unpacks what it builds). The Dockerfiles date their files.
+        named = {"labels": labels, "tags": [image.reference], "output": ["type=image,push=true" if push else "type=docker"]}
     target: dict[str, object] = {
         "context": str(folder),
         "dockerfile-inline": image.inputs.recipe,
         "args": arguments,
-        "labels": labels,
-        "tags": [image.reference],
         "platforms": [image.inputs.platform],
-        # Not `rewrite-timestamp`: an engine's own builder refuses it (it unpacks what it builds). The Dockerfiles date their files.
-        "output": ["type=image,push=true" if push else "type=docker"],
         # An attestation holds dates, and would make an index out of the image's manifest.
         "attest": ["type=provenance,disabled=true", "type=sbom,disabled=true"],
+        **named,
     }
     return {key: _literal(value) for key, value in target.items()}
 
@@ -125,8 +137,8 @@ def _seconds(vertex: Mapping[str, object]) -> str:
     return f"{(completed - started).total_seconds():.1f} s"
 
 
-def run(command: Command, metadata: Path, report: Callable[[str], None]) -> dict[str, str]:
-    """Run the bake to its end and return each image's digest, as the builder wrote it down in `metadata`."""
+def run(command: Command, metadata: Path, report: Callable[[str], None]) -> Metadata:
+    """Run the bake to its end and return what the builder wrote down in `metadata` of each image."""
     story = Story(report)
     with _process(command) as process:
         assert process.stdin is not None
@@ -140,8 +152,8 @@ def run(command: Command, metadata: Path, report: Callable[[str], None]) -> dict
     if code:
         cause, words = story.failure()
         raise _failure(command, cause if story.errors else f"{_ended(command, code)}\n{cause}".rstrip(), words)
-    document = json.loads(metadata.read_text(encoding="utf-8"))
-    return {name: values["containerimage.digest"] for name, values in document.items() if "containerimage.digest" in values}
+    document: Metadata = json.loads(metadata.read_text(encoding="utf-8"))
+    return document
 
 
 @contextlib.contextmanager

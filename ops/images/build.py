@@ -12,6 +12,7 @@ from pathlib import Path
 from ops.command import Command
 from ops.errors import Failure
 from ops.images import bake, context
+from ops.images.engine import connect
 from ops.images.facts import present
 from ops.images.model import BuildPlan, Engine, Planned
 from ops.images.record import remember
@@ -47,23 +48,46 @@ def build(plan: BuildPlan, engine: Engine, push: bool, *, report: Callable[[str]
 
 
 def _bake(plan: BuildPlan, missing: list[Planned], engine: Engine, report: Callable[[str], None]) -> dict[str, str]:
+    """Build the images without a version, and then again, from the builder's cache, with the version that follows from what they are."""
     with _workshop() as workshop:
         folders = {workshop / image.name: image for image in missing}
         for folder, image in folders.items():
             folder.mkdir()
             context.write(plan.root, image.inputs, folder)
-        metadata = workshop / "metadata.json"
-        builder, env = _builder(engine)
-        command = Command(
-            (*builder, "bake", "--file=-", "--progress=rawjson", f"--metadata-file={metadata}", f"--allow=fs.read={workshop}"),
-            f"{DOING} for {missing[0].inputs.platform}",
-            env={**env, **engine.environment},
-            cwd=workshop,
-            stdin=json.dumps(bake.bakefile(folders, push=plan.push)),
-        )
-        built = bake.run(command, metadata, report)
+        bare = bake.run(*_command(missing, engine, workshop, bake.bakefile(folders, push=False)), report)
+        try:
+            versions = bake.versions_of(bare, [image.name for image in missing])
+            built = bake.run(*_command(missing, engine, workshop, bake.bakefile(folders, push=plan.push, versions=versions)), report)
+        finally:
+            _forget(engine, bare)
     there = present([image.reference for image in missing], engine, push=plan.push)
-    return {image.name: _checked(image, built.get(image.name), there[image.reference], push=plan.push) for image in missing}
+    digests = {name: str(values.get(bake.DIGEST)) for name, values in built.items()}
+    return {image.name: _checked(image, digests.get(image.name), there[image.reference], push=plan.push) for image in missing}
+
+
+def _command(missing: list[Planned], engine: Engine, workshop: Path, document: object) -> tuple[Command, Path]:
+    """The bake of a document, and the file where the builder writes down what it made."""
+    metadata = workshop / "metadata.json"
+    builder, env = _builder(engine)
+    # buildx would put a repository's commit into labels; what the cache folder lies in is no matter of the images.
+    own = {"BUILDX_GIT_LABELS": "false", "BUILDX_GIT_INFO": "false"}
+    command = Command(
+        (*builder, "bake", "--file=-", "--progress=rawjson", f"--metadata-file={metadata}", f"--allow=fs.read={workshop}"),
+        f"{DOING} for {missing[0].inputs.platform}",
+        env={**env, **engine.environment, **own},
+        cwd=workshop,
+        stdin=json.dumps(document),
+    )
+    return command, metadata
+
+
+def _forget(engine: Engine, built: bake.Metadata) -> None:
+    """Take away what the engine keeps of the images without a version. Another builder keeps none, and nobody needs to know."""
+    with suppress(Failure):
+        client = connect(engine)
+        for values in built.values():
+            with suppress(Failure):
+                client.remove_image(str(values.get(bake.DIGEST)))
 
 
 def _builder(engine: Engine) -> tuple[tuple[str, ...], Mapping[str, str]]:

@@ -31,7 +31,14 @@ class Asked(Protocol):
         """What it has under a name; None for nothing. Raises `Failure` where it does not say."""
 
 
-def connect(engine: Engine) -> Asked:
+class Engines(Asked, Protocol):
+    """An engine that is also told something."""
+
+    def remove_image(self, name: str) -> None:
+        """Take away an image that has no other name. Raises `Failure` where that is not done."""
+
+
+def connect(engine: Engine) -> Engines:
     """An engine, which has answered. Raises `Failure` that names its address."""
     found = connection(engine.environment if engine.docker_host else os.environ)
     address = found["base_url"]
@@ -96,10 +103,13 @@ class _Socket:
     def inspect_image(self, name: str) -> Document | None:
         return self._get(f"/images/{quote(name, safe='/:@')}/json")
 
-    def _get(self, path: str) -> Document | None:
+    def remove_image(self, name: str) -> None:
+        self._get(f"/images/{quote(name, safe='/:@')}", "DELETE")
+
+    def _get(self, path: str, method: str = "GET") -> Document | None:
         http = _Connection(self._path)
         try:
-            http.request("GET", path)
+            http.request(method, path)
             response = http.getresponse()
             status, text = response.status, response.read()
             document = json.loads(text)
@@ -109,10 +119,10 @@ class _Socket:
             http.close()
         if status == 404:
             return None
-        if status != 200 or not isinstance(document, dict):
+        if status != 200:
             words = document.get("message") if isinstance(document, dict) else ""
             raise _failure(path, f"it answered {status} {words}".rstrip())
-        return document
+        return document if isinstance(document, dict) else {}
 
 
 class _Connection(HTTPConnection):
@@ -158,6 +168,15 @@ class _Sdk:
         except (DockerException, RequestException) as error:
             raise _failure(name, str(error)) from error
         return found
+
+    def remove_image(self, name: str) -> None:
+        from docker.errors import DockerException
+        from requests import RequestException
+
+        try:
+            self._client.remove_image(name)
+        except (DockerException, RequestException) as error:
+            raise _failure(name, str(error)) from error
 
 
 def _failure(what: str, cause: str) -> Failure:

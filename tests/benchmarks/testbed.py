@@ -41,7 +41,7 @@ def building() -> list[Compared]:
             path.mkdir()
             context.write(ROOT, image.inputs, path)
         file = folder / "bake.json"
-        file.write_text(json.dumps(bake.bakefile(contexts, push=True)))
+        file.write_text(json.dumps(bake.bakefile(contexts, push=True, versions=dict.fromkeys(known.services, "x"))))
         builder, env = _builder(engine)
         peer = command(
             [*builder, "bake", f"--file={file}", f"--allow=fs.read={folder}"], env={**_environment(), **env, **engine.environment}

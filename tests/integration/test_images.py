@@ -111,6 +111,25 @@ def test_a_second_build_does_nothing_and_a_changed_line_rebuilds_one_image(catal
     assert made(catalog, engine) == ([], first)
 
 
+def test_another_key_of_the_same_content_is_the_same_image(catalog: Catalog, engine: Engine) -> None:
+    """What no image reads must roll nothing out, even where it is in the key."""
+    (catalog.root / "Dockerfile").write_text(RECIPE.replace("find . -type f -o -type l", "echo ./one/main"))
+    _, first = made(catalog, engine)
+    (catalog.root / "one/unread").write_text("1")
+    missing, second = made(catalog, engine)
+    assert missing == ["one"]
+    assert second == first
+    (catalog.root / "one/main").write_text("ONE\n")
+    _, third = made(catalog, engine)
+    assert third["one"] != first["one"]
+    env = {**os.environ, **engine.environment}
+    asked = ("docker", "image", "inspect", "--format={{json .Config}}", f"{engine.registry}/{catalog.prefix}/one@{third['one']}")
+    config = json.loads(subprocess.run(asked, env=env, check=True, capture_output=True).stdout)
+    version = config["Labels"]["org.opencontainers.image.version"]
+    assert f"APP_VERSION={version}" in config["Env"]
+    assert len(version) == 12
+
+
 def test_the_image_holds_what_was_hashed_and_the_registry_agrees_on_the_digest(catalog: Catalog, engine: Engine) -> None:
     (catalog.root / "one/link").symlink_to("main")
     decided = plan(catalog, ["one"], engine, push=True)

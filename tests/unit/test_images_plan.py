@@ -202,14 +202,20 @@ def test_two_images_of_one_key_are_locked_once(tmp_path: Path, monkeypatch: pyte
 
 def test_the_bake_file_builds_from_the_digest_and_its_templates_are_escaped() -> None:
     planned = Planned("user-service", "f" * 64, "registry.example/p/user-service:x", "build", INPUTS)
-    document = json.loads(json.dumps(bake.bakefile({Path("/w/${x}/user-service"): planned}, push=True)))
+    versions = bake.versions_of({"user-service": {bake.CONFIG: "sha256:" + "e" * 64}}, ["user-service"])
+    document = json.loads(json.dumps(bake.bakefile({Path("/w/${x}/user-service"): planned}, push=True, versions=versions)))
     target = document["target"]["user-service"]
     assert target["args"]["NODE_IMAGE"] == BASE.name
-    assert target["args"]["APP_VERSION"] == "f" * 12
+    assert target["args"]["APP_VERSION"] == target["labels"]["org.opencontainers.image.version"] == "e" * 12
     assert "FROM $${NODE_IMAGE}" in target["dockerfile-inline"]
     assert target["context"] == "/w/$${x}/user-service"
     assert target["output"] == ["type=image,push=true"]
     assert document["group"] == {"default": {"targets": ["user-service"]}}
+    bare = bake.bakefile({Path("/w/user-service"): planned}, push=True)["target"]
+    assert isinstance(bare, dict)
+    assert bare["user-service"]["output"] == ["type=image"]
+    assert bare["user-service"]["args"]["APP_VERSION"] == ""
+    assert not bare["user-service"].keys() & {"tags", "labels"}
 
 
 def test_the_builders_error_is_told_with_its_step_and_log() -> None:
