@@ -4,6 +4,7 @@ Every session uses the environment that `uv run` made from `uv.lock`: one lock, 
 """
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ keep_for_children(ROOT / ".nox" / "bytecode")  # the sessions start hundreds of 
 # In the order of their beginning: first those that may have to build Trivy and Kubernetes, then the long ones; e2e, which builds the web
 # server, after typecheck, which writes types there. A session that may not run beside others (it has enough to do) comes last.
 CHECKS = [
-    *("scan", "typecheck", "lifecycle", "local", "tests", "e2e"),
+    *("scan", "typecheck", "lifecycle", "local", "tests", "pythons", "e2e"),
     *(f"services({name})" for name in CATALOG.services),
     *("lint", "manifests", "integration", "faults"),
 ]
@@ -122,11 +123,31 @@ def typecheck(session: nox.Session) -> None:
         tool(session, "uv", "run", "--locked", "mypy", cwd=(ROOT / file).parent)
 
 
-@check(tests=True, allow_parallel=True)
+@check(tests=True, quick=True, allow_parallel=True)
 def tests(session: nox.Session) -> None:
     """The build system's own tests that need no cluster and no browser."""
     workers = "1" if session.parallel else "2"
     pytest(session, "tests/unit", "-n", workers)
+
+
+@check(tests=True, allow_parallel=True)
+def pythons(session: nox.Session) -> None:
+    """The first steps of the workflows as they are written, and the unit tests on the oldest and the newest Python of this machine."""
+    from ops.checks.pythons import NEWEST, fetched, installed
+
+    try:
+        fetched()
+    except Failure as failure:
+        session.warn(f"Python 3.{NEWEST} is not tried: {failure.cause}")
+    pytest(session, "tests/pythons")
+    here = installed()
+    for minor in sorted({min(here), max(here)} - {sys.version_info.minor}):  # the session `tests` runs them on this one
+        home = ROOT / ".nox" / f"python-3.{minor}"
+        own = {"UV_PROJECT_ENVIRONMENT": str(home), "VIRTUAL_ENV": str(home), "PATH": f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+        tool(session, "uv", "sync", "--locked", "--quiet", "--python", str(here[minor]), env=own)
+        report = REPORT.junit(session.name, f"3.{minor}")
+        workers = "1" if session.parallel else "2"
+        session.run(str(home / "bin" / "python"), "-m", "pytest", f"--junitxml={report}", "tests/unit", "-n", workers, env=own)
 
 
 @check(tests=True, allow_parallel=True)

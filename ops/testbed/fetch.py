@@ -43,10 +43,11 @@ def folder(layout: Layout, suite: str) -> Path:
 def unpacked(layout: Layout, suite: str, say: Say) -> Path:
     """The packages that infra/testbed/debian/SUITE.txt names, unpacked into one folder."""
     wanted = packages((SOURCES / "debian" / f"{suite}.txt").read_text())
-    return kept(folder(layout, suite), lambda work: _unpack(work, suite, wanted), f"fetching Debian {suite} packages", say)
+    return kept(folder(layout, suite), lambda work: unpack(work, suite, wanted), f"fetching Debian {suite} packages", say)
 
 
-def _unpack(work: Path, suite: str, wanted: list[str]) -> None:
+def unpack(work: Path, suite: str, wanted: list[str]) -> None:
+    """Fetch Debian packages of a suite by name, and unpack them into a folder that is there."""
     apt = work / ".apt"
     for name in ("lists/partial", "archives/partial"):
         (apt / name).mkdir(parents=True)

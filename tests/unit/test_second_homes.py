@@ -42,7 +42,7 @@ def test_uv_is_of_one_version_in_the_images_and_beside_the_clusters_credentials(
 def test_each_session_keeps_a_cache_of_its_own() -> None:
     steps = yaml.safe_load((CATALOG.root / ".github/workflows/ci.yml").read_text())["jobs"]["check"]["steps"]
     (cache,) = (step["with"] for step in steps if step.get("uses", "").startswith("actions/cache@"))
-    own = "nextai-${{ matrix.session.session }}-"
+    own = "nextai-${{ matrix.check.session }}-${{ matrix.check.python }}-"
     assert cache["key"].startswith(own + "${{ hashFiles(") and cache["restore-keys"] == own
 
 
