@@ -116,7 +116,11 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
     asked = {key_of(s.wanted) for s in sights if s.live is None or s.after is not s.live}
     fresh = {key_of(s.wanted) for s in sights if s.live is None}
     adopted = frozenset(key for r in (last, *trail) if r for key in r.header.adopted_keys)
-    others = [o for o in _others(client, live, before, wanted, last) if not _older(o, last, trail)]
+    others = [
+        other
+        for other in _others(client, live, before, wanted, last)
+        if ownership.partners(other, adopted=key_of(other) in adopted) or not _older(other, last, trail)
+    ]
     return Facts(
         cluster,
         sights,

@@ -7,8 +7,22 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ops.cluster.client import ApiError, Client
-from ops.cluster.objects import Key, Object, containers_of, group_of, key_of, labels_of, pod_template, rows, selects, table, text
+from ops.cluster.objects import (
+    Key,
+    Object,
+    annotations_of,
+    containers_of,
+    group_of,
+    key_of,
+    labels_of,
+    pod_template,
+    rows,
+    selects,
+    table,
+    text,
+)
 
+_DEFAULT = "storageclass.kubernetes.io/is-default-class"
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -28,6 +42,8 @@ class Reference:
     @property
     def named(self) -> str:
         """What is named, in words."""
+        if self.to.kind == "StorageClass" and not self.to.name:
+            return "a default StorageClass"
         return f"{self.to}, {_PARTS.get(self.to.kind, 'part')} {self.part}," if self.part else str(self.to)
 
 
@@ -83,6 +99,8 @@ def _find(client: Client, key: Key) -> Object | None:
     if resource is None:
         return _UNKNOWN
     try:
+        if not key.name:
+            return next((found for found in client.find(resource) if annotations_of(found).get(_DEFAULT) == "true"), None)
         return client.get(resource, key.namespace, key.name)
     except ApiError as error:
         if error.status == 403:
@@ -197,8 +215,9 @@ def _logins(by: Key, holder: Object) -> Iterator[Reference]:
 
 
 def _storage(by: Key, claim: Object) -> Iterator[Reference]:
-    if name := text(claim, "spec", "storageClassName"):
-        yield Reference(by, Key("StorageClass", "", name, "storage.k8s.io"), "its claim gets no volume")
+    spec = table(claim, "spec")
+    if spec and not text(spec, "volumeName") and spec.get("storageClassName") != "":  # "" is a volume that was made by hand
+        yield Reference(by, Key("StorageClass", "", text(spec, "storageClassName"), "storage.k8s.io"), "its claim gets no volume")
 
 
 def _stateful_set(by: Key, manifest: Object) -> Iterator[Reference]:

@@ -3,13 +3,15 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from ops.cluster import show
+from ops.cluster import facts, show
 from ops.cluster.objects import OWNED
 from ops.cluster.plan import Plan, Step, from_document, to_document
+from ops.errors import RolledBack
 from tests.integration.cluster import Cluster
 
 MERGE = "application/merge-patch+json"
@@ -133,6 +135,21 @@ def test_what_another_manager_made_is_shared_with_a_word_and_given_back(cluster:
     assert OWNED not in found["metadata"].get("labels", {})
     assert {m["manager"] for m in found["metadata"]["managedFields"]} == {"helm"}
     assert cluster.plan().empty
+
+
+def test_a_failed_deploy_gives_back_what_it_came_to_share(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "_CLOCKS", timedelta(0))  # it is older than the deploy by one clock, and by less than 5 s
+    body: Any = {"metadata": {"name": "extra"}, "data": {"a": "1"}}
+    cluster.client.request("POST", path(cluster, "configmaps"), {"fieldManager": "helm"}, body=body)
+    cluster.platform.extra = False
+    cluster.deploy()
+    cluster.platform.extra, cluster.platform.env = True, {"EXIT_CODE": "3"}
+    with pytest.raises(RolledBack):
+        cluster.deploy()
+    found = cluster.get("ConfigMap", "extra")
+    assert found is not None and found["data"] == {"a": "1"}
+    assert {m["manager"] for m in found["metadata"]["managedFields"]} == {"helm"}
+    assert OWNED not in found["metadata"].get("labels", {})
 
 
 def test_what_was_shared_with_nobody_is_deleted(cluster: Cluster) -> None:

@@ -6,6 +6,12 @@ import pytest
 
 from ops.cluster.references import references
 
+CLAIMS: list[dict[str, Any]] = [
+    {"storageClassName": "slow"},
+    {"accessModes": []},
+    {"storageClassName": "", "accessModes": []},
+    {"volumeName": "disk", "storageClassName": "slow"},
+]
 PORT = {"port": {"name": "http"}}
 CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, bool]]]] = {
     "Deployment": (
@@ -36,8 +42,12 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, bool]]]] = {
         ],
     ),
     "StatefulSet": (
-        {"serviceName": "s", "volumeClaimTemplates": [{"spec": {"storageClassName": "slow"}}, {"spec": {}}]},
-        [("StorageClass slow", "its claim gets no volume", True), ("Service n/s", "its pods have no names of their own in DNS", False)],
+        {"serviceName": "s", "volumeClaimTemplates": [{"spec": claim} for claim in CLAIMS]},
+        [
+            ("StorageClass slow", "its claim gets no volume", True),
+            ("a default StorageClass", "its claim gets no volume", True),
+            ("Service n/s", "its pods have no names of their own in DNS", False),
+        ],
     ),
     "Ingress": (
         {
