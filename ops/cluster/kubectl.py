@@ -19,7 +19,8 @@ SECONDS = 20.0  # in which a port must be forwarded: kubectl itself waits for a 
 FORWARDING: Final = Policy(tries=4, seconds=SECONDS)
 # How kubectl says that the API server, or the way to it, failed before anything was begun.
 _NOT_BEGUN: Final = re.compile(
-    r"\((TooManyRequests|InternalError|ServiceUnavailable|Timeout|ServerTimeout)\)|Unable to connect to the server|etcdserver: "
+    r"\((TooManyRequests|InternalError|ServiceUnavailable|Timeout|ServerTimeout)\)|Error from server: |etcdserver: "
+    r"|Unable to connect to the server"
     r"|unable to upgrade connection|error dialing backend|error upgrading connection|was refused - did you specify|: EOF$"
     r"|connection reset by peer|TLS handshake timeout|server is currently unable to handle|server has received too many requests",
     re.MULTILINE,

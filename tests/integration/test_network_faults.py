@@ -1,6 +1,7 @@
 """One request in five fails, by a seed: every verb still ends right. All fail: the message names who failed."""
 
 import time
+import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ops.cluster import client as room
 from ops.cluster import logs
 from ops.cluster.client import Unavailable
 from ops.cluster.connect import connect
+from ops.cluster.kubectl import forward
 from ops.cluster.lock import held, hold
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.scale import plan_scale
@@ -134,3 +136,22 @@ def test_a_deploy_whose_cluster_fails_for_long_is_not_undone_and_the_next_one_fi
     assert cluster.deploy().resumed
     assert [h.outcome for h in cluster.history()] == ["good", "abandoned", "good"]
     assert cluster.image().endswith(digests["two"])
+
+
+@pytest.mark.parametrize("kind", ["429", "500", "503", "reset"])
+def test_a_port_is_forwarded_though_the_way_there_fails_once(cluster: Cluster, testbed: Testbed, tmp_path: Path, kind: str) -> None:
+    """What kubectl does for the checks after a deploy, and for migrations: each of its first requests fails."""
+    cluster.deploy()
+    for number in range(3):
+        left = [number]
+
+        def nth(method: str, path: str, left: list[int] = left) -> bool:
+            left[0] -= 1
+            return left[0] == -1
+
+        faults = Faults(one_in=1, kinds=(kind,), only=nth)
+        with api_server(testbed, tmp_path / f"faults{number}", faults) as kubeconfig:
+            target = behind(cluster, kubeconfig)
+            with forward(target, cluster.platform.home, "service/web", 8080) as port:
+                assert urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=10).status == 200
+        assert faults.met[kind] == 1
