@@ -164,15 +164,14 @@ def _bearer(context: Context, token: str) -> Secret:
 
 
 def _provided(context: Context) -> Credentials:
-    """A user of the old kind `auth-provider: oidc`, whose token kubectl renews and writes back: it is taken while it holds."""
+    """A user of the old kind `auth-provider: oidc`: its token is taken while it holds, and then renewed."""
     import base64
 
     provider = table(context.user.values, "auth-provider")
-    doing = f"reading context {context.name}"
     token = text(provider, "config", "id-token")
     if text(provider, "name") != "oidc":
         cause = f"its user names the auth-provider {text(provider, 'name')}, which kubectl gave up in 1.26"
-        raise Failure(doing, cause, "Name the provider's own program under `exec` instead.")
+        raise Failure(f"reading context {context.name}", cause, "Name the provider's own program under `exec` instead.")
     try:
         middle = token.split(".")[1]
         claims: Json = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
@@ -180,9 +179,33 @@ def _provided(context: Context) -> Credentials:
     except (ValueError, IndexError):
         expires = None
     if not isinstance(expires, int | float) or expires < datetime.now(UTC).timestamp():
-        remedy = f"Run `kubectl --context {context.name} version`, which renews it, then the same again."
-        raise Failure(doing, "the id-token of its auth-provider is missing, or has expired", remedy)
+        token = _renewed(context, provider)
     return Credentials(_bearer(context, token))
+
+
+def _renewed(context: Context, provider: Object) -> str:
+    """A new id-token, by the `kubernetes` package: it is written back into the kubeconfig, since the issuer may take the old one no more.
+
+    Without a certificate authority the package would trust whoever answers, so kubectl is left to do it then.
+    """
+    doing, why = f"renewing the id-token of context {context.name}", "the id-token of its auth-provider is missing, or has expired"
+    remedy = f"Run `kubectl --context {context.name} version`, which renews it, then the same again."
+    config = table(provider, "config")
+    know(*(text(config, name) for name in ("refresh-token", "client-secret", "id-token")))
+    if not any(text(config, f"idp-certificate-authority{form}") for form in ("", "-data")) or not text(config, "refresh-token"):
+        raise Failure(doing, why, remedy)
+    from kubernetes.client import Configuration
+    from kubernetes.config import load_kube_config
+
+    found = Configuration()
+    try:
+        load_kube_config(os.pathsep.join(str(file) for file in context.files), context.name, found)
+    except Exception as error:  # of many kinds: its own, oauthlib's, requests', urllib3's
+        raise Failure(doing, f"{why}, and its issuer gave no other: {error}", remedy) from error
+    token: str = found.api_key.get("BearerToken", "").removeprefix("Bearer ")
+    if not token or token == text(config, "id-token"):
+        raise Failure(doing, f"{why}, and its issuer gave no other", remedy)
+    return token
 
 
 def _impersonation(user: Object) -> Headers:

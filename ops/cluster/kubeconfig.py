@@ -40,6 +40,7 @@ class Context:
     cluster: Entry
     user: Entry
     namespace: str = ""
+    files: tuple[Path, ...] = ()  # of the kubeconfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,9 @@ def read(files: Sequence[Path]) -> Kubeconfig:
             contexts.setdefault(text(row, "name"), table(row, "context"))
         for name, into in (("cluster", clusters), ("user", users)):
             for row in rows(document, f"{name}s"):
+                if not isinstance(row.get(name, {}), dict | None):
+                    cause = f"its {name} {text(row, 'name')} is not as a kubeconfig has them"
+                    raise UsageError(f"reading the kubeconfig {file}", cause, "Repair the kubeconfig, or set KUBECONFIG.")
                 into.setdefault(text(row, "name"), Entry(table(row, name), file.absolute().parent))
     return Kubeconfig(tuple(files), contexts, clusters, users, found)
 
@@ -112,7 +116,7 @@ def context_of(config: Kubeconfig, name: str) -> Context:
     if cluster is None or not server:
         raise Failure(doing, f"it names a cluster that {where} does not have", _REPAIR)
     user = config.users.get(text(context, "user"), Entry({}, cluster.folder))
-    return Context(name, server if "://" in server else f"https://{server}", cluster, user, text(context, "namespace"))
+    return Context(name, server if "://" in server else f"https://{server}", cluster, user, text(context, "namespace"), config.files)
 
 
 def bytes_of(entry: Entry, name: str, doing: str) -> bytes | None:

@@ -14,7 +14,7 @@ import pytest
 from invoke import Argument
 
 from ops.catalog import load
-from ops.cluster import checkout, client, connect
+from ops.cluster import checkout, client, connect, errors
 from ops.cluster import verb as cluster
 from ops.cluster.objects import Object
 from ops.cluster.render import fingerprint
@@ -253,7 +253,7 @@ def test_a_silent_cluster_is_told_in_plain_words() -> None:
     ):
         error = Nested()
         error.reason = words
-        assert client._plain(error) == plain
+        assert errors.reason_of(error) == plain
 
 
 def test_of_gits_words_the_reason_is_told() -> None:
@@ -309,13 +309,12 @@ def _target(tmp_path: Path, cluster: str, user: str, server: str = "https://127.
     ("cluster", "user", "cause", "remedy"),
     [
         ("", "{token: hunter2}", "does not answer: Failed to establish a new connection", "VPN"),
-        ("", "{exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-plugin}}", "'no-such-plugin'", "exec"),
-        ("", "{exec: {apiVersion: client.authentication.k8s.io/v1, command: 'false'}}", "exec: process returned 1", "exec"),
+        ("", "{exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-plugin}}", "no-such-plugin (`exec`", "exec"),
+        ("", "{exec: {apiVersion: client.authentication.k8s.io/v1, command: 'false'}}", "it exited 1, and said nothing", "log in"),
         (", certificate-authority: /nope.pem", "{token: hunter2}", "/nope.pem", "kubeconfig"),
         ("", '{token: "hunter2\\nhunter2"}', "its token has a line end in it", "Log in"),
         ("", '{token: "hunter2☃"}', "a letter outside ASCII", "Log in"),
-        ("", "text", "not as a kubeconfig has them", "kubeconfig"),
-        ("", "{auth-provider: {name: gcp}}", "not as a kubeconfig has them", "kubeconfig"),
+        ("", "{auth-provider: {name: gcp}}", "which kubectl gave up in 1.26", "exec"),
     ],
 )
 def test_a_cluster_that_cannot_be_reached_is_told_with_its_context(
@@ -326,6 +325,11 @@ def test_a_cluster_that_cannot_be_reached_is_told_with_its_context(
     assert "context nextai-testbed" in told.value.doing
     assert cause in told.value.cause and remedy in told.value.remedy
     assert "hunter2" not in str(told.value) and capsys.readouterr().err == ""
+
+
+def test_a_user_that_is_no_mapping_is_told_with_its_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="its user u is not as a kubeconfig has them"), connect.connect(_target(tmp_path, "", "text")):
+        pass
 
 
 @pytest.fixture
@@ -427,7 +431,7 @@ def test_going_back_to_no_record_is_wrong_usage() -> None:
 
 
 def test_a_cluster_that_is_not_trusted_is_not_called_silent(tmp_path: Path) -> None:
-    failure = client.unreachable(_target(tmp_path, "", "{}"), "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    failure = errors.unreachable(_target(tmp_path, "", "{}"), "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
     assert "not trusted" in failure.cause and "certificate authority" in failure.remedy
 
 
