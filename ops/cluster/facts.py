@@ -12,13 +12,14 @@ from ops.catalog.model import Catalog
 from ops.cluster import lock, needs, ownership, record, references
 from ops.cluster.client import APPLY, ApiError, Client, Resource
 from ops.cluster.immutable import explained
-from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, key_of, labels_of, number, rows, table, text
+from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, group_of, key_of, labels_of, number, rows, table, text
 from ops.cluster.order import KEPT
 from ops.cluster.readiness.state import parse_time
 from ops.cluster.record import Header, Record
 from ops.cluster.unchanged import unchanged
 
 _CLOCKS = timedelta(seconds=5)  # by which a record's time and the API server's may differ
+_Place = tuple[str, str, str]  # kind, group, namespace
 TRIAL_NAMESPACE = "default"  # where an object is validated whose namespace is not there yet
 
 
@@ -103,7 +104,7 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
     good = record.last_good(headers.result())
     recent = [h for h in headers.result() if good is None or h.number >= good.number]
     records = [client.start(partial(record.load, client, home, h)) for h in recent]
-    live = {key_of(o): o for pending in lists for o in pending.result()}
+    live = {key_of(o): o for pending in lists.values() for o in pending.result()}
     looks = client.each(lambda m: _look(client, m, live.get(key_of(m)), frozenset(namespaces.result())), known)
     trail = [r.result() for r in records]
     last = trail.pop(0) if good else None
@@ -118,7 +119,7 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
     adopted = frozenset(key for r in (last, *trail) if r for key in r.header.adopted_keys)
     others = [
         other
-        for other in _others(client, live, before, wanted, last)
+        for other in _others(client, live, before, wanted, last, listed=frozenset(lists))
         if ownership.partners(other, adopted=key_of(other) in adopted) or not _older(other, last, trail)
     ]
     return Facts(
@@ -190,13 +191,13 @@ def _secrets(
     return found
 
 
-def _start_lists(client: Client, known: Iterable[Object]) -> "list[Future[list[Object]]]":
-    """Live objects that a deploy made, one list for each kind and namespace: cheaper than a request for each object."""
+def _start_lists(client: Client, known: Iterable[Object]) -> "dict[_Place, Future[list[Object]]]":
+    """Live objects with our label, one list for each kind and namespace: cheaper than a request for each object."""
     places = {(text(o, "apiVersion"), text(o, "kind"), text(o, "metadata", "namespace")) for o in known}
     swept = (("v1", "ConfigMap"), ("batch/v1", "Job"))
     places |= {(*kind, namespace) for kind in swept for _, _, namespace in places if namespace}
     kinds = [(resource, namespace) for version, kind, namespace in sorted(places) if (resource := client.resource(version, kind))]
-    return [client.start(partial(client.find, r, n, labels=OWNED)) for r, n in kinds]
+    return {(r.kind, group_of(r.api_version), n): client.start(partial(client.find, r, n, labels=OWNED)) for r, n in kinds}
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,13 +320,22 @@ def has_field(manifest: Json, path: str) -> bool:
 
 
 def _others(
-    client: Client, live: Mapping[Key, Object], before: Collection[Key], wanted: set[Key], last: Record | None = None
+    client: Client,
+    live: Mapping[Key, Object],
+    before: Collection[Key],
+    wanted: set[Key],
+    last: Record | None = None,
+    *,
+    listed: Collection[_Place] = (),
 ) -> list[Object]:
-    """What is there by earlier deploys and is not wanted now: what the last records had or deleted, and older ConfigMaps and Jobs."""
+    """What is there by earlier deploys and is not wanted now: what the last records had or deleted, and older ConfigMaps and Jobs.
+
+    What `live` does not have is asked for, where its place was not `listed`.
+    """
     former = {*before, *(last.header.removed_keys if last else ())}
     gone = [key for key in former if key not in wanted]
     found = [o for key, o in live.items() if key not in wanted and (key in former or key.kind in ("ConfigMap", "Job"))]
-    unseen = [key for key in gone if key not in live and key.kind not in KEPT]
+    unseen = [key for key in gone if (key.kind, key.group, key.namespace) not in listed and key not in live and key.kind not in KEPT]
     answers = client.each(lambda key: client.get(r, key.namespace, key.name) if (r := client.by_key(key)) else None, unseen)
     return found + [o for o in answers if o is not None and OWNED in labels_of(o)]  # without our label it is not ours to delete
 
