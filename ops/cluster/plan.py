@@ -11,6 +11,7 @@ from ops.cluster.diff import Difference, by_name, differences, masked, quiet
 from ops.cluster.facts import Facts, Leftover, Sight
 from ops.cluster.objects import Json, Key, Object, at, condition, key_of, number, rows, table, text, texts
 from ops.cluster.order import KEPT, Phase, phase_of
+from ops.cluster.readiness import steady
 from ops.cluster.record import KEEP, Kind, Migration, migrations_in, unfinished
 from ops.cluster.render import fingerprint
 from ops.errors import Refused, UsageError
@@ -159,6 +160,7 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     problems += _missing(facts, steps, fatal=True)
     warnings += _missing(facts, steps, fatal=False)
     warnings += [f"{key} selects nothing: no pod has {labels}" for key, labels in facts.named.idle.items() if key in changing]
+    warnings += [f"{key}: {why}" for s in facts.sights if (key := key_of(s.wanted)) in changing and (why := steady.warning(s.wanted))]
     if origin.kind == "deploy":  # what a record holds was checked by the catalogue of its time
         problems += facts.unset
     if not rehearsal:

@@ -77,6 +77,12 @@ def containers(workload: Object) -> list[Object]:
     return [container for key in ("initContainers", "containers") for container in items(pod_spec(workload), key)]
 
 
+def lasting(workload: Object) -> list[Object]:
+    """The containers of a workload's pod that go on running: sidecars, and those that are no init containers."""
+    pod = pod_spec(workload)
+    return [c for c in items(pod, "initContainers") if text(c, "restartPolicy") == "Always"] + items(pod, "containers")
+
+
 def main_container(workload: Object, name: str) -> Object:
     """The container that bears the workload's name, or else the first."""
     found = items(pod_spec(workload), "containers")

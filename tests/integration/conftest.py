@@ -100,6 +100,13 @@ def digests(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return found
 
 
+@pytest.fixture(scope="session")
+def foreign_digest(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An image that says it is for this machine, with a program for another kind of processor."""
+    program = probe_image.build(tmp_path_factory.mktemp("foreign"), tools.find("go").argv[0], "one", "arm64")
+    return probe_image.push(testbed.registry, "nextai/ct-web", program)
+
+
 @pytest.fixture
 def cluster(testbed: Testbed, digests: dict[str, str], tmp_path: Path) -> Iterator[Cluster]:
     """An empty place in the cluster, with the Secret that the platform needs, and nothing left of it afterwards."""

@@ -14,13 +14,12 @@ import httpx
 SOURCE = Path(__file__).parent / "probe"
 
 
-def build(folder: Path, go: str, version: str) -> Path:
+def build(folder: Path, go: str, version: str, architecture: str = "amd64") -> Path:
     """The program, compiled. Another version is another digest."""
-    program = folder / f"probe-{version}"
+    program = folder / f"probe-{version}-{architecture}"
     command = [go, "build", "-trimpath", "-ldflags", f"-s -w -X main.version={version}", "-o", str(program), "."]
-    subprocess.run(
-        command, cwd=SOURCE, check=True, env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"}
-    )
+    settings = {"CGO_ENABLED": "0", "GOARCH": architecture, "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"}
+    subprocess.run(command, cwd=SOURCE, check=True, env={**os.environ, **settings})
     return program
 
 

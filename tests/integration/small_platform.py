@@ -78,7 +78,7 @@ class Platform:
         probe = {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 1, "failureThreshold": 3}
         secrets = [{"configMapRef": {"name": "web-config"}}, {"secretRef": {"name": "web-secrets"}}]
         web = {**self._container("web", image, self.env), "envFrom": secrets, "readinessProbe": probe}
-        store = self._container("store", self.store_image, {})
+        store = {**self._container("store", self.store_image, {}), "readinessProbe": probe}
         objects = [
             *({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}} for n in (self.home, self.data)),
             self._object("v1", "ServiceAccount", "web", {"automountServiceAccountToken": False}),

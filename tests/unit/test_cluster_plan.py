@@ -36,7 +36,7 @@ def config(name: str, **data: str) -> dict[str, Any]:
 
 
 def workload(kind: str, name: str, image: str, **spec: Any) -> dict[str, Any]:
-    template = {"spec": {"containers": [{"name": name, "image": image}]}}
+    template = {"spec": {"containers": [{"name": name, "image": image, "readinessProbe": {"httpGet": {"port": 80}}}]}}
     return thing(kind, name, version="apps/v1" if kind != "Job" else "batch/v1", spec={"template": template, **spec})
 
 
@@ -149,6 +149,21 @@ def test_what_was_done_by_hand_and_stops_a_workload_is_told_and_forbids_its_chan
         assert words in make_plan(ORIGIN, facts(Sight(newer, there, after)), STORES).problems[0]
     two = workload("Deployment", "web", "web@sha256:1", replicas=2)
     assert make_plan(ORIGIN, facts(Sight(two, idle, live(two))), STORES).problems == ()  # the manifest's number comes back
+
+
+def test_a_plan_that_changes_a_workload_whose_readiness_nobody_can_ask_warns() -> None:
+    def web(image: str) -> dict[str, Any]:
+        made = workload("Deployment", "web", image)
+        del made["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+        return made
+
+    words = "Deployment n/web: container web has no readinessProbe: 10 s of running count as ready, whether it works or not"
+    changed = Sight(web("b"), live(web("a")), live(web("b")))
+    assert make_plan(ORIGIN, facts(changed), STORES).warnings == (words,)
+    assert make_plan(ORIGIN, facts(Sight(web("b"), None, None)), STORES).warnings == (words,)
+    assert make_plan(ORIGIN, facts(Sight(web("b"), live(web("b")), live(web("b")))), STORES).warnings == ()
+    probed = workload("Deployment", "web", "b")
+    assert make_plan(ORIGIN, facts(Sight(probed, None, None)), STORES).warnings == ()
 
 
 def test_a_variable_that_was_added_by_hand_and_stays_is_told() -> None:

@@ -1,6 +1,7 @@
 """Readiness: a function a kind, fed with objects as an API server of version 1.36 writes them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -123,6 +124,65 @@ def test_a_container_that_ended_twice_has_failed_with_its_exit_code_and_its_log(
     assert (state.log.pod, state.log.container, state.log.previous) == ("web-1", "web", True)
     once = of_deployment(pod(status=container(restartCount=0, state={"terminated": {"exitCode": 3}})))
     assert isinstance(once, Waiting)
+
+
+def unprobed(seconds: float, *, restarts: int = 0, died: float = 0, **state: Any) -> dict[str, Any]:
+    """A pod that Kubernetes calls ready since its container runs: for `seconds`, after it ended `restarts` times, `died` s ago."""
+    last = {"terminated": {"exitCode": 0, "reason": "Completed", "finishedAt": ago(died)}} if restarts else {}
+    running = {"running": {"startedAt": ago(seconds)}}
+    status = container(ready=True, restartCount=restarts, state=state or running, lastState=last)
+    found = pod(status={**status, "conditions": [{"type": "Ready", "status": "True"}]}, creationTimestamp=ago(3600))
+    found["spec"] = {"containers": [{"name": "web"}], "restartPolicy": "Always"}
+    return found
+
+
+def every_kind(found: dict[str, Any]) -> list[State]:
+    """What each kind says whose one replica is ready and this pod."""
+    spec: Any = {"replicas": 1, "template": {"spec": found["spec"]}}
+    labelled = {**found, "metadata": {**found["metadata"], "labels": {"controller-revision-hash": "b"}}}
+    around = scene([labelled], replica_sets=[replica_set()])
+    web = {**deployment(replicas=1, updatedReplicas=1, availableReplicas=1), "spec": spec}
+    target = {"kind": "Deployment", "name": "web"}
+    scaler: Any = {"kind": "HorizontalPodAutoscaler", "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 3}}
+    counts = {"observedGeneration": 2, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "numberAvailable": 1}
+    counts |= {"desiredNumberScheduled": 1, "updatedNumberScheduled": 1}
+    store = {**web, "kind": "StatefulSet", "status": {**counts, "updateRevision": "b", "currentRevision": "b"}}
+    owned = [{"uid": owner} for owner in ("rs", "d")]
+    around = replace(around, pods=[{**labelled, "metadata": {**labelled["metadata"], "ownerReferences": owned}}], workloads=[web])
+    daemons = {**web, "kind": "DaemonSet", "status": counts}
+    return [judge(manifest, around) for manifest in (web, store, daemons, scaler, labelled)]
+
+
+def test_a_container_that_no_probe_asks_is_ready_when_it_has_run_for_a_while() -> None:
+    young, old = every_kind(unprobed(3)), every_kind(unprobed(11))
+    assert young == [Waiting("pod web-1 to run for 10 s, since nothing asks whether it is ready")] * 5
+    assert old == [Done()] * 5
+    probed = unprobed(0)
+    probed["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"port": 80}}
+    assert every_kind(probed) == [Done()] * 5
+    sidecar = {**probed, "spec": {**probed["spec"], "initContainers": [{"name": "proxy", "restartPolicy": "Always"}]}}
+    assert {type(state) for state in every_kind(sidecar)} == {Waiting}
+    once = {**probed, "spec": {**probed["spec"], "initContainers": [{"name": "wait"}]}}
+    assert every_kind(once) == [Done()] * 5
+
+
+def test_a_container_that_no_probe_asks_has_failed_when_it_ends_meanwhile() -> None:
+    started_again = every_kind(unprobed(2, restarts=1, died=2))
+    assert {type(state) for state in started_again} == {Failed}
+    assert {state.cause for state in started_again if isinstance(state, Failed)} == {"container web ended, exit code 0"}
+    down = unprobed(0, terminated={"exitCode": 137, "reason": "OOMKilled", "finishedAt": ago(1)})
+    causes = {state.cause for state in every_kind(down) if isinstance(state, Failed)}
+    assert causes == {"container web ended, exit code 137 (OOMKilled)"}
+    long_ago = unprobed(3, restarts=4, died=7200)  # before this rollout
+    assert {type(state) for state in every_kind(long_ago)} == {Waiting}
+    behind = {**unprobed(60), "metadata": {**unprobed(60)["metadata"], "creationTimestamp": ago(2)}}  # a node whose clock is
+    assert {type(state) for state in every_kind(behind)} == {Waiting}
+
+
+def test_a_ready_workload_whose_pods_were_not_seen_yet_is_waited_for() -> None:
+    spec: Any = {"replicas": 1, "template": {"spec": {"containers": [{"name": "web"}]}}}
+    web = {**deployment(replicas=1, updatedReplicas=1, availableReplicas=1), "spec": spec}
+    assert judge(web, scene()) == Waiting("its pods to be seen")
 
 
 def test_a_container_that_was_killed_for_its_memory_says_so() -> None:

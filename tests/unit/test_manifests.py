@@ -122,7 +122,8 @@ def platform() -> dict[str, Tree]:
     api["spec"]["topologySpreadConstraints"] = [{"topologyKey": "kubernetes.io/hostname", "labelSelector": own}]  # type: ignore[index]
     migrate = pod("migrate", "registry.example.com/p/migrate", envFrom=[{"secretRef": {"name": "migrate-secrets"}}])
     password = {"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db-secrets", "key": "DB_PASSWORD"}}}
-    db = pod("db", "postgres:17", ports=[{"containerPort": 5432}], env=[{"name": "POSTGRES_DB", "value": "d"}, password])
+    env = [{"name": "POSTGRES_DB", "value": "d"}, password]
+    db = pod("db", "postgres:17", ports=[{"containerPort": 5432}], env=env, readinessProbe={"exec": {"command": ["pg_isready"]}})
     data = {"app.kubernetes.io/name": "db"}
     target = {"kind": "Deployment", "name": "api"}
     backend = {"service": {"name": "api", "port": {"number": 8080}}}
@@ -234,6 +235,14 @@ BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
     (put("api service/spec/selector", {"app": "api"}), "Service api selects no pod of api"),
     # probes
     (drop(f"{MAIN}/readinessProbe"), f"{DEPLOYMENT} has no readinessProbe"),
+    (
+        drop("db/spec/template/spec/containers/0/readinessProbe"),
+        "k8s/base/stores/db/statefulset.yaml: StatefulSet db has no readinessProbe (container db)",
+    ),
+    (
+        put(f"{POD}/initContainers", [{**INIT, "restartPolicy": "Always"}]),
+        f"{DEPLOYMENT} has no readinessProbe (container wait)",
+    ),
     (drop(f"{MAIN}/startupProbe"), f"{DEPLOYMENT} has no startupProbe"),
     (put(f"{MAIN}/readinessProbe/httpGet/path", "/health"), "asks /health in its readinessProbe; platform.yaml says /ready"),
     (put(f"{MAIN}/livenessProbe/httpGet/path", "/ready"), "asks /ready in its livenessProbe; platform.yaml says /health"),

@@ -3,8 +3,9 @@
 from ops.cluster.objects import Object, condition, number, text
 from ops.cluster.readiness import deployment, statefulset
 from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
+from ops.cluster.readiness.workload import proven
 
-_TARGETS = {"Deployment": deployment.judge, "StatefulSet": statefulset.judge}
+_TARGETS = {"Deployment": (deployment.judge, deployment.current), "StatefulSet": (statefulset.judge, statefulset.current)}
 
 
 def judge(autoscaler: Object, scene: Scene) -> State:
@@ -17,6 +18,7 @@ def judge(autoscaler: Object, scene: Scene) -> State:
         return Failed(f"it scales {kind} {name}, which is not there")
     least, most = number(autoscaler, "spec", "minReplicas", default=1), number(autoscaler, "spec", "maxReplicas")
     replicas = number(target, "spec", "replicas", default=1)
+    judge_target, current = _TARGETS[kind]
     if replicas == 0:
         return Done()  # it leaves that alone; the plan has said so
     if not least <= replicas <= most:
@@ -24,5 +26,5 @@ def judge(autoscaler: Object, scene: Scene) -> State:
         hindered = f" ({text(able, 'message')})" if text(able, "status") == "False" else ""
         return Waiting(f"{kind} {name} to go from {replicas} to {min(max(replicas, least), most)}{hindered}")
     if number(target, "status", "availableReplicas") >= least and number(target, "status", "replicas") <= most:
-        return Done()
-    return _TARGETS[kind](target, scene)
+        return proven(target, current(target, scene), scene, least) or Done()
+    return judge_target(target, scene)

@@ -2,7 +2,7 @@
 
 from ops.cluster.objects import Object, number, text
 from ops.cluster.readiness.state import Done, Scene, State, Waiting
-from ops.cluster.readiness.workload import refused_pods, verdict
+from ops.cluster.readiness.workload import proven, refused_pods, verdict
 
 
 def judge(daemon_set: Object, scene: Scene) -> State:
@@ -12,7 +12,7 @@ def judge(daemon_set: Object, scene: Scene) -> State:
     wanted = number(daemon_set, "status", "desiredNumberScheduled")
     updated, available = number(daemon_set, "status", "updatedNumberScheduled"), number(daemon_set, "status", "numberAvailable")
     if updated >= wanted and available >= wanted:
-        return Done()
+        return proven(daemon_set, scene.pods_of(text(daemon_set, "metadata", "uid")), scene, wanted) or Done()
     uid = text(daemon_set, "metadata", "uid")
     newest = max((text(p, "metadata", "creationTimestamp") for p in scene.pods_of(uid)), default="")
     current = [p for p in scene.pods_of(uid) if text(p, "metadata", "creationTimestamp") == newest]

@@ -3,7 +3,7 @@
 from ops.cluster.byhand import halted
 from ops.cluster.objects import Object, annotations_of, condition, number, owned_by, text
 from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
-from ops.cluster.readiness.workload import refusal_seconds, verdict
+from ops.cluster.readiness.workload import proven, refusal_seconds, verdict
 
 _REVISION = "deployment.kubernetes.io/revision"
 
@@ -15,15 +15,15 @@ def judge(deployment: Object, scene: Scene) -> State:
     wanted = number(deployment, "spec", "replicas", default=1)
     replicas, updated, available = (number(deployment, "status", f) for f in ("replicas", "updatedReplicas", "availableReplicas"))
     if updated >= wanted and replicas <= updated and available >= wanted:
-        return Done()
+        return proven(deployment, current(deployment, scene), scene, wanted) or Done()
     refused = condition(deployment, "ReplicaFailure")
     if text(refused, "status") == "True" and scene.seconds_since(text(refused, "lastTransitionTime")) >= refusal_seconds(scene):
         return Failed(f"no pod may be created: {text(refused, 'message')}")
-    current = _current(deployment, scene)
-    ready = sum(text(condition(pod, "Ready"), "status") == "True" for pod in current)
+    newest = current(deployment, scene)
+    ready = sum(text(condition(pod, "Ready"), "status") == "True" for pod in newest)
     if ready >= wanted and replicas > updated:
         return Waiting(f"{replicas - updated} former pods to end")
-    state = verdict(current, scene, ready, wanted)
+    state = verdict(newest, scene, ready, wanted)
     return _stalled(deployment, state) if isinstance(state, Waiting) else state
 
 
@@ -36,7 +36,8 @@ def _stalled(deployment: Object, state: Waiting) -> State:
     return state
 
 
-def _current(deployment: Object, scene: Scene) -> list[Object]:
+def current(deployment: Object, scene: Scene) -> list[Object]:
+    """The pods of its newest revision."""
     uid, revision = text(deployment, "metadata", "uid"), annotations_of(deployment).get(_REVISION)
     sets = [r for r in scene.replica_sets if owned_by(r, uid) and annotations_of(r).get(_REVISION) == revision]
     return [pod for replica_set in sets for pod in scene.pods_of(text(replica_set, "metadata", "uid"))]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from ops.cluster.objects import Object, condition, number, rows, statuses_of, table, text
-from ops.cluster.readiness import claim
+from ops.cluster.readiness import claim, steady
 from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Waiting, event_time, parse_time
 
 # Why a container waits that has no image, and one that cannot be made of it (kubelet, pkg/kubelet/images and container).
@@ -28,10 +28,24 @@ _SANDBOX_SECONDS = 60
 
 def judge(pod: Object, scene: Scene) -> State:
     """A pod by itself: ready, or run to its end."""
-    phase = text(pod, "status", "phase")
-    if phase == "Succeeded" or text(condition(pod, "Ready"), "status") == "True":
+    if text(pod, "status", "phase") == "Succeeded":
         return Done()
+    if text(condition(pod, "Ready"), "status") == "True":
+        return proven(pod, scene) or Done()
     return trouble(pod, scene) or Waiting(_doing(pod))
+
+
+def proven(pod: Object, scene: Scene) -> Failed | Waiting | None:
+    """What is still to be seen of a pod that is Ready: None when its containers without a readiness probe have run for a while."""
+    names = steady.unprobed(pod)
+    found = {text(status, "name"): status for status in statuses_of(pod)}
+    for name in names:
+        if name in found and (failed := _crash(pod, found[name], scene)):
+            return failed
+    left = max((steady.SECONDS - steady.running(pod, found.get(name, {}), scene) for name in names), default=0.0)
+    if left <= 0:
+        return None
+    return Waiting(f"pod {text(pod, 'metadata', 'name')} to run for {steady.SECONDS} s, since nothing asks whether it is ready")
 
 
 def trouble(pod: Object, scene: Scene) -> Failed | None:
@@ -87,19 +101,18 @@ def _pull(pod: Object, status: Object, scene: Scene) -> Failed | None:
 
 
 def _crash(pod: Object, status: Object, scene: Scene) -> Failed | None:
-    """A container that ended twice will do it again. Once may be bad luck."""
+    """A container that ended twice will do it again. Once may be bad luck, unless no probe can tell whether it works now."""
     restarts = number(status, "restartCount")
     now = table(status, "state", "terminated")
     last = now or table(status, "lastState", "terminated")
     looping = text(status, "state", "waiting", "reason") == "CrashLoopBackOff"
-    if restarts < 1 or not last or not (looping or now):
+    if not (restarts and last and (looping or now)) and not steady.fell(pod, status, scene):
         return None
     name, code = text(status, "name"), number(last, "exitCode")
     killed = _probe_events(pod, status, scene, "Liveness probe", "Startup probe") if code in (137, 143, 0, 2) else []
-    reason = text(last, "reason")
-    cause = f"container {name} ended {restarts + 1} times, exit code {code}" + (
-        f" ({reason})" if reason not in ("", "Error", "Completed") else ""
-    )
+    reason, ends = text(last, "reason"), restarts + bool(now or looping)
+    times = f" {ends} times" if ends > 1 else ""
+    cause = f"container {name} ended{times}, exit code {code}" + (f" ({reason})" if reason not in ("", "Error", "Completed") else "")
     if killed and reason != "OOMKilled":
         cause = f"container {name} was restarted {restarts} times: {text(killed[-1], 'message')}"
     if text(last, "message"):

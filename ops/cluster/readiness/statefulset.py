@@ -3,7 +3,7 @@
 from ops.cluster.objects import Object, condition, labels_of, number, text
 from ops.cluster.readiness import pod as pods
 from ops.cluster.readiness.state import Done, Failed, Scene, State, Stuck, Waiting
-from ops.cluster.readiness.workload import refused_pods, verdict
+from ops.cluster.readiness.workload import proven, refused_pods, verdict
 
 _REVISION = "controller-revision-hash"
 
@@ -18,7 +18,7 @@ def judge(stateful_set: Object, scene: Scene) -> State:
     newest = text(stateful_set, "status", "updateRevision")
     settled = newest == text(stateful_set, "status", "currentRevision") or number(stateful_set, "status", "updatedReplicas") >= wanted
     if settled and ready >= wanted and number(stateful_set, "status", "replicas") <= wanted:
-        return Done()
+        return proven(stateful_set, current(stateful_set, scene), scene, wanted) or Done()
     owned = scene.pods_of(text(stateful_set, "metadata", "uid"))
     for found in owned:
         if labels_of(found).get(_REVISION) != newest and text(condition(found, "Ready"), "status") != "True":
@@ -27,5 +27,10 @@ def judge(stateful_set: Object, scene: Scene) -> State:
                 namespace, name, uid = (text(found, "metadata", field) for field in ("namespace", "name", "uid"))
                 return Stuck(namespace, name, uid, cause.cause)
     refused = refused_pods(text(stateful_set, "metadata", "uid"), scene)
-    current = [p for p in owned if labels_of(p).get(_REVISION) == newest]
-    return refused or verdict(current, scene, ready, wanted)
+    return refused or verdict(current(stateful_set, scene), scene, ready, wanted)
+
+
+def current(stateful_set: Object, scene: Scene) -> list[Object]:
+    """The pods of its newest revision."""
+    newest = text(stateful_set, "status", "updateRevision")
+    return [p for p in scene.pods_of(text(stateful_set, "metadata", "uid")) if labels_of(p).get(_REVISION) == newest]

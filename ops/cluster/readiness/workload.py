@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from ops.cluster.objects import Object, condition, text
+from ops.cluster.objects import Object, condition, pod_template, text
 from ops.cluster.readiness import pod as pods
+from ops.cluster.readiness import steady
 from ops.cluster.readiness.state import Failed, Scene, Waiting, event_time
 
 _REFUSED_SECONDS = 3
@@ -18,6 +19,18 @@ def verdict(current: Sequence[Object], scene: Scene, ready: int, wanted: int) ->
             return cause
     waits = [pods.waiting_for(p, scene) for p in current if text(condition(p, "Ready"), "status") != "True"]
     return Waiting(f"{ready} of {wanted} ready" + (f"; {waits[0]}" if waits else ""))
+
+
+def proven(workload: Object, current: Sequence[Object], scene: Scene, wanted: int) -> Failed | Waiting | None:
+    """What is still to be seen of a workload that Kubernetes calls ready. Only where a container has no readiness probe is there
+    anything: None when `wanted` of the pods of its current revision have run for a while."""
+    if not wanted or not steady.unprobed(pod_template(workload) or {}):
+        return None
+    states = [pods.proven(found, scene) for found in current]
+    failed = next((state for state in states if isinstance(state, Failed)), None)
+    if failed or sum(state is None for state in states) >= wanted:
+        return failed
+    return next((state for state in states if state), Waiting("its pods to be seen"))
 
 
 def refused_pods(uid: str, scene: Scene) -> Failed | None:

@@ -9,6 +9,7 @@ from ops.config.objects import (
     Object,
     containers,
     items,
+    lasting,
     main_container,
     mapping,
     name_of,
@@ -114,7 +115,12 @@ def ports(scene: Scene) -> Iterator[str]:
 
 
 def probes(scene: Scene) -> Iterator[str]:
-    """Readiness asks the catalogue's `ready`, liveness and startup ask `health`, all on the service's port."""
+    """Readiness asks the catalogue's `ready`, liveness and startup ask `health`, all on the service's port. And whatever goes on
+    running says when it is ready, stores and sidecars too: else a deploy takes what dies for good."""
+    for thing in scene.of("Deployment", "StatefulSet", "DaemonSet"):
+        for container in lasting(thing):
+            if not mapping(container, "readinessProbe"):
+                yield scene.says(thing, f"has no readinessProbe (container {text(container, 'name')})")
     for service in scene.catalog.services.values():
         workload = scene.workload(service)
         if workload is None:
@@ -122,7 +128,8 @@ def probes(scene: Scene) -> Iterator[str]:
         main = main_container(workload, service.name)
         for probe, path in (("readinessProbe", service.ready), ("livenessProbe", service.health), ("startupProbe", service.health)):
             if not mapping(main, probe):
-                yield scene.says(workload, f"has no {probe}")
+                if probe != "readinessProbe":
+                    yield scene.says(workload, f"has no {probe}")
                 continue
             asked = text(main, probe, "httpGet", "path")
             if asked != path:

@@ -3,6 +3,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,10 +16,15 @@ var version = "dev"
 
 func main() {
 	if code, err := strconv.Atoi(os.Getenv("EXIT_CODE")); err == nil {
+		fmt.Println(os.Getenv("LAST_WORDS"))
 		fmt.Println("probe", version, "cannot start: told to end with", code)
 		os.Exit(code)
 	}
+	for eaten := [][]byte{}; os.Getenv("EAT") != ""; {
+		eaten = append(eaten, bytes.Repeat([]byte{1}, 4<<20))
+	}
 	if len(os.Args) > 1 && os.Args[1] == "once" {
+		fmt.Println("begins once")
 		seconds, _ := strconv.Atoi(os.Getenv("SECONDS"))
 		time.Sleep(time.Duration(seconds) * time.Second)
 		fmt.Println("done once")
