@@ -20,24 +20,41 @@ PRUNE_SECONDS = 10  # in which an object goes that nothing holds; the next plan 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How an apply goes: who is told, what must hold before each write, how long a phase may take (seconds)."""
+    """How an apply goes: who is told, what must hold before each write, how long a phase may take (seconds).
+
+    `thorough`: a phase that fails does not end it. Everything after it is applied and deleted too, and not waited for.
+    """
 
     tell: Tell
     check: Callable[[], None]
     seconds: float = PHASE_SECONDS
+    thorough: bool = False
 
 
 def apply_plan(client: Client, plan: Plan, pace: Pace) -> None:
     """Apply a plan's changes in order. Raises `Failure` with the cause of the first phase that does not become ready."""
+    first: Failure | None = None
     for phase in Phase:
-        steps = [step for step in plan.steps if step.phase is phase]
-        since = client.now()
-        client.each(lambda step: _apply(client, step, pace), [step for step in steps if step.action != "unchanged"])
-        awaited = [step for step in steps if step.wants and (step.action != "unchanged" or step.runs or _resumed(plan, step))]
-        seconds = max([pace.seconds, *map(_deadline, awaited)])
+        try:
+            _apply_phase(client, plan, phase, pace, waits=first is None)
+        except Failure as failure:
+            first = first or failure
+            if not pace.thorough:
+                break
+    if first is not None:
+        raise first
+
+
+def _apply_phase(client: Client, plan: Plan, phase: Phase, pace: Pace, *, waits: bool) -> None:
+    steps = [step for step in plan.steps if step.phase is phase]
+    since = client.now()
+    client.each(lambda step: _apply(client, step, pace), [step for step in steps if step.action != "unchanged"])
+    awaited = [step for step in steps if step.wants and (step.action != "unchanged" or step.runs or _resumed(plan, step))]
+    seconds = max([pace.seconds, *map(_deadline, awaited)])
+    if waits:
         wait(client, [step.key for step in awaited], seconds=seconds, tell=pace.tell, check=pace.check, since=since)
-        if phase is Phase.NAMESPACES and any(step.key.kind == "CustomResourceDefinition" for step in steps):
-            client.forget_kinds()
+    if phase is Phase.NAMESPACES and any(step.key.kind == "CustomResourceDefinition" for step in steps):
+        client.forget_kinds()
 
 
 def _deadline(step: Step) -> float:

@@ -174,9 +174,9 @@ def stamp(client: Client) -> str:
 
 
 def superfluous(headers: Sequence[Header]) -> list[Header]:
-    """The records that may go: all but the newest ten, the last good one and the one that a rollback from it goes to."""
-    last = last_good(headers)
-    good = [h.number for h in (last, before(headers, last) if last else None) if h]
+    """The records that may go: all but the newest ten, the last good one, and those that a rollback goes to from it or from a failure."""
+    last, goal = last_good(headers), way_back(headers)
+    good = [h.number for h in (last, goal, *(before(headers, h) for h in (last, goal) if h)) if h]
     newest = {h.number for h in sorted(headers, key=lambda h: h.number)[-KEEP:]}
     return [h for h in headers if h.number not in newest and h.number not in good and h.outcome != "running"]
 
@@ -203,8 +203,26 @@ def source(headers: Sequence[Header], header: Header) -> int:
 
 
 def before(headers: Sequence[Header], header: Header) -> Header | None:
-    """The good record that ran before what a record has: where a rollback from it goes."""
-    return last_good(headers, before=source(headers, header))
+    """The good record that ran before what a record has: where a rollback from it goes. One that was missed already is passed over."""
+    lost = missed(headers)
+    return last_good([h for h in headers if source(headers, h) not in lost], before=source(headers, header))
+
+
+def way_back(headers: Sequence[Header]) -> Header | None:
+    """Where a rollback from something that failed goes: to the last good record, or the one before it when that was missed already."""
+    last = last_good(headers)
+    return before(headers, last) if last and source(headers, last) in missed(headers) else last
+
+
+def missed(headers: Sequence[Header]) -> Mapping[int, int]:
+    """The records that nobody reached: going back to them failed, and they were not good since. With the number of that failure."""
+    found: dict[int, int] = {}
+    for header in sorted(headers, key=lambda h: h.number):
+        if header.target and header.outcome == "failed":
+            found[source(headers, header)] = header.number
+        elif header.outcome == "good":
+            found.pop(source(headers, header), None)
+    return found
 
 
 def unfinished(headers: Sequence[Header]) -> Header | None:

@@ -1,6 +1,6 @@
 """A change of an environment, from beginning to end: plan → lock → apply → watch → verify → record, and back when it fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -58,7 +58,7 @@ def execute(
         check_unmoved(client, plan, made)
         lock.check()
         header = _open(client, plan, home, who or whoami())
-        pace = Pace(tell, lock.check, seconds)
+        pace = Pace(tell, lock.check, seconds, thorough=_is_last_resort(client, plan, home))
         try:
             apply_plan(client, plan, pace)
             if verify:
@@ -177,10 +177,13 @@ def _go_back(change: _Change, header: Header, failure: Failure) -> Failure:
     client, plan, home = change.client, change.plan, change.home
     header = replace(header, migrates=header.migrates and _migrated(client, plan))
     record.close(client, home, header, "failed", cause=failure.cause)
-    goal_header = record.last_good(record.history(client, home))
+    headers = record.history(client, home)
+    goal_header = record.last_good(headers)
     if goal_header is None:
         remedy = f"{failure.remedy} There is no earlier good record to go back to: what was applied is still there."
         return Failure(failure.doing, failure.cause, remedy)
+    if record.source(headers, goal_header) in record.missed(headers):
+        return Failure(failure.doing, f"{failure.cause}\n{_not_again(headers, goal_header)}", _offer(client, headers))
     goal = record.load(client, home, goal_header)
     schema = together(plan.origin.met, plan.origin.migrations if header.migrates else ())
     unsafe = unsafe_behind(schema, goal.migrations)
@@ -192,9 +195,33 @@ def _go_back(change: _Change, header: Header, failure: Failure) -> Failure:
         number = _restore(change, goal, header)
     except Failure as second:
         cause = f"{failure.cause}\nGoing back to record {goal_header.number} failed too: {second.cause}"
-        return Failure(failure.doing, cause, second.remedy)
+        return Failure(failure.doing, cause, _offer(client, record.history(client, home)))
     cause = f"{failure.cause}\nRecord {goal_header.number} is there again (as record {number})."
     return RolledBack(failure.doing, cause, failure.remedy, code=Exit.ROLLED_BACK)
+
+
+def _is_last_resort(client: Client, plan: Plan, home: str) -> bool:
+    """Whether a failure of this plan has no good record to go back to: then all of it is done that can be."""
+    headers = record.history(client, home)
+    last = record.last_good(headers)
+    if plan.origin.kind != "rollback" or last is None:
+        return False
+    goal = next((h for h in headers if h.number == plan.origin.target), last)
+    return record.source(headers, last) in (record.source(headers, goal), *record.missed(headers))
+
+
+def _not_again(headers: Sequence[Header], goal: Header) -> str:
+    number = record.missed(headers)[record.source(headers, goal)]
+    return f"Record {goal.number} is not gone back to: that failed already (record {number})."
+
+
+def _offer(client: Client, headers: Sequence[Header]) -> str:
+    """What to do when the last good record could not be reached."""
+    goal = record.way_back(headers)
+    if goal is None:
+        return "Correct the cause, and deploy again: there is no good record before it."
+    command = f"invoke rollback {client.target.flags} --to {goal.number}"
+    return f"`{command}` goes to the good record before it; or correct the cause, and deploy again."
 
 
 def _jobs(plan: Plan) -> list[Step]:
@@ -213,10 +240,11 @@ def _restore(change: _Change, goal: Record, failed: Header) -> int:
     """Go back under the lock that is held already. Raises `Failure` also where that could be done in part only."""
     client, home = change.client, change.home
     back = prepare(change.catalog, client, origin_of(client, goal), goal.objects)
-    change.pace.check()
+    pace = replace(change.pace, thorough=True)
+    pace.check()
     header = _open(client, back, home, failed.who)
     try:
-        apply_plan(client, back, change.pace)
+        apply_plan(client, back, pace)
         if back.problems:  # what they are about was left as it is; the rest is better there than not
             remedy = "Correct every line above, then deploy again."
             raise Failure(f"going back to record {goal.header.number}", "\n".join(back.problems), remedy)

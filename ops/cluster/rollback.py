@@ -1,6 +1,7 @@
 """Going back: the same plan and the same apply, with the objects of a record. No migration is run, and none is undone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ops.catalog.model import Catalog
 from ops.cluster import record
@@ -15,7 +16,8 @@ from ops.errors import Refused, UsageError
 def plan_rollback(catalog: Catalog, client: Client, *, to: int = 0) -> Plan:
     """What going back to a record would change: to record `to`, or to the one before what runs now.
 
-    After a change that failed or was cut off and left something behind, that is the last good one.
+    After a change that failed or was cut off and left something behind, that is the last good one; but never a record to which
+    going back failed already.
     Raises `UsageError` when there is no such record, `Refused` when a migration lies between that takes something away.
     """
     home = catalog.namespaces[0]
@@ -30,7 +32,16 @@ def plan_rollback(catalog: Catalog, client: Client, *, to: int = 0) -> Plan:
             "\n".join(["its code cannot run on the schema that is there now:", *unsafe]),
             "Go forward with a fix instead, or restore the database from its snapshot.",
         )
-    return prepare(catalog, client, origin_of(client, goal), goal.objects)
+    decided = prepare(catalog, client, origin_of(client, goal), goal.objects)
+    return decided if to else replace(decided, warnings=(*_passed_over(headers, header), *decided.warnings))
+
+
+def _passed_over(headers: Sequence[Header], goal: Header) -> Iterator[str]:
+    """Which newer records a rollback does not go to, since that failed already."""
+    good = {h.number for h in headers if h.outcome == "good"}
+    for number, failure in sorted(record.missed(headers).items()):
+        if number > record.source(headers, goal) and number in good:
+            yield f"record {number} is passed over: going back to it failed (record {failure}); `--to {number}` tries again"
 
 
 def origin_of(client: Client, goal: Record) -> Origin:
@@ -61,7 +72,7 @@ def goal_of(headers: Sequence[Header], to: int) -> Header:
         return named
     last = record.last_good(headers)
     left = max(headers, key=lambda h: h.number, default=None) is not last
-    goal = last if left or last is None else record.before(headers, last)
+    goal = record.way_back(headers) if left or last is None else record.before(headers, last)
     if goal is None:
         raise Refused("going back", "there is no earlier good record", "See `invoke history`.")
     return goal

@@ -39,6 +39,11 @@ class Target:
     rehearsal: bool = False
     kubectl: Path | None = None
 
+    @property
+    def flags(self) -> str:
+        """What names it on a command line."""
+        return f"--env {self.environment.name}" + " --testbed" * self.rehearsal
+
     def __str__(self) -> str:
         return f"{self.environment.name} (context {self.context}, {self.server})"
 

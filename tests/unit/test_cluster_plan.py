@@ -337,6 +337,11 @@ def went(number: int, target: int = 0, outcome: str = "good") -> Header:
     return replace(good(number).header, outcome=outcome, target=target)
 
 
+def test_retention_keeps_what_a_rollback_goes_to_when_the_last_good_record_was_missed() -> None:
+    headers = [went(1), went(2), went(3), *(went(number, 3 * (number % 2), "failed") for number in range(4, 30))]
+    assert {1, 2, 3} == {h.number for h in headers if h.outcome == "good"} - {h.number for h in record.superfluous(headers)}
+
+
 @pytest.mark.parametrize(
     ("headers", "goal"),
     [
@@ -348,6 +353,13 @@ def went(number: int, target: int = 0, outcome: str = "good") -> Header:
         ((went(1), went(2), went(3), went(4, 2)), 1),
         ((went(1), went(2), went(3, 1), went(4)), 3),
         ((went(1), went(2), went(3, 1), went(4, outcome="failed"), went(5, 3)), None),  # not forward to 2
+        ((went(1), went(2), went(3, outcome="failed"), went(4, 2, "failed")), 1),  # 2 was called good, and is not
+        ((went(1), went(2), went(3), went(4, 2, "failed"), went(5, 3)), 1),
+        ((went(1), went(2), went(3, outcome="failed"), went(4, 2, "failed"), went(5, 1)), None),
+        ((went(1), went(2), went(3, outcome="failed"), went(4, 2, "failed"), went(5, 2)), 1),  # it is good after all
+        ((went(1), went(2), went(3, outcome="failed"), went(4, 2, "abandoned")), 2),  # nobody knows
+        ((went(1), went(2, 1), went(3, outcome="failed"), went(4, 2, "failed")), None),  # the same by another number
+        ((went(1), went(2), went(3, 1), went(4, outcome="failed"), went(5, 3, "failed")), None),  # and not forward to 2
         ((went(1),), None),
         ((went(1, outcome="failed"),), None),
         ((), None),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ops.cluster import release
+from ops.cluster.apply import Pace
 from ops.cluster.client import ApiError
 from ops.cluster.plan import Origin, Plan
 from ops.cluster.record import Header, Record
@@ -35,7 +36,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def restore(monkeypatch: pytest.MonkeyPatch, back: Plan) -> int:
-    change: Any = SimpleNamespace(client=None, home="n", catalog=None, pace=SimpleNamespace(check=lambda: None))
+    change: Any = SimpleNamespace(client=None, home="n", catalog=None, pace=Pace(lambda _: None, lambda: None))
     monkeypatch.setattr(release, "prepare", lambda *_: back)
     return release._restore(change, GOAL, GOAL.header)
 
