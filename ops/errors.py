@@ -1,5 +1,6 @@
 """What goes wrong is a value: what was being done, what went wrong, what to do next."""
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 from ops.secret import hide
@@ -20,24 +21,37 @@ class Exit(IntEnum):
 class Failure(Exception):
     """An error that a person reads: three parts, and the exit code of the process.
 
-    `doing` completes "while …", `cause` says what went wrong, `remedy` says what to do next.
+    `doing` completes "while …", `cause` says what went wrong, `remedy` says what to do next. `details` are for machines only.
     """
 
     code: Exit = Exit.FAILED
 
-    def __init__(self, doing: str, cause: str, remedy: str, *, code: Exit | None = None) -> None:
+    def __init__(
+        self, doing: str, cause: str, remedy: str, *, code: Exit | None = None, details: Mapping[str, object] | None = None
+    ) -> None:
         # Other programs' words are among these: a secret in them goes no further, whoever shows or keeps the failure.
         doing, cause, remedy = hide(doing), hide(cause), hide(remedy)
         super().__init__(f"{doing}: {cause}")
         self.doing = doing
         self.cause = cause
         self.remedy = remedy
+        self.details = dict(details or {})
         if code is not None:
             self.code = code
 
     def document(self) -> dict[str, object]:
         """What `--json` prints of a failure."""
-        return {"error": {"doing": self.doing, "cause": self.cause, "remedy": self.remedy, "exitCode": int(self.code)}}
+        parts = {"doing": self.doing, "cause": self.cause, "remedy": self.remedy, "exitCode": int(self.code)}
+        return {"error": {**parts, **{name: _hidden(value) for name, value in self.details.items()}}}
+
+
+def _hidden(value: object) -> object:
+    """Details without the secrets that other programs' words may have."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, Mapping):
+        return {key: _hidden(inner) for key, inner in value.items()}
+    return [_hidden(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 class UsageError(Failure):

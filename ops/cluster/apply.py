@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ops.cluster import byhand, facts, ownership
-from ops.cluster.client import ApiError, Client, Resource, clock, events
+from ops.cluster.client import ApiError, Client, Resource, Unavailable, clock, events
 from ops.cluster.immutable import explained
 from ops.cluster.objects import Key, Object, number, rows, text
 from ops.cluster.order import Phase
 from ops.cluster.plan import Plan, Step, moved
-from ops.cluster.watch import Notice, Tell, wait
+from ops.cluster.progress import Notice, Tell
+from ops.cluster.watch import wait
 from ops.errors import Failure, Refused
 
 PHASE_SECONDS = 600.0
@@ -39,7 +40,7 @@ def apply_plan(client: Client, plan: Plan, pace: Pace) -> None:
             _apply_phase(client, plan, phase, pace, waits=first is None)
         except Failure as failure:
             first = first or failure
-            if not pace.thorough:
+            if not pace.thorough or isinstance(failure, Unavailable):
                 break
     if first is not None:
         raise first
@@ -77,12 +78,12 @@ def _apply(client: Client, step: Step, pace: Pace) -> None:
     try:
         if step.action == "delete":
             client.delete(resource, step.key.namespace, step.key.name)
-            left = _left_after(client, resource, step.key, PRUNE_SECONDS)
+            left = left_after(client, resource, step.key, PRUNE_SECONDS)
             pace.tell(Notice(step.key, "waiting", byhand.lingers(left)) if left else Notice(step.key, "deleted"))
             return
         if step.action == "replace":
             client.delete(resource, step.key.namespace, step.key.name)
-            left = _left_after(client, resource, step.key, REPLACE_SECONDS)
+            left = left_after(client, resource, step.key, REPLACE_SECONDS)
             if left:
                 raise Failure(f"deleting {step.key}", byhand.lingers(left), "Remove what holds it, then deploy again.")
             pace.check()  # that may have taken a minute
@@ -95,7 +96,7 @@ def _apply(client: Client, step: Step, pace: Pace) -> None:
     pace.tell(Notice(step.key, "applied", step.action))
 
 
-def _left_after(client: Client, resource: Resource, key: Key, seconds: int) -> Object | None:
+def left_after(client: Client, resource: Resource, key: Key, seconds: int) -> Object | None:
     """Wait so long for a deletion, by watching that very object: what is there still, or None. A watch that breaks off is begun again."""
     fields = f"metadata.name={key.name}"
     deadline = clock() + seconds

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ops.catalog.model import Catalog
-from ops.cluster import record
+from ops.cluster import leftovers, record
 from ops.cluster.apply import PHASE_SECONDS, Pace, apply_plan, check_unmoved
 from ops.cluster.client import Client, Unavailable
 from ops.cluster.facts import cluster_id
@@ -15,10 +15,10 @@ from ops.cluster.objects import Key
 from ops.cluster.order import Phase
 from ops.cluster.plan import Plan, Step, check_environment, generated_config_maps
 from ops.cluster.prepare import prepare
+from ops.cluster.progress import Notice, Tell
 from ops.cluster.record import Header, Record, together
 from ops.cluster.rollback import origin_of
 from ops.cluster.schema import schema_hash, unsafe_behind
-from ops.cluster.watch import Notice, Tell
 from ops.errors import Exit, Failure, Refused, RolledBack
 
 
@@ -57,9 +57,11 @@ def execute(
         _check_base(client, plan, home)
         check_unmoved(client, plan, made)
         lock.check()
-        header = _open(client, plan, home, who or whoami())
         pace = Pace(tell, lock.check, seconds, thorough=_is_last_resort(client, plan, home))
+        header = _open(client, plan, home, who or whoami())
         try:
+            if plan.origin.kind == "rollback":
+                leftovers.stop_jobs(client, catalog.namespaces, pace)
             apply_plan(client, plan, pace)
             if verify:
                 verify()
@@ -83,7 +85,7 @@ def _cut_off(header: Header, failure: Unavailable) -> Failure:
     remedy = (
         f"{failure.remedy} What was applied goes on in the cluster, and record {header.number} has no end: `invoke deploy` finishes it."
     )
-    return Unavailable(failure.doing, failure.cause, remedy)
+    return Unavailable(failure.doing, failure.cause, remedy, details={**failure.details, "record": header.number})
 
 
 def _back(change: "_Change", header: Header, failure: Failure) -> Failure:
@@ -92,7 +94,7 @@ def _back(change: "_Change", header: Header, failure: Failure) -> Failure:
         return _go_back(change, header, failure)
     except Unavailable as second:
         cause = f"{failure.cause}\nGoing back was cut off: {second.cause}"
-        return Failure(failure.doing, cause, f"{second.remedy} `invoke rollback` goes back then.")
+        return Failure(failure.doing, cause, f"{second.remedy} `invoke rollback` goes back then.", details=failure.details)
 
 
 def _admit(client: Client, plan: Plan) -> None:
@@ -177,27 +179,50 @@ def _go_back(change: _Change, header: Header, failure: Failure) -> Failure:
     client, plan, home = change.client, change.plan, change.home
     header = replace(header, migrates=header.migrates and _migrated(client, plan))
     record.close(client, home, header, "failed", cause=failure.cause)
+    failure.details["record"] = header.number
     headers = record.history(client, home)
     goal_header = record.last_good(headers)
     if goal_header is None:
         remedy = f"{failure.remedy} There is no earlier good record to go back to: what was applied is still there."
-        return Failure(failure.doing, failure.cause, remedy)
+        return _stays(change, failure, remedy)
     if record.source(headers, goal_header) in record.missed(headers):
-        return Failure(failure.doing, f"{failure.cause}\n{_not_again(headers, goal_header)}", _offer(client, headers))
+        return _stays(change, failure, _offer(client, headers), _not_again(headers, goal_header))
     goal = record.load(client, home, goal_header)
     schema = together(plan.origin.met, plan.origin.migrations if header.migrates else ())
     unsafe = unsafe_behind(schema, goal.migrations)
     if unsafe:
-        cause = "\n".join([failure.cause, "Not rolled back: the former code cannot run on the new schema:", *unsafe])
-        return Failure(failure.doing, cause, failure.remedy)
+        return _stays(change, failure, failure.remedy, "Not rolled back: the former code cannot run on the new schema:", *unsafe)
     change.pace.tell(Notice(Key("record", "", str(header.number)), "failed", f"going back to record {goal_header.number}"))
+    return _to(goal, change, header, failure)
+
+
+def _to(goal: Record, change: _Change, header: Header, failure: Failure) -> Failure:
+    """Go back to a record, with what a failed change leaves besides its objects."""
+    client, home, number = change.client, change.home, goal.header.number
+    left = leftovers.stop_jobs(client, change.catalog.namespaces, change.pace)
     try:
-        number = _restore(change, goal, header)
+        restored = _restore(change, goal, header)
+        left += leftovers.remove_claims(client, change.plan, change.pace)
+    except Unavailable:
+        raise
     except Failure as second:
-        cause = f"{failure.cause}\nGoing back to record {goal_header.number} failed too: {second.cause}"
-        return Failure(failure.doing, cause, _offer(client, record.history(client, home)))
-    cause = f"{failure.cause}\nRecord {goal_header.number} is there again (as record {number})."
-    return RolledBack(failure.doing, cause, failure.remedy, code=Exit.ROLLED_BACK)
+        cause = "\n".join([failure.cause, f"Going back to record {number} failed too: {second.cause}", *left])
+        objects = {"objects": [*_objects(failure), *_objects(second)]}
+        return Failure(failure.doing, cause, _offer(client, record.history(client, home)), details={**failure.details, **objects})
+    cause = "\n".join([failure.cause, *left, f"Record {number} is there again (as record {restored})."])
+    return RolledBack(failure.doing, cause, failure.remedy, code=Exit.ROLLED_BACK, details={**failure.details, "restored": number})
+
+
+def _stays(change: _Change, failure: Failure, remedy: str, *why: str) -> Failure:
+    """A failure after which nothing is gone back to: why, and what is left running or waiting."""
+    with suppress(Failure):  # the cluster may be what has failed
+        why = (*why, *leftovers.named(change.client, change.catalog.namespaces, change.plan))
+    return Failure(failure.doing, "\n".join([failure.cause, *why]), remedy, details=failure.details)
+
+
+def _objects(failure: Failure) -> list[object]:
+    found = failure.details.get("objects")
+    return found if isinstance(found, list) else []
 
 
 def _is_last_resort(client: Client, plan: Plan, home: str) -> bool:
@@ -248,7 +273,10 @@ def _restore(change: _Change, goal: Record, failed: Header) -> int:
         if back.problems:  # what they are about was left as it is; the rest is better there than not
             remedy = "Correct every line above, then deploy again."
             raise Failure(f"going back to record {goal.header.number}", "\n".join(back.problems), remedy)
+    except Unavailable:
+        raise
     except Failure as failure:
+        pace.check()  # without the lock, or a cluster, nobody can say that this record was missed
         record.close(client, home, header, "failed", cause=failure.cause)
         raise
     record.close(client, home, header, "good")

@@ -6,6 +6,8 @@ from dataclasses import replace
 from ops.catalog.model import Catalog
 from ops.cluster import record
 from ops.cluster.client import Client
+from ops.cluster.leftovers import running_jobs
+from ops.cluster.objects import key_of
 from ops.cluster.plan import Origin, Plan
 from ops.cluster.prepare import prepare
 from ops.cluster.record import Header, Record
@@ -33,7 +35,9 @@ def plan_rollback(catalog: Catalog, client: Client, *, to: int = 0) -> Plan:
             "Go forward with a fix instead, or restore the database from its snapshot.",
         )
     decided = prepare(catalog, client, origin_of(client, goal), goal.objects)
-    return decided if to else replace(decided, warnings=(*_passed_over(headers, header), *decided.warnings))
+    more = [] if to else [*_passed_over(headers, header)]
+    more += [f"{key_of(job)}: it still runs, and is stopped" for job in running_jobs(client, catalog.namespaces)]
+    return replace(decided, warnings=(*more, *decided.warnings))
 
 
 def _passed_over(headers: Sequence[Header], goal: Header) -> Iterator[str]:

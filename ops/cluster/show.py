@@ -7,8 +7,8 @@ from ops.cluster.plan import Origin, Plan, Step
 from ops.cluster.record import Header
 
 if TYPE_CHECKING:
+    from ops.cluster.progress import Notice
     from ops.cluster.status import Row
-    from ops.cluster.watch import Notice
 
 _MARKS = {"create": "+", "change": "~", "replace": "±", "release": "↩", "delete": "-"}
 _SHORT = 7

@@ -8,10 +8,10 @@ from ops.catalog.model import Catalog
 from ops.cluster import lock, record
 from ops.cluster.byhand import halted
 from ops.cluster.client import Client
+from ops.cluster.excerpt import excerpt
 from ops.cluster.objects import OWNED, WORKLOADS, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
 from ops.cluster.readiness import Done, Failed, Scene, Stuck, Waiting, judge
 from ops.cluster.record import Header
-from ops.cluster.watch import last_lines
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 _WORKLOADS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"))
@@ -111,4 +111,4 @@ def _why(client: Client, workload: Object, scene: Scene) -> tuple[str, tuple[str
         case Waiting(reason) | Stuck(reason=reason):
             return reason, ()
         case Failed(cause, log):
-            return cause, tuple(last_lines(client, log)) if log else ()
+            return cause, tuple(excerpt(client, log)) if log else ()

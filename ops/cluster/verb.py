@@ -22,8 +22,8 @@ from ops.console import confirm, counted, emit_json, emit_line, heard, machine_r
 from ops.errors import Exit, Refused, UsageError
 
 if TYPE_CHECKING:
+    from ops.cluster.progress import Notice
     from ops.cluster.release import Result
-    from ops.cluster.watch import Notice
 
 
 @contextmanager

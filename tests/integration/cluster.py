@@ -10,10 +10,10 @@ from ops.cluster.client import Client
 from ops.cluster.objects import Key
 from ops.cluster.plan import Plan
 from ops.cluster.prepare import plan_deploy
+from ops.cluster.progress import Notice
 from ops.cluster.release import Result, execute
 from ops.cluster.render import render
 from ops.cluster.target import Target
-from ops.cluster.watch import Notice
 from tests.integration.small_platform import Platform
 
 SECONDS = 120.0

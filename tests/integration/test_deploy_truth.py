@@ -1,9 +1,11 @@
 """What a deploy says of what it did is so: nothing dead is called good, and the way back ends where something works."""
 
+import json
 from typing import Any
 
 import pytest
 
+from ops.cluster.release import execute
 from ops.cluster.rollback import plan_rollback
 from ops.errors import Failure, RolledBack
 from tests.integration.cluster import Cluster
@@ -106,3 +108,100 @@ def test_a_record_that_was_missed_is_not_tried_again_and_what_was_added_goes_all
     assert "record 2 is passed over: going back to it failed (record 5); `--to 2` tries again" in plan.warnings
     cluster.execute(plan)
     assert cluster.history()[-1].outcome == "good"
+
+
+def job_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = workload(objects, "Job", "ct-migrate")
+    return found
+
+
+def pods_of_jobs(cluster: Cluster) -> list[dict[str, Any]]:
+    pods = cluster.client.resource("v1", "Pod")
+    assert pods is not None
+    found: list[dict[str, Any]] = cluster.client.find(pods, cluster.platform.home, labels="batch.kubernetes.io/job-name")
+    return found
+
+
+def test_a_job_that_hangs_is_heard_of_every_15_s_and_is_stopped_on_the_way_back(cluster: Cluster) -> None:
+    cluster.deploy()
+    cluster.platform.job_env = {"SECONDS": "3600"}
+    plan = cluster.plan()
+    job = next(step.key for step in plan.changes if step.key.kind == "Job")
+    with pytest.raises(RolledBack, match=r"not ready within 33 s[\s\S]*begins once[\s\S]*Job .* was stopped: it had not ended") as failed:
+        execute(cluster.platform.catalog(), cluster.client, plan, cluster.tell, seconds=33)
+    said = [n.text for n in cluster.notices if n.key == job and n.state == "waiting"]
+    assert len(said) == 3 and all(f"its end ({tens}" in text for tens, text in zip("13", said[1:], strict=True)), said
+    assert sum("begins once" in text for text in said) == 1  # nothing new was written since
+    assert cluster.get("Job", job.name, group="batch") is None
+    assert [p for p in pods_of_jobs(cluster) if job.name in p["metadata"]["name"]] == []
+    assert failed.value.details["restored"] == 1
+
+
+def test_a_job_that_still_runs_is_stopped_by_a_rollback_which_says_so_before(cluster: Cluster) -> None:
+    cluster.deploy()
+    cluster.platform.config = {"GREETING": "bye"}
+    cluster.deploy()
+    body: Any = {"metadata": {"name": "hangs", "labels": {"nextai-agent.com/environment": "staging"}}}
+    body["spec"] = {"template": job_of(cluster.platform.objects())["spec"]["template"]}
+    body["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "SECONDS", "value": "3600"}]
+    cluster.client.request("POST", f"/apis/batch/v1/namespaces/{cluster.platform.home}/jobs", body=body)
+    plan = plan_rollback(cluster.platform.catalog(), cluster.client)
+    assert f"Job {cluster.platform.home}/hangs: it still runs, and is stopped" in plan.warnings
+    cluster.execute(plan)
+    assert cluster.get("Job", "hangs", group="batch") is None
+
+
+def test_the_exit_code_of_a_try_that_failed_is_told_before_the_next_one(cluster: Cluster) -> None:
+    cluster.deploy()
+    cluster.platform.job_env = {"EXIT_CODE": "7"}
+    cluster.platform.change = lambda objects: job_of(objects)["spec"].update(backoffLimit=1)
+    with pytest.raises(RolledBack, match=r"exit code 7") as failed:
+        cluster.deploy()
+    said = [n.text for n in cluster.notices if n.key.kind == "Job" and n.state == "waiting"]
+    tried = next(text for text in said if "1 of 2 tries failed, the last with exit code 7" in text)
+    assert "told to end with 7" in tried
+    assert "the next deploy runs the Job again" in failed.value.remedy
+
+
+def test_a_claim_that_never_got_a_volume_goes_with_the_deploy_that_made_it(cluster: Cluster) -> None:
+    def claims(storage: str) -> None:
+        def change(objects: list[dict[str, Any]]) -> None:
+            spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": storage, "resources": {"requests": {"storage": "1Mi"}}}
+            namespace = objects[0]["metadata"]["name"]
+            metadata = {"name": "files", "namespace": namespace}
+            objects.append({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
+
+        cluster.platform.change = change
+
+    cluster.deploy()
+    claims("no-such-class")
+    with pytest.raises(RolledBack, match=r"claim files gets no volume[\s\S]*/files was deleted: it never had a volume") as failed:
+        cluster.deploy()
+    assert "kubectl get storageclass" in failed.value.remedy
+    assert cluster.get("PersistentVolumeClaim", "files") is None
+    classes = cluster.client.request("GET", "/apis/storage.k8s.io/v1/storageclasses")["items"]
+    assert isinstance(classes, list)
+    first: Any = classes[0]
+    claims(first["metadata"]["name"])
+    assert cluster.deploy().state == "done"
+
+
+def test_every_workload_that_fails_is_told_with_its_own_cause_and_remedy(cluster: Cluster) -> None:
+    cluster.deploy()
+
+    def change(objects: list[dict[str, Any]]) -> None:
+        other = json.loads(json.dumps(workload(objects, "Deployment", "web")).replace('"web"', '"other"'))
+        other["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "READY_STATUS", "value": "503"}]
+        objects.append(other)
+        ends(container_of(objects), "3")
+
+    cluster.platform.change = change
+    with pytest.raises(RolledBack, match=r"other[\s\S]*Readiness probe failed") as failed:
+        cluster.deploy()
+
+    assert "told to end with 3" in failed.value.cause
+    error: Any = failed.value.document()["error"]
+    assert {(o["object"]["name"], o["reason"]) for o in error["objects"]} == {("web", "crash"), ("other", "readiness")}
+    assert (error["record"], error["restored"]) == (2, 1)
+    assert failed.value.remedy.startswith("web: See the lines above")
+    assert "\nother: See what its readiness waits for" in failed.value.remedy

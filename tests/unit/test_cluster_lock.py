@@ -184,7 +184,7 @@ def test_a_job_is_not_made_anew_when_the_lock_was_lost_while_the_former_one_went
 
     job = Resource("batch/v1", "jobs", True, "Job")
     monkeypatch.setattr(Client, "resource_of", lambda *_: job)
-    monkeypatch.setattr(apply, "_left_after", lambda *_: lost.append(True))
+    monkeypatch.setattr(apply, "left_after", lambda *_: lost.append(True))
     leases.lease = {}
     step = Step(Key("Job", "n", "j", "batch"), "replace", Phase.MIGRATION, {"kind": "Job", "metadata": {"name": "j", "namespace": "n"}})
     with pytest.raises(Failure, match="no answer"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.cluster.readiness import Done, Failed, Scene, State, Stuck, Waiting, judge
+from ops.cluster.readiness import Done, Failed, LogOf, Scene, State, Stuck, Waiting, judge
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -88,7 +88,7 @@ def test_an_autoscaler_is_done_when_its_least_is_available() -> None:
 
 def test_an_autoscaler_of_nothing_is_a_failure_and_one_of_a_strange_kind_is_left_alone() -> None:
     scaler: Any = {"kind": "HorizontalPodAutoscaler", "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "gone"}}}
-    assert judge(scaler, scene()) == Failed("it scales Deployment gone, which is not there")
+    assert judge(scaler, scene()) == Failed("it scales Deployment gone, which is not there", kind="target")
     scaler["spec"]["scaleTargetRef"]["kind"] = "Rollout"
     assert judge(scaler, scene()) == Done()
 
@@ -105,7 +105,7 @@ PULL = 'rpc error: code = NotFound desc = failed to pull and unpack image "r/web
 
 def test_an_image_that_is_not_there_is_a_failure_at_once_and_a_registry_that_is_silent_is_not() -> None:
     gone = of_deployment(pod(status=container(state={"waiting": {"reason": "ErrImagePull", "message": PULL}})))
-    assert gone == Failed("image r/web@sha256:1 cannot be pulled: r/web@sha256:1: not found")
+    assert gone == Failed("image r/web@sha256:1 cannot be pulled: r/web@sha256:1: not found", kind="image")
     silent = {"waiting": {"reason": "ImagePullBackOff", "message": "dial tcp 10.0.0.1:5000: connect: connection refused"}}
     placed = [{"type": "PodScheduled", "status": "True", "lastTransitionTime": ago(300)}]  # it has pulled for minutes before
     waiting = pod(status=container(state=silent) | {"conditions": placed})
@@ -241,7 +241,7 @@ def placed(seconds: float, message: str = "0/1 nodes are available: 1 Insufficie
 def test_a_pod_without_a_place_is_a_failure_after_a_while_unless_a_node_is_coming() -> None:
     assert isinstance(of_deployment(placed(2)), Waiting)
     assert isinstance(of_deployment(placed(15)), Waiting)  # the autoscaler may not have looked yet
-    assert of_deployment(placed(30)) == Failed("pod web-1 cannot be placed: 0/1 nodes are available: 1 Insufficient cpu.")
+    assert of_deployment(placed(30)) == Failed("pod web-1 cannot be placed: 0/1 nodes are available: 1 Insufficient cpu.", kind="place")
     for reason in ("TriggeredScaleUp", "Nominated"):
         assert isinstance(of_deployment(placed(30), events=[event(placed(30), reason, "1->2")]), Waiting)
     preempting = placed(30)
@@ -276,7 +276,9 @@ def test_a_quota_that_is_full_is_a_failure_when_it_stays_so() -> None:
         ]
 
     assert isinstance(of_deployment(conditions=refused(0)), Waiting)
-    assert of_deployment(conditions=refused(9)) == Failed('no pod may be created: pods "web-2" is forbidden: exceeded quota: quota')
+    assert of_deployment(conditions=refused(9)) == Failed(
+        'no pod may be created: pods "web-2" is forbidden: exceeded quota: quota', kind="refused"
+    )
 
 
 def test_pods_of_a_former_revision_say_nothing_about_the_new_one() -> None:
@@ -296,7 +298,7 @@ def test_a_pod_that_is_on_its_way_out_says_nothing() -> None:
 def test_no_progress_in_the_time_that_the_deployment_gives_itself_is_a_failure() -> None:
     late = [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]
     state = of_deployment(conditions=late)
-    assert state == Failed("no progress within 600 s: 0 of 2 ready")
+    assert state == Failed("no progress within 600 s: 0 of 2 ready", kind="progress")
 
 
 def test_a_volume_that_cannot_be_mounted_is_a_failure_after_a_while() -> None:
@@ -305,7 +307,7 @@ def test_a_volume_that_cannot_be_mounted_is_a_failure_after_a_while() -> None:
     state = of_deployment(
         waiting, events=[event(waiting, "FailedMount", 'MountVolume.SetUp failed for volume "c": configmap "x" not found')]
     )
-    assert state == Failed('pod web-1: MountVolume.SetUp failed for volume "c": configmap "x" not found')
+    assert state == Failed('pod web-1: MountVolume.SetUp failed for volume "c": configmap "x" not found', kind="mount")
 
 
 @pytest.mark.parametrize("reason", ["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox"])
@@ -333,7 +335,7 @@ def test_a_missing_key_of_a_secret_is_a_failure_at_once() -> None:
     state = of_deployment(
         pod(status=container(state={"waiting": {"reason": "CreateContainerConfigError", "message": "couldn't find key X"}}))
     )
-    assert state == Failed("container web cannot be started: couldn't find key X")
+    assert state == Failed("container web cannot be started: couldn't find key X", kind="configuration")
 
 
 def test_a_kubelet_that_has_not_seen_a_config_map_yet_tries_again() -> None:
@@ -371,7 +373,7 @@ def test_a_broken_pod_of_a_former_revision_is_stuck_since_nobody_replaces_it() -
 def test_a_stateful_set_whose_pods_are_refused_says_why() -> None:
     refused = event(stateful_set(), "FailedCreate", 'create Pod db-0 failed error: violates PodSecurity "restricted:latest"', 5)
     state = judge(stateful_set(), scene(events=[refused]))
-    assert state == Failed(f"no pod may be created: {refused['message']}")
+    assert state == Failed(f"no pod may be created: {refused['message']}", kind="refused")
     old = {**refused, "lastTimestamp": ago(7200)}
     assert isinstance(judge(stateful_set(), scene(events=[old])), Waiting)
 
@@ -403,7 +405,9 @@ def test_a_job_is_done_when_complete_and_failed_with_its_last_pods_log() -> None
 
 def test_a_job_that_may_try_again_is_waited_for() -> None:
     ended = pod("m-1", "j", status={"phase": "Failed", **container(state={"terminated": {"exitCode": 7}})})
-    assert judge(job(failed=1), scene([ended])) == Waiting("its end (1 tries failed)")
+    assert judge(job(failed=1), scene([ended])) == Waiting(
+        "its end (1 of 7 tries failed, the last with exit code 7)", LogOf("n", "m-1", "web")
+    )
 
 
 def test_a_job_whose_image_is_not_there_is_not_waited_for() -> None:

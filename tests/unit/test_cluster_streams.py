@@ -16,6 +16,7 @@ from ops.cluster import logs, watch
 from ops.cluster.client import ApiError, Client, Resource
 from ops.cluster.credentials import source
 from ops.cluster.kubeconfig import Context, Entry
+from ops.cluster.mirror import Mirror
 from ops.cluster.transport import Transport
 from ops.errors import Failure
 
@@ -95,7 +96,7 @@ def test_a_watch_that_gives_no_json_begins_anew_with_a_fresh_list() -> None:
 
     listed = {"metadata": {"resourceVersion": "3"}, "items": []}
     client = Scripted(stream, lambda: {**listed, "items": []})
-    mirror = watch._Mirror(client, PODS, "n", queue.SimpleQueue())
+    mirror = Mirror(client, PODS, "n", queue.SimpleQueue())
     mirror._follow()
     path = "/api/v1/namespaces/n/pods"
     assert [(p, q.get("resourceVersion")) for p, q in client.asked] == [(path, None), (path, "3"), (path, None), (path, "3")]
@@ -104,8 +105,8 @@ def test_a_watch_that_gives_no_json_begins_anew_with_a_fresh_list() -> None:
 
 def test_a_watch_that_never_gives_json_is_told() -> None:
     client = Scripted(lambda path, query: ["<html>"], lambda: {"metadata": {"resourceVersion": "3"}})
-    changed: queue.SimpleQueue[watch._Mirror] = queue.SimpleQueue()
-    mirror = watch._Mirror(client, PODS, "n", changed)
+    changed: queue.SimpleQueue[Mirror] = queue.SimpleQueue()
+    mirror = Mirror(client, PODS, "n", changed)
     mirror._stopped.wait = lambda timeout=None: False  # type: ignore[method-assign]
     mirror._follow()
     assert mirror.error is not None

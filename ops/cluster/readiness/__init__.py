@@ -8,6 +8,7 @@ from typing import Final
 
 from ops.cluster.objects import Object, text
 from ops.cluster.readiness import autoscaler, claim, daemonset, definition, deployment, job, pod, quota, sealedsecret, statefulset
+from ops.cluster.readiness.causes import remedy
 from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Stuck, Waiting
 
 JUDGES: Final[Mapping[str, Callable[[Object, Scene], State]]] = {
@@ -30,4 +31,4 @@ def judge(manifest: Object, scene: Scene) -> State:
     return judge_kind(manifest, scene) if judge_kind else Done()
 
 
-__all__ = ["JUDGES", "Done", "Failed", "LogOf", "Scene", "State", "Stuck", "Waiting", "judge"]
+__all__ = ["JUDGES", "Done", "Failed", "LogOf", "Scene", "State", "Stuck", "Waiting", "judge", "remedy"]

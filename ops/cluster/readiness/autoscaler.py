@@ -2,7 +2,8 @@
 
 from ops.cluster.objects import Object, condition, number, text
 from ops.cluster.readiness import deployment, statefulset
-from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
+from ops.cluster.readiness.causes import failed
+from ops.cluster.readiness.state import Done, Scene, State, Waiting
 from ops.cluster.readiness.workload import proven
 
 _TARGETS = {"Deployment": (deployment.judge, deployment.current), "StatefulSet": (statefulset.judge, statefulset.current)}
@@ -15,7 +16,7 @@ def judge(autoscaler: Object, scene: Scene) -> State:
         return Done()
     target = next((w for w in scene.workloads if (text(w, "kind"), text(w, "metadata", "name")) == (kind, name)), None)
     if target is None:
-        return Failed(f"it scales {kind} {name}, which is not there")
+        return failed("target", kind=kind, name=name)
     least, most = number(autoscaler, "spec", "minReplicas", default=1), number(autoscaler, "spec", "maxReplicas")
     replicas = number(target, "spec", "replicas", default=1)
     judge_target, current = _TARGETS[kind]

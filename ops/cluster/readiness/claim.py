@@ -1,7 +1,8 @@
 """PersistentVolumeClaim: it has its volume, or will get it with its first pod."""
 
 from ops.cluster.objects import Object, text
-from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
+from ops.cluster.readiness.causes import failed
+from ops.cluster.readiness.state import Done, Scene, State, Waiting
 
 
 def judge(claim: Object, scene: Scene) -> State:
@@ -10,10 +11,10 @@ def judge(claim: Object, scene: Scene) -> State:
     if phase == "Bound":
         return Done()
     if phase == "Lost":
-        return Failed(f"claim {name} has lost its volume {text(claim, 'spec', 'volumeName')}")
+        return failed("lost volume", name=name, volume=text(claim, "spec", "volumeName"))
     said = scene.events_of(text(claim, "metadata", "uid"), "ProvisioningFailed", "FailedBinding", "WaitForFirstConsumer")
     if said and text(said[-1], "reason") == "WaitForFirstConsumer":
         return Done()
     if said:
-        return Failed(f"claim {name} gets no volume: {text(said[-1], 'message')}")
+        return failed("claim", name=name, why=text(said[-1], "message"))
     return Waiting("a volume")

@@ -2,7 +2,8 @@
 
 from ops.cluster.byhand import halted
 from ops.cluster.objects import Object, annotations_of, condition, number, owned_by, text
-from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
+from ops.cluster.readiness.causes import failed
+from ops.cluster.readiness.state import Done, Scene, State, Waiting
 from ops.cluster.readiness.workload import proven, refusal_seconds, verdict
 
 _REVISION = "deployment.kubernetes.io/revision"
@@ -18,7 +19,7 @@ def judge(deployment: Object, scene: Scene) -> State:
         return proven(deployment, current(deployment, scene), scene, wanted) or Done()
     refused = condition(deployment, "ReplicaFailure")
     if text(refused, "status") == "True" and scene.seconds_since(text(refused, "lastTransitionTime")) >= refusal_seconds(scene):
-        return Failed(f"no pod may be created: {text(refused, 'message')}")
+        return failed("refused", why=text(refused, "message"))
     newest = current(deployment, scene)
     ready = sum(text(condition(pod, "Ready"), "status") == "True" for pod in newest)
     if ready >= wanted and replicas > updated:
@@ -30,9 +31,10 @@ def judge(deployment: Object, scene: Scene) -> State:
 def _stalled(deployment: Object, state: Waiting) -> State:
     """Whether there is anything to wait for."""
     if why := halted(deployment):
-        return Failed(why)
+        return failed("halted", why=why)
     if text(condition(deployment, "Progressing"), "reason") == "ProgressDeadlineExceeded":
-        return Failed(f"no progress within {number(deployment, 'spec', 'progressDeadlineSeconds', default=600)} s: {state.reason}")
+        seconds = number(deployment, "spec", "progressDeadlineSeconds", default=600)
+        return failed("progress", seconds=seconds, why=state.reason)
     return state
 
 

@@ -1,8 +1,11 @@
 """Job: it has run to its end."""
 
-from ops.cluster.objects import Object, condition, number, text
+from dataclasses import replace
+
+from ops.cluster.objects import Object, at, condition, number, statuses_of, table, text
 from ops.cluster.readiness import pod as pods
-from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
+from ops.cluster.readiness.causes import failed
+from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Waiting
 from ops.cluster.readiness.workload import refused_pods
 
 
@@ -11,9 +14,8 @@ def judge(job: Object, scene: Scene) -> State:
     if "True" in (text(condition(job, "Complete"), "status"), text(condition(job, "SuccessCriteriaMet"), "status")):
         return Done()
     owned = sorted(scene.pods_of(text(job, "metadata", "uid")), key=lambda p: text(p, "metadata", "creationTimestamp"))
-    failed = condition(job, "Failed")
-    if text(failed, "status") == "True":
-        return _ended(text(failed, "message") or text(failed, "reason"), owned, scene)
+    if text(condition(job, "Failed"), "status") == "True":
+        return _ended(job, owned, scene)
     refused = refused_pods(text(job, "metadata", "uid"), scene)
     if refused:
         return refused
@@ -21,13 +23,42 @@ def judge(job: Object, scene: Scene) -> State:
         cause = pods.trouble(found, scene)
         if cause and text(found, "status", "phase") == "Pending":
             return cause
-    failures = number(job, "status", "failed")
-    return Waiting(f"its end ({failures} tries failed)" if failures else "its end")
+    return Waiting(_words(job, owned), _log(owned))
 
 
-def _ended(message: str, owned: list[Object], scene: Scene) -> Failed:
+def _words(job: Object, owned: list[Object]) -> str:
+    """What is waited for, with the exit code of the try before this one."""
+    codes = [code for found in owned for code in _exit_codes(found)]
+    failures = max(number(job, "status", "failed"), len(codes))
+    if not failures:
+        return "its end"
+    last = f", the last with exit code {codes[-1]}" if codes else ""
+    return f"its end ({failures} of {number(job, 'spec', 'backoffLimit', default=6) + 1} tries failed{last})"
+
+
+def _exit_codes(pod: Object) -> list[int]:
+    """With which codes a pod's containers have ended that were to end well: a pod may try again by itself."""
+    ends = [table(status, state, "terminated") for status in statuses_of(pod) for state in ("lastState", "state")]
+    return [code for end in ends if (code := number(end, "exitCode"))]
+
+
+def _log(owned: list[Object]) -> LogOf | None:
+    """Whose lines tell how far it is: of the try that runs, or else of the one that failed last."""
     for found in reversed(owned):
-        cause = pods.trouble(found, scene)
-        if cause:
-            return Failed(f"{message}: {cause.cause}", cause.log)
-    return Failed(message)
+        for status in statuses_of(found):
+            if at(status, "state", "running") or number(status, "state", "terminated", "exitCode"):
+                return LogOf(text(found, "metadata", "namespace"), text(found, "metadata", "name"), text(status, "name"))
+    return None
+
+
+def _ended(job: Object, owned: list[Object], scene: Scene) -> Failed:
+    """Why it failed for good. A deadline ends the pods, which then say nothing of why."""
+    ended = condition(job, "Failed")
+    message = text(ended, "message") or text(ended, "reason")
+    cause = next((cause for found in reversed(owned) if (cause := pods.trouble(found, scene))), None)
+    if text(ended, "reason") == "DeadlineExceeded":
+        return failed("deadline", cause.log if cause else _log(owned), message=message, why=f": {cause.cause}" if cause else "")
+    if cause is None:
+        return Failed(message, _log(owned), "job")
+    found = failed("job", cause.log, message=message, why=cause.cause)
+    return replace(found, kind="job" if cause.kind in ("crash", "pod") else cause.kind)

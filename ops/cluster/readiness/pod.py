@@ -1,11 +1,13 @@
 """Why a pod is not ready: the first cause that can be named."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from ops.cluster.objects import Object, condition, number, rows, statuses_of, table, text
 from ops.cluster.readiness import claim, steady
-from ops.cluster.readiness.state import Done, Failed, LogOf, Scene, State, Waiting, event_time, parse_time
+from ops.cluster.readiness.causes import CAUSES, failed
+from ops.cluster.readiness.state import Done, Failed, Kind, LogOf, Scene, State, Waiting, event_time, parse_time
 
 # Why a container waits that has no image, and one that cannot be made of it (kubelet, pkg/kubelet/images and container).
 PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
@@ -16,14 +18,14 @@ _FINAL_PULL = re.compile(
 )
 # The kubelet has not yet seen the ConfigMap or the Secret, and tries again: not that there is none.
 _PASSING = re.compile(r"failed to sync (configmap|secret) cache: timed out")
-_PLACING_SECONDS = 25  # an autoscaler of the nodes looks every 10 s, and says then that it brings one
 # Of the cluster autoscaler, of Karpenter; the scheduler itself names the node on which it makes room.
 _PLACE_COMES = ("TriggeredScaleUp", "Nominated")
 _ROOM_SECONDS = 60  # while a pod leaves, which may make room
 _BINDING_SECONDS = 120  # while a volume is made
-_VOLUME_SECONDS = 20
-_PULLING_SECONDS = 60  # of errors: while it pulls, a pod waits with ContainerCreating
-_SANDBOX_SECONDS = 60
+# What the runtime says of a program for another kind of processor (runc; the kernel's ENOEXEC).
+_FOREIGN = re.compile(r"exec format error")
+# Why a pod cannot get what it needs from its node, by the reason of the event.
+_SETTING_UP: Mapping[str, Kind] = {"FailedMount": "mount", "FailedAttachVolume": "attach", "FailedCreatePodSandBox": "network"}
 
 
 def judge(pod: Object, scene: Scene) -> State:
@@ -65,11 +67,13 @@ def _unplaced(pod: Object, scene: Scene) -> Failed | None:
     if text(scheduled, "status") != "False" or coming:
         return None
     claims = [claim.judge(c, scene) for c in _unbound(pod, scene)]
-    patience = _BINDING_SECONDS if claims else _ROOM_SECONDS if scene.making_room else _PLACING_SECONDS
-    why = next((state.cause for state in claims if isinstance(state, Failed)), "")
-    if scene.seconds_since(text(scheduled, "lastTransitionTime")) < (_PLACING_SECONDS if why else patience):
+    placing = CAUSES["place"].seconds
+    patience = _BINDING_SECONDS if claims else _ROOM_SECONDS if scene.making_room else placing
+    without = next((state for state in claims if isinstance(state, Failed)), None)
+    if scene.seconds_since(text(scheduled, "lastTransitionTime")) < (placing if without else patience):
         return None
-    return Failed(f"pod {text(pod, 'metadata', 'name')} cannot be placed: {why or text(scheduled, 'message')}")
+    found = failed("place", pod=text(pod, "metadata", "name"), why=without.cause if without else text(scheduled, "message"))
+    return replace(found, kind=without.kind) if without else found
 
 
 def _unbound(pod: Object, scene: Scene) -> list[Object]:
@@ -93,10 +97,11 @@ def _pull(pod: Object, status: Object, scene: Scene) -> Failed | None:
     reason, message = text(waiting, "reason"), text(waiting, "message")
     errors = [e for e in scene.events_of(text(pod, "metadata", "uid"), "Failed") if "pull" in text(e, "message")]
     age = scene.age_of(errors[0]) if errors else 0.0
-    if reason in PULL and (age > _PULLING_SECONDS or _FINAL_PULL.search(f"{reason} {message}")):
-        return Failed(f"image {text(status, 'image')} cannot be pulled: {_innermost(message) or reason}")
+    if reason in PULL and (age > CAUSES["image"].seconds or _FINAL_PULL.search(f"{reason} {message}")):
+        return failed("image", image=text(status, "image"), why=_innermost(message) or reason)
     if reason in CREATE and not _PASSING.search(message):
-        return Failed(f"container {text(status, 'name')} cannot be started: {message or reason}")
+        found = failed("configuration", name=text(status, "name"), why=message or reason)
+        return replace(found, kind="platform") if _FOREIGN.search(message) else found
     return None
 
 
@@ -109,15 +114,30 @@ def _crash(pod: Object, status: Object, scene: Scene) -> Failed | None:
     if not (restarts and last and (looping or now)) and not steady.fell(pod, status, scene):
         return None
     name, code = text(status, "name"), number(last, "exitCode")
+    log = LogOf(text(pod, "metadata", "namespace"), text(pod, "metadata", "name"), name, previous=not now)
+    said = text(last, "message").strip()
+    message = f": {said}" if said else ""
     killed = _probe_events(pod, status, scene, "Liveness probe", "Startup probe") if code in (137, 143, 0, 2) else []
-    reason, ends = text(last, "reason"), restarts + bool(now or looping)
+    if killed and text(last, "reason") != "OOMKilled":
+        return failed("liveness", log, name=name, restarts=max(restarts, 1), why=text(killed[-1], "message") + message)
+    ends = restarts + bool(now or looping)
     times = f" {ends} times" if ends > 1 else ""
-    cause = f"container {name} ended{times}, exit code {code}" + (f" ({reason})" if reason not in ("", "Error", "Completed") else "")
-    if killed and reason != "OOMKilled":
-        cause = f"container {name} was restarted {restarts} times: {text(killed[-1], 'message')}"
-    if text(last, "message"):
-        cause += f": {text(last, 'message').strip()}"
-    return Failed(cause, LogOf(text(pod, "metadata", "namespace"), text(pod, "metadata", "name"), name, previous=not now))
+    return failed(_end(last), log, name=name, times=times, code=code, reason=_known(last), message=message, why=said)
+
+
+def _known(last: Object) -> str:
+    """The reason of an end where it says more than the exit code does."""
+    reason = text(last, "reason")
+    return f" ({reason})" if reason not in ("", "Error", "Completed") else ""
+
+
+def _end(last: Object) -> Kind:
+    """Why a container ended, as far as its status tells."""
+    if text(last, "reason") == "OOMKilled":
+        return "memory"
+    if _FOREIGN.search(text(last, "message")):
+        return "platform"
+    return "crash" if number(last, "exitCode") else "end"
 
 
 def _probe(pod: Object, status: Object, scene: Scene) -> Failed | None:
@@ -136,7 +156,7 @@ def _probe(pod: Object, status: Object, scene: Scene) -> Failed | None:
         return None
     answer = text(said[-1], "message").strip() if said else "its probe does not succeed"
     log = LogOf(text(pod, "metadata", "namespace"), text(pod, "metadata", "name"), name)
-    return Failed(f"container {name} runs, and is not ready after {unready:.0f} s: {answer}", log)
+    return failed("readiness", log, name=name, seconds=unready, why=answer)
 
 
 def patience(container: Object, *, started: bool) -> float:
@@ -174,14 +194,10 @@ def _volumes(pod: Object, scene: Scene) -> Failed | None:
     if text(condition(pod, "PodReadyToStartContainers"), "status") == "True":
         return None  # it has its volumes and its network since; now an image is pulled, say
     went_on = scene.events_of(uid, "Pulling", "Pulled", "Created", "Started")
-    for reason, seconds in (
-        ("FailedMount", _VOLUME_SECONDS),
-        ("FailedAttachVolume", _SANDBOX_SECONDS),
-        ("FailedCreatePodSandBox", _SANDBOX_SECONDS),
-    ):
+    for reason, kind in _SETTING_UP.items():
         said = scene.events_of(uid, reason)
-        if said and age > seconds and not (went_on and event_time(went_on[-1]) >= event_time(said[-1])):
-            return Failed(f"pod {text(pod, 'metadata', 'name')}: {text(said[-1], 'message').strip()}")
+        if said and age > CAUSES[kind].seconds and not (went_on and event_time(went_on[-1]) >= event_time(said[-1])):
+            return failed(kind, pod=text(pod, "metadata", "name"), why=text(said[-1], "message").strip())
     return None
 
 
@@ -193,8 +209,8 @@ def _failed(pod: Object) -> Failed | None:
         if ended and number(ended, "exitCode"):
             name = text(status, "name")
             log = LogOf(text(pod, "metadata", "namespace"), text(pod, "metadata", "name"), name)
-            return Failed(f"container {name} ended with exit code {number(ended, 'exitCode')}", log)
-    return Failed(f"pod {text(pod, 'metadata', 'name')} failed: {text(pod, 'status', 'message') or text(pod, 'status', 'reason')}")
+            return Failed(f"container {name} ended with exit code {number(ended, 'exitCode')}{_known(ended)}", log, _end(ended))
+    return failed("pod", pod=text(pod, "metadata", "name"), why=text(pod, "status", "message") or text(pod, "status", "reason"))
 
 
 def _doing(pod: Object) -> str:

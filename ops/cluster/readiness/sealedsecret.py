@@ -1,7 +1,8 @@
 """SealedSecret: its controller has made the Secret."""
 
 from ops.cluster.objects import Object, condition, number, text
-from ops.cluster.readiness.state import Done, Failed, Scene, State, Waiting
+from ops.cluster.readiness.causes import failed
+from ops.cluster.readiness.state import Done, Scene, State, Waiting
 
 
 def judge(sealed: Object, _scene: Scene) -> State:
@@ -12,5 +13,5 @@ def judge(sealed: Object, _scene: Scene) -> State:
     if text(synced, "status") == "True":
         return Done()
     if text(synced, "status") == "False":
-        return Failed(f"it cannot be unsealed: {text(synced, 'message')}")
+        return failed("sealed", why=text(synced, "message"))
     return Waiting("the controller to unseal it")

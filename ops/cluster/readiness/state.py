@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 from ops.cluster.objects import Object, owned_by, text
 
@@ -10,13 +11,6 @@ from ops.cluster.objects import Object, owned_by, text
 @dataclass(frozen=True, slots=True)
 class Done:
     """It is ready."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """It is not ready yet. `reason` completes "waiting for …"."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +24,47 @@ class LogOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """It is not ready yet. `reason` completes "waiting for …"; `log`: whose lines tell how far it is."""
+
+    reason: str
+    log: LogOf | None = None
+
+
+Kind = Literal[
+    "image",
+    "platform",
+    "configuration",
+    "crash",
+    "end",
+    "memory",
+    "liveness",
+    "readiness",
+    "place",
+    "claim",
+    "lost volume",
+    "mount",
+    "attach",
+    "network",
+    "pod",
+    "refused",
+    "job",
+    "deadline",
+    "halted",
+    "progress",
+    "sealed",
+    "target",
+    "waiting",
+]
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
-    """It will not become ready by itself."""
+    """It will not become ready by itself. `kind` says what can be done about it (`ops/cluster/readiness/causes.py`)."""
 
     cause: str
     log: LogOf | None = None
+    kind: Kind = "crash"
 
 
 @dataclass(frozen=True, slots=True)

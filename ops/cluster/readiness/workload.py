@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from ops.cluster.objects import Object, condition, pod_template, text
 from ops.cluster.readiness import pod as pods
 from ops.cluster.readiness import steady
+from ops.cluster.readiness.causes import CAUSES, failed
 from ops.cluster.readiness.state import Failed, Scene, Waiting, event_time
 
-_REFUSED_SECONDS = 3
 _ROOM_SECONDS = 60
 
 
@@ -27,9 +27,9 @@ def proven(workload: Object, current: Sequence[Object], scene: Scene, wanted: in
     if not wanted or not steady.unprobed(pod_template(workload) or {}):
         return None
     states = [pods.proven(found, scene) for found in current]
-    failed = next((state for state in states if isinstance(state, Failed)), None)
-    if failed or sum(state is None for state in states) >= wanted:
-        return failed
+    ended = next((state for state in states if isinstance(state, Failed)), None)
+    if ended or sum(state is None for state in states) >= wanted:
+        return ended
     return next((state for state in states if state), Waiting("its pods to be seen"))
 
 
@@ -39,9 +39,9 @@ def refused_pods(uid: str, scene: Scene) -> Failed | None:
     made = scene.news_of(uid, "SuccessfulCreate")
     if not said or (made and event_time(made[-1]) >= event_time(said[-1])):
         return None
-    return Failed(f"no pod may be created: {text(said[-1], 'message')}") if scene.age_of(said[0]) >= refusal_seconds(scene) else None
+    return failed("refused", why=text(said[-1], "message")) if scene.age_of(said[0]) >= refusal_seconds(scene) else None
 
 
-def refusal_seconds(scene: Scene) -> int:
+def refusal_seconds(scene: Scene) -> float:
     """How long a refusal may be passing: a hook that was away for a moment, a quota in which a pod that leaves makes room."""
-    return _ROOM_SECONDS if scene.making_room else _REFUSED_SECONDS
+    return _ROOM_SECONDS if scene.making_room else CAUSES["refused"].seconds
