@@ -21,8 +21,15 @@ def leaving(live: Object) -> str:
     """Why nothing can be said of an object that is on its way out, or the empty string."""
     if not text(live, "metadata", "deletionTimestamp"):
         return ""
-    finalizers = ", ".join(texts(live, "metadata", "finalizers")) or "none"
-    return f"it is being deleted (finalizers: {finalizers}): plan again when it is gone"
+    return f"it is being deleted ({_holding(live)}): plan again when it is gone"
+
+
+def _holding(live: Object) -> str:
+    """What keeps an object that was deleted: its finalizers; of a namespace, what is still in it, by its own conditions."""
+    left = [text(c, "message").strip(" .") for c in rows(live, "status", "conditions") if text(c, "status") == "True"]
+    if text(live, "kind") == "Namespace" and left:
+        return "; ".join(left)
+    return f"finalizers: {', '.join(texts(live, 'metadata', 'finalizers')) or 'none'}"
 
 
 def lingers(live: Object) -> str:

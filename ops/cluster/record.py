@@ -231,6 +231,12 @@ def unfinished(headers: Sequence[Header]) -> Header | None:
     return newest if newest is not None and newest.outcome == "running" else None
 
 
+def given_up(headers: Sequence[Header]) -> Header | None:
+    """The newest record, when it failed: nothing has been gone back to since, or that was not begun."""
+    newest = max(headers, key=lambda h: h.number, default=None)
+    return newest if newest is not None and newest.outcome in ("failed", "abandoned") else None
+
+
 def without_secrets(manifest: Object) -> Object:
     """The object as a record may hold it: a Secret keeps the names of its keys and loses their values."""
     if text(manifest, "kind") != "Secret":

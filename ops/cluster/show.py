@@ -1,20 +1,21 @@
 """A plan, a history and a rollout in words."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ops.cluster.plan import Origin, Plan, Step
 from ops.cluster.record import Header
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a status needs no plan
+    from ops.cluster.plan import Origin, Plan, Step
     from ops.cluster.progress import Notice
-    from ops.cluster.status import Row
+    from ops.cluster.status import Flaw, Row, Status
 
 _MARKS = {"create": "+", "change": "~", "replace": "±", "release": "↩", "delete": "-"}
 _SHORT = 7
 
 
-def plan_lines(plan: Plan, target: str) -> Iterator[str]:
+def plan_lines(plan: "Plan", target: str) -> Iterator[str]:
     """The plan for people: a line an object, its differences below; then what forbids it, and the sum."""
     yield f"{plan.origin.kind} to {target}{_what(plan.origin)}"
     if plan.unfinished:
@@ -34,7 +35,7 @@ def plan_lines(plan: Plan, target: str) -> Iterator[str]:
     yield summary(plan)
 
 
-def summary(plan: Plan) -> str:
+def summary(plan: "Plan") -> str:
     """How many objects are created, changed, deleted, and left as they are; or that it cannot be applied."""
     if plan.problems:
         return f"It is refused as it is: correct {'the line' if len(plan.problems) == 1 else 'each line'} with ✗."
@@ -47,7 +48,7 @@ def summary(plan: Plan) -> str:
     return ", ".join(f"{count} {words[action]}" for action, count in counts.items() if count)
 
 
-def _what(origin: Origin) -> str:
+def _what(origin: "Origin") -> str:
     """The record that a plan goes back to, the commit and the version, as far as there are any."""
     known = [f"record {origin.target}"] if origin.target else []
     known += [f"commit {_shortened(origin.commit)}"] if origin.commit else []
@@ -55,7 +56,7 @@ def _what(origin: Origin) -> str:
     return "".join(f", {word}" for word in known)
 
 
-def _step_lines(step: Step) -> Iterator[str]:
+def _step_lines(step: "Step") -> Iterator[str]:
     note = f"  ({step.note})" if step.note else ""
     yield f"{_MARKS[step.action]} {step.key}{note}"
     if step.action in ("change", "replace", "release"):
@@ -90,12 +91,53 @@ def _shortened(commit: str) -> str:
     return commit[:_SHORT] + ("+" if commit.endswith("+") else "")
 
 
-def last_line(last: Header | None, unfinished: Header | None, held: bool) -> str:
-    """What was deployed last, and what is under way (`held`: its deploy holds the lock) or was cut off."""
-    if unfinished:
-        how = "is under way" if held else "never came to its end"
-        return f"record {unfinished.number} ({unfinished.kind} by {unfinished.who}) {how}"
+def last_line(last: Header | None) -> str:
+    """What was deployed last, and went well."""
     return f"record {last.number}, {last.kind} of {_shortened(last.commit)} by {last.who}, {last.started}" if last else "nothing deployed"
+
+
+def status_lines(found: "Status", flags: str) -> Iterator[str]:
+    """What is not as the last good record has it, besides the workloads: a change that did not end well, objects."""
+    again = f"`invoke deploy {flags}` finishes it or takes its place, `invoke rollback {flags}` goes back"
+    if found.unfinished and found.held:
+        yield f"! {_named(found.unfinished)} is under way"
+    elif found.unfinished:
+        yield f"✗ {_named(found.unfinished)} never came to its end: {again}"
+    if found.failed:
+        cause = found.failed.cause.partition("\n")[0]
+        yield f"✗ {_named(found.failed)} failed, and nothing has been gone back to since: {cause}"
+        yield f"  {again}"
+    for flaw in found.missing:
+        yield f"✗ {flaw.key}: {flaw.why}"
+    for flaw in found.differs:
+        yield f"~ {flaw.key}: {flaw.why}"
+    if found.differs:
+        yield f"`invoke plan {flags}` shows each difference; a deploy puts back what is ours."
+
+
+def status_document(found: "Status") -> dict[str, object]:
+    """The status for machines."""
+
+    def flaws(those: "Iterable[Flaw]") -> list[dict[str, object]]:
+        return [{"object": {"kind": f.key.kind, "namespace": f.key.namespace, "name": f.key.name}, "why": f.why} for f in those]
+
+    def header(one: Header | None) -> dict[str, object] | None:
+        return asdict(one) if one else None
+
+    return {
+        "workloads": [asdict(row) for row in found.rows],
+        "last": header(found.last),
+        "unfinished": header(found.unfinished),
+        "underWay": found.held,
+        "failed": header(found.failed),
+        "missing": flaws(found.missing),
+        "differs": flaws(found.differs),
+    }
+
+
+def _named(header: Header) -> str:
+    goal = f" → {header.target}" if header.target else ""
+    return f"record {header.number} ({header.kind}{goal} by {header.who}, {header.started})"
 
 
 def status_rows(rows: "Iterable[Row]") -> list[tuple[str, ...]]:

@@ -1,20 +1,27 @@
-"""What runs in an environment, and why what should run does not."""
+"""What runs in an environment, why what should run does not, and in what the rest is not as it was deployed."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from ops.catalog.model import Catalog
 from ops.cluster import lock, record
-from ops.cluster.byhand import halted
-from ops.cluster.client import Client
+from ops.cluster.byhand import halted, leaving
+from ops.cluster.client import Client, Resource
+from ops.cluster.errors import ApiError
 from ops.cluster.excerpt import excerpt
-from ops.cluster.objects import OWNED, WORKLOADS, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
-from ops.cluster.readiness import Done, Failed, Scene, Stuck, Waiting, judge
+from ops.cluster.objects import OWNED, WORKLOADS, Key, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
+from ops.cluster.readiness import Done, Failed, Scene, State, Stuck, Waiting, judge
 from ops.cluster.record import Header
+from ops.cluster.unchanged import unchanged
 
 _EVER = datetime.min.replace(tzinfo=UTC)
-_WORKLOADS = (("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"))
+_AROUND = (("v1", "Pod"), ("apps/v1", "ReplicaSet"), ("v1", "PersistentVolumeClaim"))
+_PATHS = 3  # so many fields of an object that differs are named
+GONE = "it is gone: the next deploy makes it again"
+Place = tuple[str, str, str]  # apiVersion, kind, namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +41,131 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Flaw:
+    """An object of the last good record that is not there, or is not as that record has it."""
+
+    key: Key
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """The workloads of an environment, its last record, and one without an end (`held`: its deploy is under way)."""
+    """The workloads of an environment, its last good record, and what of it is not so.
+
+    `unfinished` is a record without an end (`held`: its deploy is under way), `failed` one that failed and after which nothing came.
+    """
 
     rows: tuple[Row, ...]
     last: Header | None
     unfinished: Header | None
     held: bool = False
+    failed: Header | None = None
+    missing: tuple[Flaw, ...] = ()
+    differs: tuple[Flaw, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        """Whether everything is ready, and as it was deployed."""
+        cut = self.unfinished is not None and not self.held
+        return not (cut or self.failed or self.missing or self.differs or any(row.why for row in self.rows))
 
 
 def status(catalog: Catalog, client: Client) -> Status:
-    """Ask the cluster once; nothing is watched."""
-    kinds = [resource for version, kind in _WORKLOADS if (resource := client.resource(version, kind))]
-    around = [
-        r
-        for v, k in (("v1", "Pod"), ("apps/v1", "ReplicaSet"), ("v1", "PersistentVolumeClaim"), ("v1", "Event"))
-        if (r := client.resource(v, k))
-    ]
-    owned = {n: [client.start(partial(client.find, r, n, labels=OWNED)) for r in kinds] for n in catalog.namespaces}
-    other = {n: [client.start(partial(client.find, r, n)) for r in around] for n in catalog.namespaces}
-    headers = record.history(client, catalog.namespaces[0])
-    good = record.last_good(headers)
-    wanted = client.start(partial(record.load, client, catalog.namespaces[0], good)) if good else None
-    found: list[Row] = []
-    for namespace in catalog.namespaces:
-        pods, sets, claims, events = (pending.result() for pending in other[namespace])
-        scene = Scene(client.now(), _EVER, pods, sets, claims, events)
-        workloads = [o for pending in owned[namespace] for o in pending.result()]
-        found += [_row(client, o, scene) for o in sorted(workloads, key=key_of)]
-    there = {(row.kind, row.namespace, row.name) for row in found}
-    gone = [_gone(o) for o in (wanted.result().objects if wanted else ()) if text(o, "kind") in WORKLOADS]
-    found += [row for row in gone if (row.kind, row.namespace, row.name) not in there]
-    cut = record.unfinished(headers)
-    return Status(tuple(found), good, cut, cut is not None and lock.held(client, catalog.namespaces[0]))
+    """Ask the cluster once; nothing is watched. What can be asked at once is asked at once."""
+    home = catalog.namespaces[0]
+    asked = client.start(partial(record.history, client, home))
+    around = {n: [client.start(partial(client.find, kind, n)) for kind in _kinds(client, _AROUND)] for n in catalog.namespaces}
+    lists: dict[Place, Future[list[Object]]] = {}
+    _list(client, (("apps/v1", kind, n) for n in catalog.namespaces for kind in WORKLOADS), lists)
+    headers = asked.result()
+    good, cut = record.last_good(headers), record.unfinished(headers)
+    held = client.start(partial(lock.held, client, home)) if cut else None
+    wanted = record.load(client, home, good).objects if good else ()
+    _list(client, ((text(o, "apiVersion"), text(o, "kind"), text(o, "metadata", "namespace")) for o in wanted), lists)
+    live = {key_of(o): o for pending in lists.values() for o in pending.result()}
+    found = [row for n in catalog.namespaces for row in _rows(client, n, live, [pending.result() for pending in around[n]])]
+    flaws = [flaw for flaw in client.each(partial(_flaw, client, live), wanted) if flaw]
+    found += [_gone(o) for o in wanted if any(f.why == GONE and f.key == key_of(o) and f.key.kind in WORKLOADS for f in flaws)]
+    return Status(
+        tuple(found),
+        good,
+        cut,
+        held is not None and held.result(),
+        record.given_up(headers),
+        tuple(f for f in flaws if f.why == GONE and f.key.kind not in WORKLOADS),
+        tuple(f for f in flaws if f.why != GONE),
+    )
+
+
+def _kinds(client: Client, kinds: Iterable[tuple[str, str]]) -> list[Resource]:
+    return [resource for version, kind in kinds if (resource := client.resource(version, kind))]
+
+
+def _list(client: Client, places: Iterable[Place], lists: "dict[Place, Future[list[Object]]]") -> None:
+    """Begin to list what deploys made, one list for each kind and namespace."""
+    for place in places:
+        resource = client.resource(place[0], place[1])
+        if resource is not None and place not in lists:
+            lists[place] = client.start(partial(client.find, resource, place[2], labels=OWNED))
+
+
+def _flaw(client: Client, live: Mapping[Key, Object], wanted: Object) -> Flaw | None:
+    """What is not as the record has it. A Job ran, and may be gone; of a Secret the record knows no values."""
+    key = key_of(wanted)
+    if key.kind == "Job":
+        return None
+    resource = client.resource(text(wanted, "apiVersion"), key.kind)
+    if resource is None:
+        return Flaw(key, f"this cluster does not know the kind {key.kind} any more")
+    there = live.get(key) or client.get(resource, key.namespace, key.name)
+    if there is None:
+        return Flaw(key, GONE)
+    why = leaving(there) or ("" if "keys" in wanted or unchanged(wanted, there) else _difference(client, resource, wanted, there))
+    return Flaw(key, why) if why else None
+
+
+def _difference(client: Client, resource: Resource, wanted: Object, live: Object) -> str:
+    """In which fields an object differs from what was deployed: where its managed fields do not tell, the API server is asked."""
+    from ops.cluster import facts
+    from ops.cluster.diff import differences, quiet
+
+    try:
+        after = facts.apply(client, resource, wanted, trial=True)
+    except ApiError as error:
+        taken = facts.conflicts(error)
+        fields = [f"{field.path} (set by {field.manager})" for field in taken]
+        if not fields:
+            return ""  # who may not ask is told nothing
+    else:
+        fields = [difference.path for difference in differences(quiet(live), quiet(after))]
+    more = f" and {len(fields) - _PATHS} more" if len(fields) > _PATHS else ""
+    return f"it differs in {', '.join(fields[:_PATHS])}{more}" if fields else ""
 
 
 def _gone(manifest: Object) -> Row:
     """A workload of the last good record as a row, for when it is not there any more."""
     key = key_of(manifest)
     wanted = number(manifest, "spec", "replicas", default=1)
-    return Row(key.kind, key.namespace, key.name, 0, wanted, (), 0, 0, "it is gone: the next deploy makes it again")
+    return Row(key.kind, key.namespace, key.name, 0, wanted, (), 0, 0, GONE)
 
 
-def _row(client: Client, workload: Object, scene: Scene) -> Row:
+def _rows(client: Client, namespace: str, live: Mapping[Key, Object], around: Sequence[list[Object]]) -> list[Row]:
+    """The workloads of a namespace. What events say is asked for only where something is not ready."""
+    pods, sets, claims = around
+    scene = Scene(client.now(), _EVER, pods, sets, claims)
+    workloads = [o for key, o in sorted(live.items()) if key.kind in WORKLOADS and key.namespace == namespace]
+    states = [judge(workload, scene) for workload in workloads]
+    if not all(isinstance(state, Done) for state in states):
+        events = [event for kind in _kinds(client, [("v1", "Event")]) for event in client.find(kind, namespace)]
+        scene = Scene(client.now(), _EVER, pods, sets, claims, events)
+        states = [judge(workload, scene) for workload in workloads]
+    return [_row(client, workload, scene, state) for workload, state in zip(workloads, states, strict=True)]
+
+
+def _row(client: Client, workload: Object, scene: Scene, state: State) -> Row:
     template = pod_template(workload) or {}
     pods = _pods(workload, scene)
-    why, lines = _why(client, workload, scene)
+    why, lines = _why(client, workload, state)
     key = key_of(workload)
     daemons = key.kind == "DaemonSet"
     return Row(
@@ -102,10 +188,10 @@ def _pods(workload: Object, scene: Scene) -> list[Object]:
     return [pod for owner in owners for pod in scene.pods_of(owner)]
 
 
-def _why(client: Client, workload: Object, scene: Scene) -> tuple[str, tuple[str, ...]]:
+def _why(client: Client, workload: Object, state: State) -> tuple[str, tuple[str, ...]]:
     if words := halted(workload):
         return words, ()
-    match judge(workload, scene):
+    match state:
         case Done():
             return "", ()
         case Waiting(reason) | Stuck(reason=reason):

@@ -10,18 +10,16 @@ from typing import TYPE_CHECKING
 
 from ops.catalog import Catalog, load
 from ops.cluster import record, show
-from ops.cluster.checkout import Checkout, ask, check_unmoved, published
 from ops.cluster.client import Client
 from ops.cluster.connect import connect
 from ops.cluster.objects import Object
-from ops.cluster.plan import Plan, check_environment, from_document, to_document
-from ops.cluster.prepare import plan_deploy
-from ops.cluster.render import render
 from ops.cluster.target import Target, resolve_target
 from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
 from ops.errors import Exit, Refused, UsageError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a verb that shows something does not load what makes a plan
+    from ops.cluster.checkout import Checkout
+    from ops.cluster.plan import Plan
     from ops.cluster.progress import Notice
     from ops.cluster.release import Result
 
@@ -40,14 +38,19 @@ def _is_here(catalog: Catalog, env: str, testbed: bool) -> bool:
 
 
 def _target(env: str, testbed: bool, catalog: Catalog | None = None) -> tuple[Catalog, Target]:
+    catalog = catalog or load()
+    if not testbed:
+        return catalog, resolve_target(catalog, env)
     from ops.testbed import verb
 
-    catalog = catalog or load()
     return catalog, resolve_target(catalog, env, verb.wanted(testbed))
 
 
 def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
     """Build what is missing, and show what a deploy would change. Nothing in the cluster is changed."""
+    from ops.cluster.checkout import ask
+    from ops.cluster.plan import to_document
+
     catalog, target = _target(env, testbed)
     checkout = ask(catalog, target)
     with connect(target) as client:
@@ -68,6 +71,9 @@ def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
 
 def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool) -> int:
     """Show the plan, ask, apply exactly that, watch it, and check the platform afterwards."""
+    from ops.cluster.checkout import ask
+    from ops.cluster.plan import check_environment
+
     catalog, target = _target(env, testbed)
     given = _read(plan_file) if plan_file else None
     if given:
@@ -116,7 +122,11 @@ def history(env: str, *, testbed: bool) -> int:
     return Exit.DONE
 
 
-def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
+def _planned(catalog: Catalog, client: Client, checkout: "Checkout") -> "Plan":
+    from ops.cluster.checkout import check_unmoved, published
+    from ops.cluster.prepare import plan_deploy
+    from ops.cluster.render import render
+
     digests, version = published(catalog, checkout)
     rendered = render(catalog, client.target.environment, digests, checkout.overlay.result() if checkout.overlay else None)
     if checkout.overlay is None:  # kustomize was built first, and then read what lies there now
@@ -148,7 +158,9 @@ def _smoke(catalog: Catalog, client: Client) -> Callable[[], None] | None:
     return prepare(catalog, client, say)
 
 
-def _read(file: str) -> Plan:
+def _read(file: str) -> "Plan":
+    from ops.cluster.plan import from_document
+
     try:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -158,12 +170,12 @@ def _read(file: str) -> Plan:
     return from_document(document)
 
 
-def _show(decided: Plan, target: Target) -> None:
+def _show(decided: "Plan", target: Target) -> None:
     for line in show.plan_lines(decided, str(target)):
         say(line)
 
 
-def _carry_out(catalog: Catalog, client: Client, decided: Plan, *, yes: bool, dry_run: bool, checked: bool = False) -> int:
+def _carry_out(catalog: Catalog, client: Client, decided: "Plan", *, yes: bool, dry_run: bool, checked: bool = False) -> int:
     """Ask, apply, and where it is to be `checked` run the checks; what forbids the plan or the checks is said before the question."""
     environment = client.target.environment
     if decided.problems:
@@ -188,14 +200,16 @@ def _tell(notice: "Notice") -> None:
     say(show.notice_line(notice))
 
 
-def _document(decided: Plan, result: "Result | None") -> None:
+def _document(decided: "Plan", result: "Result | None") -> None:
+    from ops.cluster.plan import to_document
+
     if machine_readable():
         did = {"state": result.state, "record": result.record, "changed": result.changed} if result else {"state": "nothing"}
         emit_json({"record": 0, "changed": 0, **did, "plan": to_document(decided)})
 
 
 def status(env: str, *, testbed: bool) -> int:
-    """Each workload: wanted, ready, digest, restarts, why it is not ready. Exit 1 where one is not."""
+    """Each workload: wanted, ready, digest, restarts, why it is not ready; and what else is not as it was deployed. Exit 1 then."""
     from ops.cluster.status import status as look
 
     catalog = load()
@@ -206,16 +220,16 @@ def status(env: str, *, testbed: bool) -> int:
     with _cluster(env, testbed, catalog) as (catalog, client, target):
         found = look(catalog, client)
     if machine_readable():
-        emit_json(
-            {"environment": env, "workloads": [asdict(row) for row in found.rows], "last": asdict(found.last) if found.last else None}
-        )
+        emit_json({"environment": env, **show.status_document(found)})
     else:
-        say(f"{target}: {show.last_line(found.last, found.unfinished, found.held)}")
+        say(f"{target}: {show.last_line(found.last)}")
         table(("kind", "name", "ready", "restarts", "age", "image", "why not"), show.status_rows(found.rows))
         for row in found.rows:
             for line in row.log:
                 say(f"{row.name} | {line}")
-    return Exit.FAILED if any(row.why for row in found.rows) else Exit.DONE
+        for line in show.status_lines(found, target.flags):
+            say(line)
+    return Exit.DONE if found.well else Exit.FAILED
 
 
 def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, since: str) -> int:

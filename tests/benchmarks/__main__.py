@@ -116,6 +116,13 @@ def deploying() -> list[Compared]:
     return testbed.deploying()
 
 
+def looking() -> list[Compared]:
+    """See `tests/benchmarks/testbed.py`."""
+    from tests.benchmarks import testbed
+
+    return testbed.looking()
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "startup": startup,
     "loading": loading,
@@ -123,6 +130,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "releasing": releasing,
     "building": building,
     "deploying": deploying,
+    "looking": looking,
 }
 ANYWHERE = ("startup", "loading", "hashing", "releasing")
 

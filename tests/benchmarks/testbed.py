@@ -76,6 +76,16 @@ def deploying() -> list[Compared]:
         ]
 
 
+def looking() -> list[Compared]:
+    """The status of an environment, against kubectl's list of all pods: the aim is three times that."""
+    bed = wanted(True)
+    assert bed is not None
+    kubectl = [str(bed.kubectl), f"--kubeconfig={bed.kubeconfig}", f"--context={bed.context}"]
+    peer = command([*kubectl, "get", "pods", "--all-namespaces"], env=_environment())
+    ours = command([*INVOKE, "status", "--env", ENVIRONMENT, "--testbed"], cwd=ROOT, codes=(0, 1))
+    return [compare("status / kubectl get pods --all-namespaces", ours, peer, 15)]
+
+
 def _planned() -> list[object]:
     """The objects as a deploy applies them, digests and checksums in place: the peers must not change what runs."""
     argv = [*INVOKE, "plan", "--env", ENVIRONMENT, "--testbed", "--json"]

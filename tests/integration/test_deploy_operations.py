@@ -1,13 +1,15 @@
 """What runs is looked after: its status, its logs, a shell beside it, and the checks that follow a deploy."""
 
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from ops.cluster import logs, smoke
+from ops.cluster import logs, record, show, smoke
 from ops.cluster.kubectl import forward
 from ops.cluster.objects import rows, text
 from ops.cluster.shell import open_shell
@@ -31,6 +33,69 @@ def test_the_status_names_what_is_not_ready_and_why(cluster: Cluster) -> None:
     assert "told to end with 3" in rows["web"].log[-1]
     assert rows["web"].restarts >= 1
     assert found.last is None
+
+
+def test_the_status_names_what_is_gone_or_otherwise_than_it_was_deployed(cluster: Cluster) -> None:
+    cluster.deploy()
+    catalog, home = cluster.platform.catalog(), cluster.platform.home
+    assert status(catalog, cluster.client).well
+    cluster.client.delete_path(f"/api/v1/namespaces/{home}/services/web")
+    patch: dict[str, Any] = {"data": {"a": "2", "theirs": "stays"}}
+    path = f"/api/v1/namespaces/{home}/configmaps/extra"
+    cluster.client.request("PATCH", path, {"fieldManager": "someone"}, body=patch, content_type="application/merge-patch+json")
+    held: dict[str, Any] = {"metadata": {"finalizers": ["test.example/never"]}}
+    account = f"/api/v1/namespaces/{home}/serviceaccounts/web"
+    cluster.client.request("PATCH", account, body=held, content_type="application/merge-patch+json")
+    cluster.client.delete_path(account)
+
+    found = status(catalog, cluster.client)
+
+    assert [(str(f.key), f.why) for f in found.missing] == [(f"Service {home}/web", "it is gone: the next deploy makes it again")]
+    assert {f.key.kind: f.why for f in found.differs} == {
+        "ConfigMap": "it differs in .data.a (set by someone)",
+        "ServiceAccount": "it is being deleted (finalizers: test.example/never): plan again when it is gone",
+    }
+    assert not found.well
+    assert [row.why for row in found.rows] == ["", ""]
+    words = [*show.status_lines(found, "--env staging")]
+    assert words[0] == f"✗ Service {home}/web: it is gone: the next deploy makes it again"
+    assert words[-1] == "`invoke plan --env staging` shows each difference; a deploy puts back what is ours."
+    cluster.client.request("PATCH", account, body={"metadata": {"finalizers": None}}, content_type="application/merge-patch+json")
+    cluster.deploy()
+    assert status(catalog, cluster.client).well
+
+
+def test_the_status_names_a_change_that_failed_and_one_that_never_came_to_its_end(cluster: Cluster) -> None:
+    cluster.deploy()
+    catalog, home = cluster.platform.catalog(), cluster.platform.home
+    failed = record.Header(2, "deploy", "staging", "me", "", "2026-01-01T00:00:00Z", outcome="failed", cause="exit code 3\nlines")
+    record.write(cluster.client, home, record.Record(failed, ()))
+    found = status(catalog, cluster.client)
+    assert (found.failed and found.failed.number, found.last and found.last.number, found.well) == (2, 1, False)
+    assert next(show.status_lines(found, "--env staging")) == (
+        "✗ record 2 (deploy by me, 2026-01-01T00:00:00Z) failed, and nothing has been gone back to since: exit code 3"
+    )
+    way_back = record.Header(3, "rollback", "staging", "me", "", "2026-01-01T00:00:09Z", target=1)
+    record.write(cluster.client, home, record.Record(way_back, ()))
+    found = status(catalog, cluster.client)
+    assert (found.failed, found.unfinished and found.unfinished.number, found.held, found.well) == (None, 3, False, False)
+    assert "record 3 (rollback → 1 by me, 2026-01-01T00:00:09Z) never came to its end" in next(show.status_lines(found, "--env staging"))
+
+
+def test_a_namespace_that_does_not_go_says_what_is_still_in_it(cluster: Cluster) -> None:
+    cluster.deploy()
+    held: dict[str, Any] = {"metadata": {"finalizers": ["test.example/never"]}}
+    path = f"/api/v1/namespaces/{cluster.platform.data}/services/store"
+    cluster.client.request("PATCH", path, body=held, content_type="application/merge-patch+json")
+    cluster.client.delete_path(f"/api/v1/namespaces/{cluster.platform.data}")
+    deadline = time.monotonic() + 60
+    why = ""
+    while "test.example/never" not in why:  # its controller says so when it has deleted the rest
+        assert time.monotonic() < deadline, why
+        found = status(cluster.platform.catalog(), cluster.client)
+        why = next((f.why for f in found.differs if f.key.kind == "Namespace"), "")
+    assert "Some content in the namespace has finalizers remaining" in why
+    cluster.client.request("PATCH", path, body={"metadata": {"finalizers": None}}, content_type="application/merge-patch+json")
 
 
 def test_the_logs_of_all_pods_come_in_order_and_those_to_come_follow(cluster: Cluster) -> None:
