@@ -15,6 +15,21 @@ from ops.console.verb import verb
 bytecode.keep()
 gc.set_threshold(100_000)  # a verb lives for seconds and its modules for all of them: looking for garbage is a tenth of its start
 
+
+def everywhere() -> list[str]:
+    """The environments."""
+    from ops import catalog
+
+    return [*catalog.load().environments]
+
+
+def clusters() -> list[str]:
+    """The environments that have a cluster."""
+    from ops import catalog
+
+    return [name for name, environment in catalog.load().environments.items() if environment.kind == "kubernetes"]
+
+
 ENV = "environment: staging, production, …"
 ANY_ENV = "local, or an environment with a cluster"
 SERVICE = "a service, job or store"
@@ -76,7 +91,14 @@ def affected(_: Context, since: str = "origin/main", json: bool = False) -> int 
     return images.affected(since)
 
 
-@verb(env=ENV, testbed=TESTBED, out="write the plan to this file", detailed_exitcode="exit 10 when there are changes", json=JSON)
+@verb(
+    env=ENV,
+    choices={"env": clusters},
+    testbed=TESTBED,
+    out="write the plan to this file",
+    detailed_exitcode="exit 10 when there are changes",
+    json=JSON,
+)
 def plan(_: Context, env: str, testbed: bool = False, out: str = "", detailed_exitcode: bool = False, json: bool = False) -> int | None:
     """Build what is missing, and show what a deploy would change, object by object; the cluster stays as it is."""
     from ops.cluster import verb as cluster
@@ -86,6 +108,7 @@ def plan(_: Context, env: str, testbed: bool = False, out: str = "", detailed_ex
 
 @verb(
     env=ENV,
+    choices={"env": clusters},
     testbed=TESTBED,
     plan="a file that `plan --out` wrote: apply exactly that",
     yes=YES,
@@ -101,7 +124,7 @@ def deploy(
     return cluster.deploy(env, testbed=testbed, plan_file=plan, yes=yes, dry_run=dry_run)
 
 
-@verb(env=ANY_ENV, testbed=TESTBED, json=JSON)
+@verb(env=ANY_ENV, choices={"env": everywhere}, testbed=TESTBED, json=JSON)
 def status(_: Context, env: str, testbed: bool = False, json: bool = False) -> int | None:
     """Show each workload: wanted, ready, digest, restarts, and why it is not ready."""
     from ops.cluster import verb as cluster
@@ -109,7 +132,7 @@ def status(_: Context, env: str, testbed: bool = False, json: bool = False) -> i
     return cluster.status(env, testbed=testbed)
 
 
-@verb(env=ENV, testbed=TESTBED, json=JSON)
+@verb(env=ENV, choices={"env": clusters}, testbed=TESTBED, json=JSON)
 def history(_: Context, env: str, testbed: bool = False, json: bool = False) -> int | None:
     """List the deploys of an environment: who, when, what, how it ended."""
     from ops.cluster import verb as cluster
@@ -117,7 +140,15 @@ def history(_: Context, env: str, testbed: bool = False, json: bool = False) -> 
     return cluster.history(env, testbed=testbed)
 
 
-@verb(env=ENV, testbed=TESTBED, to="number of a record in `history`; the one before without it", yes=YES, dry_run=DRY, json=JSON)
+@verb(
+    env=ENV,
+    choices={"env": clusters},
+    testbed=TESTBED,
+    to="number of a record in `history`; the one before without it",
+    yes=YES,
+    dry_run=DRY,
+    json=JSON,
+)
 def rollback(
     _: Context, env: str, testbed: bool = False, to: int = 0, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
@@ -131,6 +162,7 @@ def rollback(
     positional=("service",),
     service=SERVICE,
     env=ANY_ENV,
+    choices={"env": everywhere},
     testbed=TESTBED,
     follow="go on as lines come",
     tail="lines from the end",
@@ -146,7 +178,17 @@ def logs(
     return cluster.logs(service, env, testbed=testbed, follow=follow, tail=tail, since=since)
 
 
-@verb(positional=("service",), service="a service or store", env=ENV, testbed=TESTBED, replicas="how many", yes=YES, dry_run=DRY, json=JSON)
+@verb(
+    positional=("service",),
+    service="a service or store",
+    env=ENV,
+    choices={"env": clusters},
+    testbed=TESTBED,
+    replicas="how many",
+    yes=YES,
+    dry_run=DRY,
+    json=JSON,
+)
 def scale(
     _: Context,
     service: str,
@@ -163,7 +205,7 @@ def scale(
     return cluster.scale(service, replicas, env, testbed=testbed, yes=yes, dry_run=dry_run)
 
 
-@verb(positional=("service",), service=SERVICE, env=ENV, testbed=TESTBED, image="image of the debug container")
+@verb(positional=("service",), service=SERVICE, env=ENV, choices={"env": clusters}, testbed=TESTBED, image="image of the debug container")
 def shell(_: Context, service: str, env: str, testbed: bool = False, image: str = "debian:trixie-slim") -> int | None:
     """Open a shell beside a running pod of a service, in an ephemeral debug container."""
     from ops.cluster import verb as cluster

@@ -1,6 +1,5 @@
 """YAML nodes into dataclasses, noting every mistake with its line instead of stopping at the first."""
 
-import difflib
 import re
 import types
 import typing
@@ -11,6 +10,7 @@ from functools import cache
 import yaml
 
 from ops.catalog.entries import Entries, Path
+from ops.guess import did_you_mean
 
 
 class Decoder:
@@ -44,7 +44,8 @@ class Decoder:
     def _literal(self, node: yaml.Node, options: tuple[str, ...], path: Path) -> object:
         if isinstance(node, yaml.ScalarNode) and node.value in options:
             return self.entries.note(path, node.value)
-        self.entries.problem(path, f"expected one of {', '.join(options)}{_guess(_text(node), options)}, not {_text(node)}")
+        meant = did_you_mean(_text(node).strip("'"), options)
+        self.entries.problem(path, f"expected one of {', '.join(options)}{meant}, not {_text(node)}")
         return None
 
     def _sequence(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
@@ -85,7 +86,7 @@ class Decoder:
         count = len(self.entries.problems)
         for key, value, line in self._entries(node, path):
             if key not in known:
-                self.entries.problem((*path, key), f"unknown key{_guess(key, known)}; expected one of {', '.join(known)}", line)
+                self.entries.problem((*path, key), f"unknown key{did_you_mean(key, known)}; expected one of {', '.join(known)}", line)
                 self.entries.unreadable.add(path)
                 continue
             field = known[key]
@@ -145,8 +146,3 @@ def _text(node: yaml.Node) -> str:
     if isinstance(node, yaml.ScalarNode):
         return repr(node.value) if node.value else "nothing"
     return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
-
-
-def _guess(word: str, options: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(word.strip("'"), list(options), n=1)
-    return f" (did you mean {close[0]}?)" if close else ""

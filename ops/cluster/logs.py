@@ -12,6 +12,7 @@ from ops.cluster.client import ApiError, Client, Stream, events
 from ops.cluster.objects import WORKLOADS, Key, Object, at, pod_template, rows, statuses_of, table, text
 from ops.console import heard
 from ops.errors import Failure, UsageError
+from ops.guess import did_you_mean
 
 _PAUSE_SECONDS = 1.0  # before a stream that ended is begun again
 _SILENCE_SECONDS = 320.0  # longer than a watch, which ends after 290
@@ -109,9 +110,10 @@ def selector_of(catalog: Catalog, client: Client, name: str) -> tuple[str, str]:
         if named:
             newest = max(named, key=lambda j: text(j, "metadata", "creationTimestamp"))
             return namespace, f"batch.kubernetes.io/job-name={text(newest, 'metadata', 'name')}"
+    known = [*catalog.services, *catalog.jobs, *catalog.stores]
     raise UsageError(
         f"looking for the pods of {name}",
-        f"nothing of that name runs in {', '.join(catalog.namespaces)}",
+        f"nothing of that name runs in {', '.join(catalog.namespaces)}{did_you_mean(name, known)}",
         "`invoke status` shows what runs.",
     )
 

@@ -13,6 +13,7 @@ from ops.cluster.plan import Origin, Plan
 from ops.cluster.prepare import prepare
 from ops.cluster.schema import unsafe_behind
 from ops.errors import Refused, UsageError
+from ops.guess import did_you_mean
 
 
 def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most: int | None = None) -> Plan:
@@ -89,4 +90,8 @@ def _scale(objects: tuple[Object, ...], name: str, least: int, most: int | None)
             table(workload, "spec")["replicas"] = least
             return
     known = sorted(key_of(o).name for o in objects if text(o, "kind") in SCALED)
-    raise UsageError(f"scaling {name}", f"nothing of that name was deployed (there is: {', '.join(known)})", "Name one of them.")
+    raise UsageError(
+        f"scaling {name}",
+        f"nothing of that name was deployed{did_you_mean(name, known)}; there is: {', '.join(known)}",
+        "Name one of them.",
+    )

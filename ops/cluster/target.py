@@ -1,5 +1,6 @@
 """Which cluster an environment means, and the refusal of every other one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -7,6 +8,7 @@ from typing import Protocol
 from ops.catalog.model import Catalog, Environment
 from ops.cluster.kubeconfig import context_of, read, usual_files
 from ops.errors import Refused, UsageError
+from ops.guess import did_you_mean
 
 
 class Testbed(Protocol):
@@ -75,12 +77,19 @@ def resolve_target(catalog: Catalog, env: str, testbed: Testbed | None = None) -
     return Target(environment, None, context, server)
 
 
+def no_environment(env: str, known: Iterable[str]) -> UsageError:
+    """What is said of an environment that there is not."""
+    known = list(known)
+    cause = f"there is no environment {env}{did_you_mean(env, known)}"
+    return UsageError("resolving the environment", cause, f"Name one of: {', '.join(known)}.")
+
+
 def _environment(catalog: Catalog, env: str) -> Environment:
     clusters = [name for name, e in catalog.environments.items() if e.kind == "kubernetes"]
     known = ", ".join(clusters)
     environment = catalog.environments.get(env)
     if environment is None:
-        raise UsageError("resolving the environment", f"there is no environment {env}", f"Name one of: {known}.")
+        raise no_environment(env, catalog.environments)
     if environment.kind != "kubernetes":
         raise UsageError(f"resolving the environment {env}", "it is this machine, and not a cluster", f"Name one of: {known}.")
     return environment

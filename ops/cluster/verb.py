@@ -13,7 +13,7 @@ from ops.cluster import record, show
 from ops.cluster.client import Client
 from ops.cluster.connect import connect
 from ops.cluster.objects import Object
-from ops.cluster.target import Target, resolve_target
+from ops.cluster.target import Target, no_environment, resolve_target
 from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
 from ops.errors import Exit, Refused, UsageError
 
@@ -33,8 +33,10 @@ def _cluster(env: str, testbed: bool, catalog: Catalog | None = None) -> Iterato
 
 
 def _is_here(catalog: Catalog, env: str, testbed: bool) -> bool:
-    """Whether the environment is this machine."""
-    return not testbed and env in catalog.environments and catalog.environments[env].kind == "local"
+    """Whether the environment is this machine. Raises `UsageError` for one that there is not."""
+    if env not in catalog.environments:
+        raise no_environment(env, catalog.environments)
+    return not testbed and catalog.environments[env].kind == "local"
 
 
 def _target(env: str, testbed: bool, catalog: Catalog | None = None) -> tuple[Catalog, Target]:

@@ -1,8 +1,11 @@
 """Invoke's own program, made to speak as the verbs do: wrong usage in three parts with exit code 2, and quiet when its reader leaves."""
 
+import inspect
 import os
 import re
 import sys
+import textwrap
+from collections.abc import Iterable
 
 from invoke.exceptions import Exit as Leave
 from invoke.exceptions import ParseError
@@ -10,6 +13,7 @@ from invoke.program import Program
 
 from ops.console.output import deafen, error, not_written, use_json
 from ops.errors import Exit, UsageError
+from ops.guess import did_you_mean
 
 
 class Speaker(Program):
@@ -30,6 +34,19 @@ class Speaker(Program):
         for argument in (argument for verb in self.tasks for argument in verb.args.values()):
             if argument.raw_value == "":
                 raise ParseError(f"--{argument.name.replace('_', '-')} needs a value")
+
+    def print_task_help(self, name: str) -> None:
+        """The help of a verb, with its positional arguments in the usage: Invoke shows them as if they were flags."""
+        context = self.parser.contexts[name]
+        words = {argument.name: argument.name.upper() for argument in context.positional_args}
+        options = [row for row in context.help_tuples() if not any(f"--{positional}=" in row[0] for positional in words)]
+        usage = ["Usage: invoke", name, *words.values(), *["[--options]"][: len(options)], "[other verbs …]"]
+        print(f"{' '.join(usage)}\n\n{textwrap.indent(inspect.getdoc(self.collection[name]) or '', '  ')}\n")
+        arguments = [(word, context.args[key].help or "") for key, word in words.items()]
+        for title, rows in (("Arguments:", arguments), ("Options:", options)):
+            if rows:
+                print(title)
+                self.print_columns(rows)
 
     def parse_cleanup(self) -> None:
         """`--list`, `--help`."""
@@ -54,17 +71,19 @@ class Speaker(Program):
 
     def _leave(self, wrong: Exception) -> None:
         use_json(not {"--json", "-j"}.isdisjoint(self.argv))  # no verb was parsed that could have said so
-        _tell(wrong)
+        _tell(wrong, self.collection.task_names if getattr(self, "collection", None) else ())
         if os.environ.get("NEXTAI_DEBUG"):
             raise wrong
         raise Leave(code=Exit.USAGE)
 
 
-def _tell(wrong: Exception) -> None:
+def _tell(wrong: Exception, verbs: Iterable[str]) -> None:
     words = re.sub(r"^Flag <Argument: ([\w-]+)\b.*> needed value and was not given one!$", r"--\1 needs a value", str(wrong))
     words = re.sub(
         r"^'([\w.-]+)' did not receive required positional arguments: (.+)$", r"\1 needs \2: `invoke --help \1` tells of it", words
     )
+    if unknown := re.search(r"^No idea what '([a-z][\w.]*)' is!$", words):
+        words += did_you_mean(unknown[1], verbs)
     if isinstance(wrong, ValueError):
         words = f"expected a whole number, not {words.rpartition(': ')[2]}"
     error(UsageError("reading the command line", words, "`invoke --list` lists the verbs, `invoke --help VERB` tells about one."))

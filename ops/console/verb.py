@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec
@@ -22,12 +22,18 @@ P = ParamSpec("P")
 
 
 def verb(
-    *, positional: tuple[str, ...] = (), repeated: tuple[str, ...] = (), default: bool = False, called: str | None = None, **help: str
+    *,
+    positional: tuple[str, ...] = (),
+    repeated: tuple[str, ...] = (),
+    default: bool = False,
+    called: str | None = None,
+    choices: Mapping[str, Callable[[], Iterable[str]]] | None = None,
+    **help: str,
 ) -> Callable[[Callable[Concatenate[Context, P], int | None]], "Task[Callable[..., None]]"]:
     """An Invoke task from a function that returns an exit code (None is 0) and raises `Failure` for people to read.
 
     `positional` arguments need no flag, `repeated` ones are lists; `called` is the verb's name where it is not the function's.
-    The other keywords are the help of the arguments.
+    `choices` says what a required argument may be, and is asked where that was left out. The other keywords are the arguments' help.
     """
 
     def decorate(function: Callable[Concatenate[Context, P], int | None]) -> "Task[Callable[..., None]]":
@@ -36,7 +42,7 @@ def verb(
             use_json(bool(options.get("json")))
 
             def work() -> int | None:
-                options.update(_checked(function, options, help))
+                options.update(_checked(function, options, help, choices or {}))
                 return function(context, *arguments, **options)
 
             code = guarded(work, f"running `invoke {function.__name__.replace('_', '.')}`")
@@ -49,7 +55,12 @@ def verb(
     return decorate
 
 
-def _checked(function: Callable[..., object], options: Mapping[str, object], help: Mapping[str, str]) -> dict[str, object]:
+def _checked(
+    function: Callable[..., object],
+    options: Mapping[str, object],
+    help: Mapping[str, str],
+    choices: Mapping[str, Callable[[], Iterable[str]]],
+) -> dict[str, object]:
     """The numbers among the required arguments. Invoke gives None for a flag that was left out, and knows no type without a default.
 
     Raises `UsageError` for what is missing, or is no number.
@@ -61,7 +72,8 @@ def _checked(function: Callable[..., object], options: Mapping[str, object], hel
     for name, parameter in wanted.items():
         value = options[name]
         if value is None:
-            raise UsageError(doing, f"--{name} is missing ({help.get(name, 'it has no default')})", next_)
+            one = f"Name one of: {', '.join(choices[name]())}. " if name in choices else ""
+            raise UsageError(doing, f"--{name} is missing ({help.get(name, 'it has no default')})", one + next_)
         if parameter.annotation is int:
             if not re.fullmatch(r"-?[0-9]{1,9}", str(value)):
                 raise UsageError(doing, f"--{name}: expected a whole number, not {value!r}", next_)

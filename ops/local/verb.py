@@ -12,6 +12,7 @@ from ops.catalog import Catalog
 from ops.config import local as config
 from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
 from ops.errors import Exit, Failure, UsageError
+from ops.guess import did_you_mean
 from ops.local import embedded, facts, state
 from ops.local.follow import lines as followed
 from ops.local.interrupt import handled, uninterrupted
@@ -229,7 +230,8 @@ def logs(catalog: Catalog, name: str, *, follow: bool, tail: int) -> int:
     """
     known = [*catalog.stores, *catalog.jobs, *catalog.services]
     if name not in known:
-        raise UsageError(f"looking for the logs of {name}", "no service, job or store has that name", f"One of: {', '.join(known)}.")
+        cause = f"no service, job or store has that name{did_you_mean(name, known)}"
+        raise UsageError(f"looking for the logs of {name}", cause, f"One of: {', '.join(known)}.")
     for line in _lines(catalog, state.of(catalog.root), name, tail, follow=follow):
         if machine_readable():
             emit_line({"name": name, "text": line})

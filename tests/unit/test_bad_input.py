@@ -42,6 +42,11 @@ def invoke(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     ("words", "cause"),
     [
         ("deploy", "--env is missing"),
+        ("status --env locla", "there is no environment locla (did you mean local?)"),
+        ("deploy --env stagin", "there is no environment stagin (did you mean staging?)"),
+        ("migrate --env locl", "there is no environment locl (did you mean local?)"),
+        ("logs use-service --env local", "no service, job or store has that name (did you mean user-service?)"),
+        ("staus", "No idea what 'staus' is! (did you mean status?)"),
         ("release", "--bump is missing"),
         ("scale web --env staging", "--replicas is missing"),
         ("scale web --env staging --replicas many", "--replicas: expected a whole number, not 'many'"),
@@ -462,6 +467,24 @@ def arguments() -> dict[str, list[Argument]]:
     import tasks
 
     return {name: tasks.namespace[name].get_arguments() for name in tasks.namespace.task_names}
+
+
+def test_an_environment_that_was_left_out_is_asked_for_by_those_that_there_are() -> None:
+    required = {name for name, found in arguments().items() for a in found if a.name == "env" and a.default is None}
+    assert required == {"status", "logs", "scale", "shell", "deploy", "plan", "rollback", "history"}
+    for name in required:
+        words = {"logs": "logs web", "scale": "scale web --replicas 2", "shell": "shell web"}.get(name, name)
+        first = "local, development, " if name in ("status", "logs") else "development, "
+        assert f"next: Name one of: {first}" in invoke(*words.split()).stderr, name
+
+
+def test_the_help_of_a_verb_shows_what_needs_no_flag() -> None:
+    for name, found in arguments().items():
+        positional = [argument.name for argument in found if argument.positional]
+        if positional:
+            shown = invoke("--help", name).stdout
+            assert shown.startswith(f"Usage: invoke {name} {' '.join(p.upper() for p in positional)} [--options]"), shown
+            assert all(f"  {p.upper()} " in shown.partition("Options:")[0] for p in positional)
 
 
 def test_every_argument_of_every_verb_has_its_help() -> None:

@@ -17,6 +17,7 @@ from ops.cluster import logs
 from ops.cluster import verb as cluster
 from ops.cluster.logs import Line
 from ops.cluster.status import Row, Status
+from ops.cluster.target import Target
 from ops.command import Command, run
 from ops.config import contract
 from ops.console.verb import guarded, verb
@@ -213,7 +214,8 @@ def test_a_workload_that_is_not_ready_is_exit_code_1_for_machines_too(as_json: b
 
     console.use_json(as_json)
     row = Row("Deployment", "nextai-system", "web", 0, 1, (), 0, 9, "image not found")
-    monkeypatch.setattr(cluster, "_cluster", lambda *_: nullcontext((None, None, "staging")))
+    target = Target(catalog.load().environments["staging"], None, "context", "https://server")
+    monkeypatch.setattr(cluster, "_cluster", lambda *_: nullcontext((None, None, target)))
     monkeypatch.setattr(status, "status", lambda *_: Status((row,), None, None))
     assert cluster.status("staging", testbed=False) == 1
 
