@@ -84,7 +84,7 @@ def status(catalog: Catalog, client: Client) -> Status:
     _list(client, ((text(o, "apiVersion"), text(o, "kind"), text(o, "metadata", "namespace")) for o in wanted), lists)
     live = {key_of(o): o for pending in lists.values() for o in pending.result()}
     found = [row for n in catalog.namespaces for row in _rows(client, n, live, [pending.result() for pending in around[n]])]
-    flaws = [flaw for flaw in client.each(partial(_flaw, client, live), wanted) if flaw]
+    flaws = [flaw for flaw in client.each(partial(_flaw, client, live, frozenset(good.stirred if good else ())), wanted) if flaw]
     found += [_gone(o) for o in wanted if any(f.why == GONE and f.key == key_of(o) and f.key.kind in WORKLOADS for f in flaws)]
     return Status(
         tuple(found),
@@ -109,8 +109,9 @@ def _list(client: Client, places: Iterable[Place], lists: "dict[Place, Future[li
             lists[place] = client.start(partial(client.find, resource, place[2], labels=OWNED))
 
 
-def _flaw(client: Client, live: Mapping[Key, Object], wanted: Object) -> Flaw | None:
-    """What is not as the record has it. A Job ran, and may be gone; of a Secret the record knows no values."""
+def _flaw(client: Client, live: Mapping[Key, Object], stirred: frozenset[str], wanted: Object) -> Flaw | None:
+    """What is not as the record has it. A Job ran, and may be gone; of a Secret the record knows no values. What the API server
+    itself changes at each request (`stirred`) is no difference."""
     key = key_of(wanted)
     if key.kind == "Job":
         return None
@@ -120,11 +121,16 @@ def _flaw(client: Client, live: Mapping[Key, Object], wanted: Object) -> Flaw | 
     there = live.get(key) or client.get(resource, key.namespace, key.name)
     if there is None:
         return Flaw(key, GONE)
-    why = leaving(there) or ("" if "keys" in wanted or unchanged(wanted, there) else _difference(client, resource, wanted, there))
-    return Flaw(key, why) if why else None
+    if why := leaving(there):
+        return Flaw(key, why)
+    if "keys" in wanted or unchanged(wanted, there):
+        return None
+    fields = [field for field in _differing(client, resource, wanted, there) if f"{key.written} {field}" not in stirred]
+    more = f" and {len(fields) - _PATHS} more" if len(fields) > _PATHS else ""
+    return Flaw(key, f"it differs in {', '.join(fields[:_PATHS])}{more}") if fields else None
 
 
-def _difference(client: Client, resource: Resource, wanted: Object, live: Object) -> str:
+def _differing(client: Client, resource: Resource, wanted: Object, live: Object) -> list[str]:
     """In which fields an object differs from what was deployed: where its managed fields do not tell, the API server is asked."""
     from ops.cluster import facts
     from ops.cluster.diff import differences, quiet
@@ -132,14 +138,8 @@ def _difference(client: Client, resource: Resource, wanted: Object, live: Object
     try:
         after = facts.apply(client, resource, wanted, trial=True)
     except ApiError as error:
-        taken = facts.conflicts(error)
-        fields = [f"{field.path} (set by {field.manager})" for field in taken]
-        if not fields:
-            return ""  # who may not ask is told nothing
-    else:
-        fields = [difference.path for difference in differences(quiet(live), quiet(after))]
-    more = f" and {len(fields) - _PATHS} more" if len(fields) > _PATHS else ""
-    return f"it differs in {', '.join(fields[:_PATHS])}{more}" if fields else ""
+        return [f"{field.path} (set by {field.manager})" for field in facts.conflicts(error)]  # who may not ask is told nothing
+    return [difference.path for difference in differences(quiet(live), quiet(after))]
 
 
 def _gone(manifest: Object) -> Row:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 from ops.catalog import Catalog, load
 from ops.cluster import record, show
+from ops.cluster.checkout import Checkout, ask, check_unmoved, published
 from ops.cluster.client import Client
 from ops.cluster.connect import connect
 from ops.cluster.objects import Object
+from ops.cluster.plan import Plan, check_environment, from_document, to_document
+from ops.cluster.prepare import plan_deploy
+from ops.cluster.render import render
 from ops.cluster.target import Target, no_environment, resolve_target
 from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
 from ops.errors import Exit, Refused, UsageError
 
-if TYPE_CHECKING:  # a verb that shows something does not load what makes a plan
-    from ops.cluster.checkout import Checkout
-    from ops.cluster.plan import Plan
+if TYPE_CHECKING:
     from ops.cluster.progress import Notice
     from ops.cluster.release import Result
 
@@ -50,9 +52,6 @@ def _target(env: str, testbed: bool, catalog: Catalog | None = None) -> tuple[Ca
 
 def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
     """Build what is missing, and show what a deploy would change. Nothing in the cluster is changed."""
-    from ops.cluster.checkout import ask
-    from ops.cluster.plan import to_document
-
     catalog, target = _target(env, testbed)
     checkout = ask(catalog, target)
     with connect(target) as client:
@@ -73,9 +72,6 @@ def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
 
 def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool) -> int:
     """Show the plan, ask, apply exactly that, watch it, and check the platform afterwards."""
-    from ops.cluster.checkout import ask
-    from ops.cluster.plan import check_environment
-
     catalog, target = _target(env, testbed)
     given = _read(plan_file) if plan_file else None
     if given:
@@ -124,11 +120,7 @@ def history(env: str, *, testbed: bool) -> int:
     return Exit.DONE
 
 
-def _planned(catalog: Catalog, client: Client, checkout: "Checkout") -> "Plan":
-    from ops.cluster.checkout import check_unmoved, published
-    from ops.cluster.prepare import plan_deploy
-    from ops.cluster.render import render
-
+def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
     digests, version = published(catalog, checkout)
     rendered = render(catalog, client.target.environment, digests, checkout.overlay.result() if checkout.overlay else None)
     if checkout.overlay is None:  # kustomize was built first, and then read what lies there now
@@ -160,9 +152,7 @@ def _smoke(catalog: Catalog, client: Client) -> Callable[[], None] | None:
     return prepare(catalog, client, say)
 
 
-def _read(file: str) -> "Plan":
-    from ops.cluster.plan import from_document
-
+def _read(file: str) -> Plan:
     try:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -172,12 +162,12 @@ def _read(file: str) -> "Plan":
     return from_document(document)
 
 
-def _show(decided: "Plan", target: Target) -> None:
+def _show(decided: Plan, target: Target) -> None:
     for line in show.plan_lines(decided, str(target)):
         say(line)
 
 
-def _carry_out(catalog: Catalog, client: Client, decided: "Plan", *, yes: bool, dry_run: bool, checked: bool = False) -> int:
+def _carry_out(catalog: Catalog, client: Client, decided: Plan, *, yes: bool, dry_run: bool, checked: bool = False) -> int:
     """Ask, apply, and where it is to be `checked` run the checks; what forbids the plan or the checks is said before the question."""
     environment = client.target.environment
     if decided.problems:
@@ -202,9 +192,7 @@ def _tell(notice: "Notice") -> None:
     say(show.notice_line(notice))
 
 
-def _document(decided: "Plan", result: "Result | None") -> None:
-    from ops.cluster.plan import to_document
-
+def _document(decided: Plan, result: "Result | None") -> None:
     if machine_readable():
         did = {"state": result.state, "record": result.record, "changed": result.changed} if result else {"state": "nothing"}
         emit_json({"record": 0, "changed": 0, **did, "plan": to_document(decided)})

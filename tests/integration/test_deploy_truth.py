@@ -174,16 +174,19 @@ def test_a_claim_that_never_got_a_volume_goes_with_the_deploy_that_made_it(clust
         cluster.platform.change = change
 
     cluster.deploy()
-    claims("no-such-class")
-    with pytest.raises(RolledBack, match=r"claim files gets no volume[\s\S]*/files was deleted: it never had a volume") as failed:
-        cluster.deploy()
-    assert "kubectl get storageclass" in failed.value.remedy
-    assert cluster.get("PersistentVolumeClaim", "files") is None
-    classes = cluster.client.request("GET", "/apis/storage.k8s.io/v1/storageclasses")["items"]
-    assert isinstance(classes, list)
-    first: Any = classes[0]
-    claims(first["metadata"]["name"])
-    assert cluster.deploy().state == "done"
+    silent: Any = {"metadata": {"name": cluster.platform.name}, "provisioner": "test.example/none", "volumeBindingMode": "Immediate"}
+    path = "/apis/storage.k8s.io/v1/storageclasses"
+    cluster.client.request("POST", path, body=silent)
+    try:
+        claims(cluster.platform.name)
+        with pytest.raises(RolledBack, match=r"waiting for a volume[\s\S]*/files was deleted: it never had a volume"):
+            execute(cluster.platform.catalog(), cluster.client, cluster.plan(), cluster.tell, seconds=8)
+        assert cluster.get("PersistentVolumeClaim", "files") is None
+        classes: Any = cluster.client.request("GET", path)["items"]
+        claims(next(c["metadata"]["name"] for c in classes if not c["provisioner"].startswith("test.example/")))
+        assert cluster.deploy().state == "done"
+    finally:
+        cluster.client.delete_path(f"{path}/{cluster.platform.name}")
 
 
 def test_every_workload_that_fails_is_told_with_its_own_cause_and_remedy(cluster: Cluster) -> None:
