@@ -11,17 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nox
+import nox._parallel
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
 from ops import catalog, tools  # noqa: E402
 from ops.bytecode import keep_for_children  # noqa: E402
-from ops.checks import dockerfiles  # noqa: E402
+from ops.checks import dockerfiles, ending  # noqa: E402
+from ops.checks.certain import Certain, certain  # noqa: E402, F401
 from ops.checks.files import tracked  # noqa: E402
 from ops.checks.report import Report, show  # noqa: E402
 from ops.errors import Failure  # noqa: E402
 
+PATIENCE = 30  # seconds, for what sessions have started to be ended
 nox.needs_version = ">=2026.8.17"
 nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
@@ -32,6 +35,9 @@ try:
 except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
 REPORT = Report(ROOT / ".nox" / "report")
+ending.as_ctrl_c()  # this Nox, and that of each session
+# Nox kills a session's programs 2 s after it has told them to end: a testbed and a platform take longer to be gone.
+nox._parallel._TERMINATE_TIMEOUT = PATIENCE
 keep_for_children(ROOT / ".nox" / "bytecode")  # the sessions start hundreds of Pythons
 # In the order of their beginning: first those that may have to build Trivy and Kubernetes, then the long ones; e2e, which builds the web
 # server, after typecheck, which writes types there. A session that may not run beside others (it has enough to do) comes last.
@@ -66,7 +72,7 @@ def tool(session: nox.Session, name: str, *arguments: str, cwd: Path = ROOT, env
     """Run an external program that `ops.tools` finds, fetches or builds."""
     found = tools.find(name)
     with session.chdir(cwd):
-        session.run(*found.argv, *arguments, env={**found.env, **(env or {})}, external=True)
+        session.run(*found.argv, *arguments, env={**found.env, **(env or {})}, external=True, interrupt_timeout=PATIENCE)
 
 
 @contextmanager
@@ -85,9 +91,10 @@ def workspace(session: nox.Session) -> None:
         tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
 
 
-def pytest(session: nox.Session, *arguments: str) -> None:
-    """Run pytest with this session's report."""
-    session.run(sys.executable, "-m", "pytest", f"--junitxml={REPORT.junit(session.name)}", *arguments, *session.posargs)
+def pytest(session: nox.Session, *arguments: str, python: str = sys.executable, part: str = "", env: dict[str, str] | None = None) -> None:
+    """Run pytest with this session's report; `part` tells several runs of one session apart."""
+    report = f"--junitxml={REPORT.junit(session.name, part)}"
+    session.run(python, "-m", "pytest", report, *arguments, *session.posargs, env=env, interrupt_timeout=PATIENCE)
 
 
 @check(quick=True, allow_parallel=True)
@@ -145,9 +152,7 @@ def pythons(session: nox.Session) -> None:
         home = ROOT / ".nox" / f"python-3.{minor}"
         own = {"UV_PROJECT_ENVIRONMENT": str(home), "VIRTUAL_ENV": str(home), "PATH": f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}"}
         tool(session, "uv", "sync", "--locked", "--quiet", "--python", str(here[minor]), env=own)
-        report = REPORT.junit(session.name, f"3.{minor}")
-        workers = "1" if session.parallel else "2"
-        session.run(str(home / "bin" / "python"), "-m", "pytest", f"--junitxml={report}", "tests/unit", "-n", workers, env=own)
+        pytest(session, "tests/unit", "-n", "1" if session.parallel else "2", python=f"{home}/bin/python", part=f"3.{minor}", env=own)
 
 
 @check(tests=True, allow_parallel=True)
@@ -236,11 +241,14 @@ def reproducible(session: nox.Session) -> None:
 @nox.session
 def ci(session: nox.Session) -> None:
     """All of the above, and the table, whatever came of them."""
+    for known in certain(CATALOG):
+        session.warn(f"{known}\nThe others are run all the same.")
     # Not `requires=CHECKS`: Nox leaves out a session when one that it requires has failed, and that is when the table is wanted most.
     # Three at a time on two cores: each waits for a store, a browser or a lock now and then.
     argv = (sys.executable, "-m", "nox", "--parallel", "3", "--session", *CHECKS, "--", *session.posargs)
     REPORT.clear()
     try:
-        session.run(*argv, interrupt_timeout=30)  # after Ctrl-C that Nox ends the sessions first
+        if code := ending.run(argv, 2 * PATIENCE):  # that Nox ends the sessions first
+            session.error(f"the sessions' Nox exited {code}")
     finally:
         show([outcome for outcome in REPORT.outcomes() if outcome.session in CHECKS])

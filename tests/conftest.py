@@ -2,6 +2,10 @@
 
 from hypothesis import HealthCheck, settings
 
+from ops.checks.ending import as_ctrl_c
+
+as_ctrl_c()  # what a test has started is ended by its fixtures, also when the run is told to end
+
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")

@@ -1,0 +1,46 @@
+"""The end of a run before its time: SIGTERM, as a CI server sends it, and SIGHUP, as a closed terminal does, are what Ctrl-C is."""
+
+import signal
+import subprocess
+import threading
+from types import FrameType
+
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
+
+
+def as_ctrl_c() -> None:
+    """Let the signals raise KeyboardInterrupt in this process, so that what it has started is ended and cleared up; later ones do nothing.
+
+    One that is ignored stays so (`nohup`). Does nothing outside the main thread, where no handler can be set.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in _ENDS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    for other in _ENDS:
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def run(argv: tuple[str, ...], patience: float) -> int:
+    """Run a program that ends with this process, and return its exit code.
+
+    When this one is told to end, it sends Ctrl-C's signal on and waits `patience` seconds. Raises KeyboardInterrupt then.
+    """
+    process = subprocess.Popen(argv, stderr=subprocess.STDOUT)
+    try:
+        return process.wait()
+    except KeyboardInterrupt as interrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end goes on to its own, whatever is pressed
+        if interrupt.args:  # a terminal sends Ctrl-C to everything in the foreground itself
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise
