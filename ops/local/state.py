@@ -118,9 +118,12 @@ def write_private(file: Path, text: str) -> None:
     """Write a file that only its owner may read, whole or not at all."""
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
-        output.write(text)
-    draft.replace(file)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+            output.write(text)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)  # cut off by a full disk
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ def version_of(argv: tuple[str, ...], ask: tuple[str, ...], file: Path, *, remem
     key = " ".join((str(file), *ask))
     stamp = [facts.st_mtime_ns, facts.st_size]
     known = _read() if remember else {}
-    if (entry := known.get(key)) and entry[:2] == stamp:
+    entry = known.get(key)
+    if isinstance(entry, list) and len(entry) == 3 and entry[:2] == stamp:  # it may be damaged, as all that is kept
         return str(entry[2])
     version = _asked((*argv, *ask))
     if version and remember:
@@ -65,5 +66,8 @@ def _write(known: dict[str, list[int | str]]) -> None:
         file = _file()
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_name(f"versions-{os.getpid()}.json")
-        draft.write_text(json.dumps(known, indent=1, sort_keys=True), "utf-8")
-        draft.replace(file)
+        try:
+            draft.write_text(json.dumps(known, indent=1, sort_keys=True), "utf-8")
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)  # cut off by a full disk

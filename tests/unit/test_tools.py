@@ -1,6 +1,8 @@
 """Where programs come from: which version fits, what is remembered, what is built."""
 
+import json
 import os
+import resource
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from ops.command import Command
 from ops.errors import Failure, UsageError
+from ops.local.state import write_private
 from ops.tools import find as public_find
 from ops.tools import gomodule, pnpm
 from ops.tools.cachefolder import cache
@@ -68,6 +71,34 @@ def test_a_version_is_asked_once_until_the_program_changes(tmp_path: Path) -> No
     assert count.read_text() == "x\n"
     program(tmp_path / "bin", "thing", f"echo x >> '{count}'; echo thing 1.2.30")
     assert version_of((str(file),), ("--version",), file) == "1.2.30"
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "cut", "5", "[1, 2]"])
+def test_versions_that_were_damaged_are_asked_again(tmp_path: Path, damage: str) -> None:
+    file = program(tmp_path / "bin", "thing", "echo thing 1.2.3")
+    assert version_of((str(file),), ("--version",), file) == "1.2.3"
+    kept = tmp_path / "a cache" / "tools" / "versions.json"
+    whole = kept.read_text()
+    (key,) = json.loads(whole)
+    kept.write_text({"cut": whole[:-20], "5": json.dumps({key: 5}), "[1, 2]": json.dumps({key: [1, 2]})}.get(damage, damage))
+    assert version_of((str(file),), ("--version",), file) == "1.2.3"
+    assert kept.read_text() == whole
+
+
+def test_a_full_disk_leaves_no_piece_of_what_is_remembered(tmp_path: Path) -> None:
+    file = program(tmp_path / "bin", "thing", "echo thing 1.2.3")
+    private = tmp_path / "secrets.json"
+    # A limit on the size of files cuts a write short as a full disk does.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        assert version_of((str(file),), ("--version",), file) == "1.2.3"
+        with pytest.raises(OSError, match="File too large"):
+            write_private(private, "x" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "a cache" / "tools").iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a cache", "bin"]
 
 
 def test_a_program_that_breaks_or_says_nothing_is_not_there(tmp_path: Path) -> None:
