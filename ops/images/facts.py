@@ -101,9 +101,10 @@ def _bases(wanted: Iterable[str], engine: Engine, client: Asked | None) -> list[
         if digest := known.get(name):
             found.append(Base(name, digest, f"{name}@{digest}"))
         else:
-            base = _local_base(name, client, engine.platform, causes[name])
-            warn(f"warning: {name} is what the engine here has of it ({base.digest[:19]}…), which may be older: {causes[name]}")
-            found.append(base)
+            found.append(_local_base(name, client, engine.platform, causes[name]))
+    for cause in dict.fromkeys(causes.values()):
+        names = ", ".join(name for name in asked if causes.get(name) == cause)
+        warn(f"warning: {names}: what the engine here has is taken, and may be older: {cause}")
     return found
 
 
@@ -155,10 +156,17 @@ def _asked(names: list[str], engine: Engine) -> tuple[dict[str, str], dict[str, 
             if isinstance(answer, str):
                 known[name] = answer
             else:
-                causes[name] = f"{answer.doing}: {answer.cause}" if answer else f"{reference(name).registry} has no such tag"
+                causes[name] = _cause(reference(name), answer)
         if given := {name: (now, known[name]) for name in unknown if name in known}:
             write_json(file, memory | given)
     return known, causes
+
+
+def _cause(asked: Reference, answer: Failure | None) -> str:
+    """Why there is no digest, and who failed: the registry, or what its login comes from."""
+    if answer is None:
+        return f"{asked.registry} has no such tag"
+    return f"{asked.registry}: {answer.cause}" if answer.doing.startswith("asking the registry") else f"{answer.doing}: {answer.cause}"
 
 
 def _read_memory(file: Path) -> dict[str, tuple[float, str]]:

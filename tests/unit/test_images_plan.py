@@ -386,5 +386,4 @@ def test_only_a_digest_is_remembered_and_the_engines_own_base_is_never_taken_wit
     assert (old.digest, new.digest, remembered.digest, answers) == (OLD, DIGEST, DIGEST, [])
     said = capsys.readouterr().err
     assert said.count("warning:") == 1
-    assert "node:24 is what the engine here has of it" in said
-    assert "asking the registry docker.io for library/node: it answered 429" in said
+    assert "node:24: what the engine here has is taken, and may be older: docker.io: it answered 429" in said
