@@ -29,7 +29,7 @@ class Policy:
     tries: int = 8
     first: float = 0.25  # before the second try; before each later one twice as long
     longest: float = 8.0
-    seconds: float = 30.0  # after which no try begins
+    seconds: float = 60.0  # after which no try begins
 
     def pause(self, tried: int, asked: float | None = None, chance: Callable[[], float] = random.random) -> float:
         """How long to wait after so many tries: what the server `asked` for at least, and never all clients at the same moment."""

@@ -39,7 +39,7 @@ APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
 # Aggregated discovery (beta in Kubernetes 1.27, GA in 1.30): all kinds of a cluster in two answers.
 DISCOVERY: Final = ",".join(f"application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList" for v in ("v2", "v2beta1"))
-FIRST_SECONDS: Final = 10.0  # of silence, before a request is sent again; each later time twice as long
+FIRST_SECONDS: Final = 5.0  # of silence, before a request is sent again; each later time twice as long
 GREETING: Final = Policy(tries=4, seconds=2.5)  # whoever waits for a cluster that is not there waits for less than 5 s
 
 T = TypeVar("T")
