@@ -16,11 +16,14 @@ from ops.errors import Failure
 from ops.retry import Passing, Policy, persist
 
 SECONDS = 20.0  # in which a port must be forwarded: kubectl itself waits for a cluster without an end
-FORWARDING: Final = Policy(tries=4, seconds=SECONDS)
+FORWARDING: Final = Policy(tries=4, seconds=45.0)
+# What forwarding a port will not do later either. Everything else may pass, and nothing has been begun.
+_FINAL: Final = re.compile(r"\((NotFound|Forbidden|Unauthorized|BadRequest|Invalid)\)|does not have a service port|unable to find a pod")
 # How kubectl says that the API server, or the way to it, failed before anything was begun.
 _NOT_BEGUN: Final = re.compile(
     r"\((TooManyRequests|InternalError|ServiceUnavailable|Timeout|ServerTimeout)\)|Error from server: |etcdserver: "
     r"|Unable to connect to the server"
+    r"|unexpected error when reading response body"
     r"|unable to upgrade connection|error dialing backend|error upgrading connection|was refused - did you specify|: EOF$"
     r"|connection reset by peer|TLS handshake timeout|server is currently unable to handle|server has received too many requests",
     re.MULTILINE,
@@ -89,7 +92,7 @@ def _forwarding(argv: tuple[str, ...], said: IO[bytes], doing: str) -> "tuple[su
     except BaseException as error:
         child.terminate()
         child.wait()
-        if isinstance(error, Failure) and _NOT_BEGUN.search(error.cause):
+        if isinstance(error, Failure) and not _FINAL.search(error.cause):
             raise Passing(error) from error
         raise
 
