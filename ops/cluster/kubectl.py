@@ -65,8 +65,11 @@ def execute(target: Target, namespace: str, pod: str, argv: Sequence[str], *, st
 
 
 @contextmanager
-def forward(target: Target, namespace: str, resource: str, port: int) -> Iterator[int]:
-    """A free port of this machine that leads to `resource` (such as `service/NAME`) while the block runs."""
+def forward(target: Target, namespace: str, resource: str, port: int, ended: list[str] | None = None) -> Iterator[int]:
+    """A free port of this machine that leads to `resource` (such as `service/NAME`) while the block runs.
+
+    Where kubectl ends before the block does, its last words are put into `ended`.
+    """
     argv = (*kubectl(target), "port-forward", f"--namespace={namespace}", "--address=127.0.0.1", resource, f":{port}")
     doing = f"reaching {resource} in {namespace}"
     # Into a file and not a pipe: a program that kubectl asks for credentials may hold a pipe open, and nobody reads it later.
@@ -75,6 +78,9 @@ def forward(target: Target, namespace: str, resource: str, port: int) -> Iterato
         try:
             yield found
         finally:
+            if ended is not None and child.poll() is not None:
+                words = os.pread(said.fileno(), 65536, 0).decode(errors="replace").split("\n")
+                ended.append(next((line for line in reversed(words) if line.strip()), "kubectl ended"))
             child.terminate()
             child.wait()
 

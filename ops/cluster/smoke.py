@@ -23,6 +23,9 @@ from ops.cluster.logs import selector_of
 from ops.cluster.objects import Object, condition, rows, text
 from ops.console import counted
 from ops.errors import Failure, UsageError
+from ops.retry import Passing, Policy, persist
+
+AGAIN = Policy(tries=3, first=1.0, seconds=600.0)
 
 
 @dataclass(slots=True)
@@ -51,14 +54,23 @@ def prepare(catalog: Catalog, client: Client, say: Callable[[str], None]) -> Cal
 
 
 def verify(catalog: Catalog, client: Client, checks: Checks, say: Callable[[str], None]) -> None:
-    """Run every check. Raises `Failure` that names all that failed."""
-    with _reach(catalog, client, checks.service) as reach:
+    """Run every check. Raises `Failure` that names all that failed. Where the way to the cluster broke off meanwhile they are run again."""
+    persist(lambda _: _verify(catalog, client, checks, say), AGAIN)
+
+
+def _verify(catalog: Catalog, client: Client, checks: Checks, say: Callable[[str], None]) -> None:
+    ended: list[str] = []
+    with _reach(catalog, client, checks.service, ended) as reach:
         try:
             failed = [line for check in checks.functions if (line := one(check, reach, say))]
         finally:
             _clean_up(checks, reach, say)
     if failed:
-        raise Failure("checking the platform after the deploy", "\n".join(failed), "Read `invoke logs` of the services that are named.")
+        failure = Failure("checking the platform after the deploy", "\n".join(failed), "Read `invoke logs` of the services that are named.")
+        if not ended:
+            raise failure
+        say(f"the way to the cluster broke off ({ended[0]}): the checks are run again")
+        raise Passing(failure)
     say(f"{counted(len(checks.functions), 'check')} passed")
 
 
@@ -141,7 +153,7 @@ def _clean_up(checks: Checks, reach: Reach, say: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def _reach(catalog: Catalog, client: Client, name: str) -> Iterator[Reach]:
+def _reach(catalog: Catalog, client: Client, name: str, ended: list[str]) -> Iterator[Reach]:
     service = catalog.services[name]
     pod = _newest_ready(catalog, client, name)
 
@@ -151,7 +163,7 @@ def _reach(catalog: Catalog, client: Client, name: str) -> Iterator[Reach]:
         return execute(client.target, text(found, "metadata", "namespace"), text(found, "metadata", "name"), argv, stdin=stdin).stdout
 
     # To a pod, and not to the Service: kubectl may choose a pod of the former release that is on its way out.
-    with forward(client.target, service.namespace, f"pod/{text(pod, 'metadata', 'name')}", service.port) as port:
+    with forward(client.target, service.namespace, f"pod/{text(pod, 'metadata', 'name')}", service.port, ended) as port:
         yield Reach(f"http://127.0.0.1:{port}", run)
 
 

@@ -1,12 +1,14 @@
 """The checks after a deploy: loaded before anything is applied, and what is wrong with their file is told with its place."""
 
 import os
+import subprocess
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from ops.catalog.model import Catalog, Environment
 from ops.cluster import kubectl, release, smoke, verb
 from ops.cluster.target import Target
 from ops.errors import Exit, Failure, UsageError
+from ops.retry import Policy
 from tests.integration.small_platform import Platform
 
 CHECKS = """
@@ -158,3 +161,41 @@ def test_a_forward_that_ends_is_told_with_its_words_and_one_that_works_gives_its
     works = program(tmp_path, "printf 'Forwarding from 127.0.0.1:40'; sleep 0.2; echo '123 -> 8080'; exec sleep 60")
     with kubectl.forward(replace(TARGET, kubectl=works), "space", "pod/web", 8080) as port:
         assert port == 40123
+
+
+def test_checks_that_fail_since_the_way_to_the_cluster_broke_off_are_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is reset undid a deploy: what failed was the way, and not what was deployed."""
+    ways = [["error: lost connection to pod"], []]
+    said: list[str] = []
+
+    @contextmanager
+    def reach(catalog: Any, client: Any, name: str, ended: list[str]) -> Iterator[smoke.Reach]:
+        words = ways.pop(0)
+        yield smoke.Reach("broken" if words else "well", lambda *_: "")
+        ended += words
+
+    def check_it(reach: smoke.Reach) -> None:
+        """It answers"""
+        assert reach.address == "well"
+
+    monkeypatch.setattr(smoke, "_reach", reach)
+    monkeypatch.setattr(smoke, "AGAIN", Policy(tries=2, first=0.01))
+    nobody: Any = None
+    checks = smoke.Checks("web", (check_it,), lambda _: None)
+    smoke.verify(nobody, nobody, checks, said.append)
+    assert said[-2:] == ["  ok      It answers", "1 check passed"]
+    assert "the way to the cluster broke off (error: lost connection to pod): the checks are run again" in said
+
+
+def test_a_forward_whose_kubectl_ends_meanwhile_says_so(tmp_path: Path) -> None:
+    ends = program(
+        tmp_path,
+        f"echo $$ >{tmp_path}/pid; echo 'Forwarding from 127.0.0.1:40123 -> 8080'; echo 'error: lost connection to pod' >&2; sleep 0.2",
+    )
+    ended: list[str] = []
+    with kubectl.forward(replace(TARGET, kubectl=ends), "space", "pod/web", 8080, ended):
+        pid = (tmp_path / "pid").read_text().strip()
+        ps = ("ps", "-o", "stat=", "-p", pid)
+        while not subprocess.run(ps, capture_output=True, text=True, check=False).stdout.strip().startswith("Z"):
+            time.sleep(0.01)
+    assert ended == ["error: lost connection to pod"]
