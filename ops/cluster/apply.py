@@ -1,10 +1,11 @@
 """Doing what a plan says, phase by phase, each ready before the next. Only this file writes objects."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ops.cluster import byhand, facts, ownership
+from ops.cluster.broken import named, objects_of
 from ops.cluster.client import ApiError, Client, Resource, Unavailable, clock, events
 from ops.cluster.immutable import explained
 from ops.cluster.objects import Key, Object, number, rows, text
@@ -49,13 +50,35 @@ def apply_plan(client: Client, plan: Plan, pace: Pace) -> None:
 def _apply_phase(client: Client, plan: Plan, phase: Phase, pace: Pace, *, waits: bool) -> None:
     steps = [step for step in plan.steps if step.phase is phase]
     since = client.now()
-    client.each(lambda step: _apply(client, step, pace), [step for step in steps if step.action != "unchanged"])
+    _apply_all(client, [step for step in steps if step.action != "unchanged"], pace)
     awaited = [step for step in steps if step.wants and (step.action != "unchanged" or step.runs or _resumed(plan, step))]
     seconds = max([pace.seconds, *map(_deadline, awaited)])
     if waits:
         wait(client, [step.key for step in awaited], seconds=seconds, tell=pace.tell, check=pace.check, since=since)
     if phase is Phase.NAMESPACES and any(step.key.kind == "CustomResourceDefinition" for step in steps):
         client.forget_kinds()
+
+
+def _apply_all(client: Client, steps: Sequence[Step], pace: Pace) -> None:
+    """Apply steps side by side. Raises `Failure` with every one that was refused: whoever corrects one wants to know the others."""
+
+    def attempt(step: Step) -> Failure | None:
+        try:
+            _apply(client, step, pace)
+        except Failure as failure:
+            return failure
+        return None
+
+    failures = {(f.doing, f.cause): f for f in client.each(attempt, steps) if f}
+    first = next((f for f in failures.values() if isinstance(f, Unavailable)), next(iter(failures.values()), None))
+    if first is None:
+        return
+    if len(failures) == 1 or isinstance(first, Unavailable):
+        raise first
+    causes = [f"{f.doing}: {f.cause}" for f in failures.values()]
+    remedies = dict.fromkeys(f.remedy for f in failures.values())
+    objects = [one for f in failures.values() for one in objects_of(f)]
+    raise Failure("applying the plan", "\n".join(causes), "\n".join(remedies), details={"objects": objects})
 
 
 def _deadline(step: Step) -> float:
@@ -119,14 +142,15 @@ def left_after(client: Client, resource: Resource, key: Key, seconds: int) -> Ob
 
 
 def _refused(step: Step, error: ApiError) -> Failure:
-    key, cause = step.key, error.message
+    kind, cause, remedy = Failure, error.message, "Correct the manifest, or your rights in the cluster."
     taken = facts.conflicts(error)
     if taken:
         fields = ", ".join(f"{t.path} (now {t.manager}'s)" for t in taken)
-        return Refused(f"applying {key}", f"another manager has set {fields}", "Make a new plan: it shows the field.")
-    if step.manifest is not None:
+        kind, cause, remedy = Refused, f"another manager has set {fields}", "Make a new plan: it shows the field."
+    elif step.manifest is not None:
         cause = explained(error, step.manifest, step.before)
-    return Failure(f"applying {key}", cause, "Correct the manifest, or your rights in the cluster.")
+    about = {"object": named(step.key), "reason": "refused", "cause": cause, "remedy": remedy, "log": []}
+    return kind(f"applying {step.key}", cause, remedy, details={"objects": [about]})
 
 
 def _settled(step: Step) -> bool:

@@ -33,8 +33,18 @@ class Broken:
 
     def document(self) -> dict[str, object]:
         """It for machines."""
-        place = {"kind": self.key.kind, "namespace": self.key.namespace, "name": self.key.name}
-        return {"object": place, "reason": self.kind, "cause": self.cause, "remedy": self.remedy, "log": [*self.log]}
+        return {"object": named(self.key), "reason": self.kind, "cause": self.cause, "remedy": self.remedy, "log": [*self.log]}
+
+
+def named(key: Key) -> dict[str, object]:
+    """An object's identity for machines."""
+    return {"kind": key.kind, "namespace": key.namespace, "name": key.name}
+
+
+def objects_of(failure: Failure) -> list[object]:
+    """The objects that a failure is about, for machines."""
+    found = failure.details.get("objects")
+    return found if isinstance(found, list) else []
 
 
 def broken_by(client: Client, key: Key, state: Failed) -> Broken:

@@ -8,6 +8,7 @@ from typing import Literal
 from ops.catalog.model import Catalog
 from ops.cluster import leftovers, record
 from ops.cluster.apply import PHASE_SECONDS, Pace, apply_plan, check_unmoved
+from ops.cluster.broken import objects_of
 from ops.cluster.client import Client, Unavailable
 from ops.cluster.facts import cluster_id
 from ops.cluster.lock import hold, whoami
@@ -92,6 +93,9 @@ def _back(change: "_Change", header: Header, failure: Failure) -> Failure:
     """Go back after a failure, and return what is to be raised: the failure comes first, also where the cluster fails meanwhile."""
     try:
         return _go_back(change, header, failure)
+    except KeyboardInterrupt as interrupt:
+        left = f"interrupted while going back: record {header.number} failed ({failure.cause.partition(chr(10))[0]})"
+        raise KeyboardInterrupt(f"{left}; `invoke rollback` goes back, `invoke status` shows what is there") from interrupt
     except Unavailable as second:
         cause = f"{failure.cause}\nGoing back was cut off: {second.cause}"
         return Failure(failure.doing, cause, f"{second.remedy} `invoke rollback` goes back then.", details=failure.details)
@@ -207,7 +211,7 @@ def _to(goal: Record, change: _Change, header: Header, failure: Failure) -> Fail
         raise
     except Failure as second:
         cause = "\n".join([failure.cause, f"Going back to record {number} failed too: {second.cause}", *left])
-        objects = {"objects": [*_objects(failure), *_objects(second)]}
+        objects = {"objects": [*objects_of(failure), *objects_of(second)]}
         return Failure(failure.doing, cause, _offer(client, record.history(client, home)), details={**failure.details, **objects})
     cause = "\n".join([failure.cause, *left, f"Record {number} is there again (as record {restored})."])
     return RolledBack(failure.doing, cause, failure.remedy, code=Exit.ROLLED_BACK, details={**failure.details, "restored": number})
@@ -218,11 +222,6 @@ def _stays(change: _Change, failure: Failure, remedy: str, *why: str) -> Failure
     with suppress(Failure):  # the cluster may be what has failed
         why = (*why, *leftovers.named(change.client, change.catalog.namespaces, change.plan))
     return Failure(failure.doing, "\n".join([failure.cause, *why]), remedy, details=failure.details)
-
-
-def _objects(failure: Failure) -> list[object]:
-    found = failure.details.get("objects")
-    return found if isinstance(found, list) else []
 
 
 def _is_last_resort(client: Client, plan: Plan, home: str) -> bool:

@@ -1,12 +1,15 @@
 """What a deploy says of what it did is so: nothing dead is called good, and the way back ends where something works."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 
+from ops.cluster.progress import Notice
 from ops.cluster.release import execute
 from ops.cluster.rollback import plan_rollback
+from ops.cluster.status import status
 from ops.errors import Failure, RolledBack
 from tests.integration.cluster import Cluster
 
@@ -208,3 +211,45 @@ def test_every_workload_that_fails_is_told_with_its_own_cause_and_remedy(cluster
     assert (error["record"], error["restored"]) == (2, 1)
     assert failed.value.remedy.startswith("web: See the lines above")
     assert "\nother: See what its readiness waits for" in failed.value.remedy
+
+
+def test_every_object_that_is_refused_while_it_is_applied_is_told(cluster: Cluster) -> None:
+    """What a plan cannot know: a policy, or a quota as here, that came between the plan and the apply."""
+    cluster.deploy()
+
+    def change(objects: list[dict[str, Any]]) -> None:
+        for name in ("one", "two"):
+            metadata = {"name": name, "namespace": objects[0]["metadata"]["name"]}
+            objects.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1"}})
+
+    cluster.platform.change = change
+    plan = cluster.plan()
+    quota: Any = {"metadata": {"name": "full"}, "spec": {"hard": {"count/configmaps": "0"}}}
+    path = f"/api/v1/namespaces/{cluster.platform.home}/resourcequotas"
+    cluster.client.request("POST", path, body=quota)
+    deadline = time.monotonic() + 60
+    while not cluster.client.request("GET", f"{path}/full").get("status"):  # until then it bounds nothing
+        assert time.monotonic() < deadline
+    with pytest.raises(RolledBack) as failed:
+        cluster.execute(plan)
+    told: Any = failed.value.document()["error"]
+    assert {(o["object"]["name"], o["reason"]) for o in told["objects"]} == {("one", "refused"), ("two", "refused")}
+    assert failed.value.cause.count("exceeded quota") == 2
+
+
+def test_an_interrupt_on_the_way_back_says_where_it_was_and_status_names_it(cluster: Cluster) -> None:
+    cluster.deploy()
+    cluster.platform.env = {"EXIT_CODE": "3"}
+
+    def press_ctrl_c(notice: Notice) -> None:
+        if notice.key.kind == "record":  # going back begins
+            raise KeyboardInterrupt
+
+    catalog = cluster.platform.catalog()
+    with pytest.raises(KeyboardInterrupt, match="interrupted while going back: record 2 failed"):
+        execute(catalog, cluster.client, cluster.plan(), press_ctrl_c)
+    assert [h.outcome for h in cluster.history()] == ["good", "failed"]
+    found = status(catalog, cluster.client)
+    assert (found.failed and found.failed.number, found.well) == (2, False)
+    cluster.execute(plan_rollback(catalog, cluster.client))
+    assert status(catalog, cluster.client).well
