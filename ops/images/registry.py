@@ -192,10 +192,28 @@ class _Asking:
 
     def _pool(self, url: str) -> "PoolManager":
         proxy = proxy_for(url)
+        if not proxy:
+            _resolve(url)
         with self._lock:
             if proxy not in self._pools:
                 self._pools[proxy] = connections(system_trust() if proxy or url.startswith("https") else None, proxy=proxy)
             return self._pools[proxy]
+
+
+def _resolve(url: str) -> None:
+    """Raise urllib3's error for a name that nobody knows, before it is read whom this machine trusts: that takes as long as all the rest.
+
+    Who works without a network asks for each base image at each build.
+    """
+    import socket
+
+    from urllib3.exceptions import NameResolutionError
+
+    parts = urlsplit(url)
+    try:
+        socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        raise NameResolutionError(parts.hostname or "", None, error) from error  # type: ignore[arg-type]
 
 
 def challenges(headers: Iterable[str]) -> dict[str, dict[str, str]]:
