@@ -176,13 +176,15 @@ def _below(paths: Sequence[str], folder: str) -> Iterator[str]:
 
 
 def _listing(root: Path, folders: Sequence[str]) -> dict[str, Entry]:
+    changing = begin(partial(_changed, root, folders))  # git looks at each file, which takes longest
     converting = begin(partial(_converted, root, folders))
-    tracked, unsure, untracked = _ls_files(root, folders)
+    tracked, unsure = _tracked(root, folders)
+    changed, untracked = changing.result()
     _refuse(root, tracked, untracked)
     # Git takes a tracked file for unmodified, too, when a link leads to one that is.
     known: dict[str, bool] = {}
     linked = {folder for folder in {path.rpartition("/")[0] for path in (*tracked, *untracked)} if not is_real(root, folder, known)}
-    unsure |= converting.result() | untracked
+    unsure |= changed | converting.result() | untracked
     if linked:
         tracked = {path: entry for path, entry in tracked.items() if path.rpartition("/")[0] not in linked}
         unsure = {path for path in unsure if path.rpartition("/")[0] not in linked}
@@ -249,23 +251,23 @@ def _said(root: Path, *arguments: str, stdin: bytes | None = None, check: bool =
     return raw(Command(argv, DOING, cwd=root, remedy=remedy, env={"LC_ALL": "C"}), stdin, check=check)
 
 
-def _ls_files(root: Path, folders: Sequence[str]) -> tuple[dict[str, Entry], set[str], set[str]]:
-    """What git knows of the tracked files; which of them it takes for modified or was told not to look at; the untracked ones."""
-    options = ("-z", "--stage", "-v", "--cached", "--modified", "--deleted", "--others", "--exclude-standard")
+def _tracked(root: Path, folders: Sequence[str]) -> tuple[dict[str, Entry], set[str]]:
+    """The tracked files as git has recorded them, and those of them that it was told not to look at, or cannot say one thing of."""
     tracked: dict[str, Entry] = {}
     unsure: set[str] = set()
-    untracked: set[str] = set()
-    for text in _git(root, "ls-files", *options, "--", *folders):
-        if text.startswith("? "):
-            untracked.add(text[2:])
-            continue
+    for text in _git(root, "ls-files", "-z", "--stage", "-v", "--cached", "--", *folders):
         words, _, path = text.partition("\t")  # tag, mode, blob, stage; gitdocs: ls-files, -t and -v
-        if words.startswith("H "):
-            tracked[path] = Entry(path, words[2:8], words[9:-2])
-        else:
-            tracked.setdefault(path, Entry(path, words[2:8], words[9:-2]))
+        tracked[path] = Entry(path, words[2:8], words[9:-2])
+        if not words.startswith("H "):
             unsure.add(path)
-    return tracked, unsure, untracked
+    return tracked, unsure
+
+
+def _changed(root: Path, folders: Sequence[str]) -> tuple[set[str], set[str]]:
+    """The tracked files that are other than git has recorded, or gone; and the files that it does not track and does not ignore."""
+    said = _git(root, "ls-files", "-z", "-t", "--modified", "--deleted", "--others", "--exclude-standard", "--", *folders)
+    untracked = {text[2:] for text in said if text.startswith("? ")}
+    return {text[2:] for text in said} - untracked, untracked
 
 
 _SUBMODULE = "160000"
