@@ -3,13 +3,11 @@
 An entry that is wrong in itself was told as that. No rule sees it, and nothing is called unknown or missing that it may have meant.
 """
 
-import re
 from pathlib import Path
 
 from ops.catalog.entries import Entries
 from ops.catalog.model import url_variable
-
-DURATION = re.compile(r"([0-9]{1,9}(ms|s|m|h|d|w))+")  # as the kits read one
+from ops.catalog.values import problem
 
 # What names something else: the sections that it may be in, and what it is called.
 REFERENCES = {
@@ -187,9 +185,5 @@ def _variable(name: str, entries: Entries) -> None:
     for key, value in given.items():
         if not isinstance(value, str):
             continue
-        if options and value not in options:
-            entries.problem((*path, key), f"expected one of {', '.join(options)}, not {value!r}")
-        if value and kind in ("int", "port") and not value.isdecimal():
-            entries.problem((*path, key), f"expected a whole number in quotes, not {value!r}")
-        if value and kind == "duration" and not DURATION.fullmatch(value):
-            entries.problem((*path, key), f"expected a duration such as 15m, 12h or 7d, not {value!r}")
+        if value and "{" not in value and (wrong := problem(kind or "string", value, options or ())):  # {store.port} is filled in later
+            entries.problem((*path, key), f"{value!r} {wrong}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 EnvironmentKind = Literal["local", "kubernetes"]
-VariableType = Literal["string", "url", "int", "port", "duration", "list", "enum"]
+VariableType = Literal["string", "url", "int", "port", "duration", "bool", "list", "enum"]
 
 
 @dataclass(frozen=True, slots=True)

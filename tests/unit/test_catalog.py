@@ -119,7 +119,7 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
         (
             "{type: port, readers: all",
             "{type: duration, default: 7 days, readers: all",
-            "expected a duration such as 15m, 12h or 7d, not '7 days'",
+            "'7 days' must be a duration such as 15m, 12h or 7d",
         ),
     ],
 )

@@ -257,7 +257,7 @@ BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
     (drop(f"{MAIN}/envFrom/1"), f"{DEPLOYMENT} is not given DB_URL (Where the database is): it is required; put it in Secret api-secrets"),
     (put("config/data/DB_URL", "postgres://x"), f"{OVERLAY}/api.env: ConfigMap api-config-x1 gives api the secret DB_URL in the open"),
     (put("config/data/SPEED", "9"), f"{OVERLAY}/api.env: ConfigMap api-config-x1 gives api the variable SPEED, which it does not read"),
-    (put("config/data/LOG_LEVEL", "loud"), "gives api LOG_LEVEL=loud: is none of debug, info"),
+    (put("config/data/LOG_LEVEL", "loud"), "gives api LOG_LEVEL=loud: must be one of debug, info"),
     (put("config/data/ORIGINS", ""), "gives api ORIGINS=: is empty, and required"),
     (
         put("secret", thing("Secret", "api-secrets", "app", data={"DB_URL": "", "ORIGINS": ""})),

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ops.catalog import Variable
+from ops.catalog.values import items as items_of
+from ops.catalog.values import problem
 from ops.config.manifests.scene import Scene
 from ops.config.objects import (
     Object,
@@ -103,14 +105,6 @@ def _disagrees(scene: Scene, given: Given, variable: Variable | None, reader: st
 
 def _wrong(variable: Variable, value: str) -> str:
     """What is wrong with a value, or nothing. An empty value counts as missing."""
-    if not value:
+    if not value or (variable.type == "list" and not items_of(value)):
         return "is empty, and required" if variable.required else ""
-    if variable.type == "enum" and value not in variable.values:
-        return f"is none of {', '.join(variable.values)}"
-    if variable.type in {"int", "port"} and not value.isdecimal():
-        return "is no whole number"
-    if variable.type == "port" and not 0 < int(value) < 65536:
-        return "is no port"
-    if variable.type == "url" and "://" not in value:
-        return "is no URL"
-    return ""
+    return problem(variable.type, value, variable.values, variable.min_length)

@@ -72,7 +72,7 @@ def test_values_come_from_the_environment_or_from_the_default() -> None:
         (variable("V", "port"), "0", "V must be a port number, 1 to 65535"),
         (variable("V", "url"), "redis", "V must be a URL"),
         (variable("V", "url"), "http://[x", "V must be a URL"),
-        (variable("V", "duration"), "7 days", "V must be a duration such as 15m or 7d"),
+        (variable("V", "duration"), "7 days", "V must be a duration such as 15m, 12h or 7d"),
         (variable("V", "enum", values=("a", "b")), "c", "V must be one of a, b"),
     ],
 )

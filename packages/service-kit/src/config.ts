@@ -20,6 +20,7 @@ export interface Reader {
   port(name: string): number;
   /** Seconds. */
   duration(name: string): number;
+  bool(name: string): boolean;
   list(name: string): readonly string[];
   enum<const T extends string>(name: string, values: readonly T[]): T;
 }
@@ -64,26 +65,29 @@ function given(variable: Variable, env: Environment): string | null {
 
 function problemOf(variable: Variable, env: Environment): string | null {
   const value = given(variable, env);
-  if (value === null || value === "") {
+  if (value === null || value === "" || (variable.type === "list" && items(value).length === 0)) {
     return variable.required ? `${variable.name} is required (${variable.description})` : null;
   }
   const expected = expectation(variable, value);
   return expected === null ? null : `${variable.name} must ${expected}`;
 }
 
+// What the types accept is one specification, with examples that every reader runs: packages/contract/README.md.
 function expectation(variable: Variable, value: string): string | null {
   if (variable.minLength !== null && [...value].length < variable.minLength) {
     return `have ${variable.minLength} characters or more`;
   }
   switch (variable.type) {
     case "url":
-      return /^[a-z][a-z0-9+.-]*:\/\//i.test(value) && URL.canParse(value) ? null : "be a URL";
+      return isUrl(value) ? null : "be a URL";
     case "int":
-      return isInteger(value) ? null : "be a whole number";
+      return /^-?[0-9]{1,15}$/.test(value) ? null : "be a whole number";
     case "port":
-      return isInteger(value) && Number(value) >= 1 && Number(value) <= 65535 ? null : "be a port (1 to 65535)";
+      return isPort(value) && Number(value) >= 1 ? null : "be a port number, 1 to 65535";
     case "duration":
       return seconds(value) === null ? "be a duration such as 15m, 12h or 7d" : null;
+    case "bool":
+      return value === "true" || value === "false" ? null : "be true or false";
     case "enum":
       return variable.values.includes(value) ? null : `be one of ${variable.values.join(", ")}`;
     default:
@@ -91,18 +95,42 @@ function expectation(variable: Variable, value: string): string | null {
   }
 }
 
-function isInteger(value: string): boolean {
-  return /^-?\d{1,15}$/.test(value);
+function isPort(value: string): boolean {
+  return /^[0-9]{1,5}$/.test(value) && Number(value) <= 65535;
 }
 
-const units: Readonly<Record<string, number>> = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+const url =
+  /^[A-Za-z][A-Za-z0-9+.-]*:\/\/(?:[^\s/?#@]*@)?(?:[^\s/?#@:[\]]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:[/?#]\S*)?$/;
 
-/** `90s`, `15m`, `7d`, `1h30m` in seconds; null when it is not a duration of at least a second. */
+function isUrl(value: string): boolean {
+  const match = url.exec(value);
+  return match !== null && (match[1] === undefined || isPort(match[1]));
+}
+
+const units: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+const longest = 36_500 * 86_400_000; // milliseconds
+
+/** `90s`, `15m`, `7d`, `1h30m` in whole seconds; null when it is no duration of a second to 36,500 days. */
 export function seconds(text: string): number | null {
-  if (!/^(\d{1,9}(ms|s|m|h|d|w))+$/.test(text)) return null;
-  const parts = text.matchAll(/(\d+)(ms|s|m|h|d|w)/g);
+  if (!/^([0-9]{1,9}(ms|s|m|h|d|w))+$/.test(text)) return null;
+  const parts = text.matchAll(/([0-9]+)(ms|s|m|h|d|w)/g);
   const total = [...parts].reduce((sum, [, amount, unit]) => sum + Number(amount) * (units[unit ?? ""] ?? 0), 0);
-  return total >= 1 && Number.isSafeInteger(Math.floor(total)) ? Math.floor(total) : null;
+  return total >= 1_000 && total <= longest ? Math.floor(total / 1_000) : null;
+}
+
+/** The items of a list, without the spaces and tabs around them; empty ones do not count. */
+function items(text: string): string[] {
+  return text
+    .split(",")
+    .map((item) => item.replace(/^[ \t]+|[ \t]+$/g, ""))
+    .filter((item) => item !== "");
 }
 
 function reader(contract: Contract, env: Environment): Reader {
@@ -123,11 +151,8 @@ function reader(contract: Contract, env: Environment): Reader {
     int: (name) => Number(take(name, "int")),
     port: (name) => Number(take(name, "port")),
     duration: (name) => seconds(take(name, "duration")) ?? 0,
-    list: (name) =>
-      take(name, "list")
-        .split(",")
-        .map((item) => item.trim())
-        .filter((item) => item !== ""),
+    bool: (name) => take(name, "bool") === "true",
+    list: (name) => items(take(name, "list")),
     enum<const T extends string>(name: string, values: readonly T[]): T {
       const value = take(name, "enum");
       const found = values.find((known) => known === value);

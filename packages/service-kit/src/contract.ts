@@ -8,7 +8,7 @@ export interface Contract {
 /** One environment variable that the service reads. */
 export interface Variable {
   readonly name: string;
-  /** string, url, int, port, duration, list or enum. */
+  /** string, url, int, port, duration, bool, list or enum. */
   readonly type: string;
   readonly required: boolean;
   readonly default: string | null;

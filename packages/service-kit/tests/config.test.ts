@@ -37,7 +37,7 @@ describe("a wrong environment", () => {
       ),
     );
     expect(message).toBe(
-      "example-service: cannot start: PORT must be a port (1 to 65535); LOG_FORMAT must be one of json, text; " +
+      "example-service: cannot start: PORT must be a port number, 1 to 65535; LOG_FORMAT must be one of json, text; " +
         "DATABASE_URL is required (PostgreSQL connection string); JWT_SECRET must have 32 characters or more; " +
         "LIFETIME must be a duration such as 15m, 12h or 7d; LIMIT must be a whole number",
     );

@@ -40,7 +40,7 @@ test("a wrong configuration is one line on stderr and exit code 2", async () => 
   const { code, output } = await runNode([service], { PORT: "none" }).ended;
   expect(code).toBe(2);
   expect(output).toBe(
-    "example-service: cannot start: PORT must be a port (1 to 65535); KEY is required (What KEY is)\n",
+    "example-service: cannot start: PORT must be a port number, 1 to 65535; KEY is required (What KEY is)\n",
   );
 });
 

@@ -10,7 +10,7 @@ class Variable:
     """One row of the contract."""
 
     name: str
-    type: str  # string, url, int, port, duration, list or enum
+    type: str  # string, url, int, port, duration, bool, list or enum
     required: bool
     default: str | None
     secret: bool

@@ -109,18 +109,8 @@ func (r *reader) positive(name string) int {
 	return value
 }
 
-func (r *reader) list(name string) []string {
-	var items []string
-	for item := range strings.SplitSeq(r.values[name], ",") {
-		if item = strings.TrimSpace(item); item != "" {
-			items = append(items, item)
-		}
-	}
-	return items
-}
-
 func (r *reader) origins(name string) []string {
-	origins := r.list(name)
+	origins := items(r.values[name])
 	for _, origin := range origins {
 		parsed, err := url.Parse(origin)
 		if err != nil || parsed.Host == "" || origin != parsed.Scheme+"://"+parsed.Host || strings.Contains(origin, "*") {
@@ -132,7 +122,7 @@ func (r *reader) origins(name string) []string {
 
 func (r *reader) networks(name string) []netip.Prefix {
 	var networks []netip.Prefix
-	for _, item := range r.list(name) {
+	for _, item := range items(r.values[name]) {
 		network, err := netip.ParsePrefix(item)
 		if address, bare := netip.ParseAddr(item); err != nil && bare == nil {
 			network, err = address.Prefix(address.BitLen())

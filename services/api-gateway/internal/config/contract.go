@@ -4,7 +4,6 @@ package config
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -67,11 +66,22 @@ func (c Contract) values(lookup func(string) string) (map[string]string, []strin
 	return values, problems
 }
 
-var duration = regexp.MustCompile(`^[1-9][0-9]*(ms|s|m|h|d)$`)
+// What the types accept is one specification, with examples that every reader runs: packages/contract/README.md.
+var (
+	integer  = regexp.MustCompile(`^-?[0-9]{1,15}$`)
+	digits   = regexp.MustCompile(`^[0-9]{1,5}$`)
+	duration = regexp.MustCompile(`^([0-9]{1,9}(ms|s|m|h|d|w))+$`)
+	part     = regexp.MustCompile(`([0-9]+)(ms|s|m|h|d|w)`)
+	// White space of any script is none of a URL, and \s is ASCII alone here.
+	address = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://(?:[^\s\pZ/?#@]*@)?(?:[^\s\pZ/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?(?:[/?#][^\s\pZ]*)?$`)
+	units   = map[string]int64{"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+)
+
+const longest = 36_500 * 86_400_000 // milliseconds
 
 // problem says what is wrong with a value, without the value: it may be a secret.
 func (v Variable) problem(value string) string {
-	if value == "" {
+	if value == "" || (v.Type == "list" && len(items(value)) == 0) {
 		if v.Required {
 			return fmt.Sprintf("is required (%s)", v.Description)
 		}
@@ -82,20 +92,24 @@ func (v Variable) problem(value string) string {
 	}
 	switch v.Type {
 	case "int":
-		if _, err := strconv.Atoi(value); err != nil {
+		if !integer.MatchString(value) {
 			return "must be a whole number"
 		}
 	case "port":
-		if port, err := strconv.Atoi(value); err != nil || port < 1 || port > 65535 {
+		if port, err := strconv.Atoi(value); !isPort(value) || err != nil || port < 1 {
 			return "must be a port number, 1 to 65535"
 		}
 	case "url":
-		if parsed, err := url.Parse(value); err != nil || parsed.Scheme == "" || parsed.Opaque != "" {
+		if match := address.FindStringSubmatch(value); match == nil || (match[1] != "" && !isPort(match[1])) {
 			return "must be a URL"
 		}
 	case "duration":
-		if !duration.MatchString(value) {
-			return "must be a duration such as 15m or 7d"
+		if _, good := seconds(value); !good {
+			return "must be a duration such as 15m, 12h or 7d"
+		}
+	case "bool":
+		if value != "true" && value != "false" {
+			return "must be true or false"
 		}
 	case "enum":
 		if !slices.Contains(v.Values, value) {
@@ -103,6 +117,38 @@ func (v Variable) problem(value string) string {
 		}
 	}
 	return ""
+}
+
+func isPort(value string) bool {
+	port, err := strconv.Atoi(value)
+	return digits.MatchString(value) && err == nil && port <= 65535
+}
+
+// seconds reads a duration such as 15m or 1h30m, of a second to 36,500 days, in whole seconds.
+func seconds(value string) (int64, bool) {
+	if !duration.MatchString(value) {
+		return 0, false
+	}
+	var total int64
+	for _, match := range part.FindAllStringSubmatch(value, -1) {
+		amount, err := strconv.ParseInt(match[1], 10, 64)
+		if err != nil || amount*units[match[2]] > longest {
+			return 0, false
+		}
+		total += amount * units[match[2]]
+	}
+	return total / 1000, total >= 1000 && total <= longest
+}
+
+// items are those of a list, without the spaces and tabs around them; empty ones do not count.
+func items(value string) []string {
+	var found []string
+	for item := range strings.SplitSeq(value, ",") {
+		if item = strings.Trim(item, " \t"); item != "" {
+			found = append(found, item)
+		}
+	}
+	return found
 }
 
 // PortFrom is the port that a gateway in this environment listens on.

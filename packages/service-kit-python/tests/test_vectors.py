@@ -1,0 +1,47 @@
+"""The kit reads the contract, and people's text, as every other stack does (packages/contract)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nextai_service_kit import settings
+from nextai_service_kit.contract import Contract, Variable
+from nextai_service_kit.settings import InvalidEnvironment, Settings
+
+VECTORS = json.loads((Path(__file__).parents[2] / "contract/vectors.json").read_text("utf-8"))
+
+
+def _read(values: Settings, kind: str) -> object:
+    match kind:
+        case "int" | "port":
+            return values.number("V")
+        case "duration":
+            return values.seconds("V")
+        case "bool":
+            return values.flag("V")
+        case "list":
+            return list(values.items("V"))
+    return values.text("V")
+
+
+@pytest.mark.parametrize("vector", VECTORS["values"], ids=lambda vector: f"{vector['type']} {vector['given']!r}")
+def test_a_value_is_read_as_by_every_reader(vector: dict[str, Any]) -> None:
+    variable = Variable(
+        "V",
+        vector["type"],
+        vector.get("required", False),
+        None,
+        False,
+        vector.get("minLength"),
+        tuple(vector.get("values", ())),
+        "what it is",
+    )
+    contract = Contract("some-service", 1, (variable,))
+    if "problem" not in vector:
+        assert _read(settings.read(contract, {"V": vector["given"]}), vector["type"]) == vector["reads"]
+        return
+    with pytest.raises(InvalidEnvironment) as caught:
+        settings.read(contract, {"V": vector["given"]})
+    assert str(caught.value) == f"some-service: cannot start: V {vector['problem']}"

@@ -1,0 +1,34 @@
+import { describe, expect, test } from "vitest";
+import vectors from "../../contract/vectors.json" with { type: "json" };
+import { type Reader, readConfig } from "../src/index.ts";
+import { contractWith, variable } from "./contract.ts";
+
+interface Vector {
+  readonly type: string;
+  readonly given: string;
+  readonly values?: string[];
+  readonly minLength?: number;
+  readonly required?: boolean;
+  readonly reads?: unknown;
+  readonly problem?: string;
+}
+
+const by: Readonly<Record<string, (read: Reader) => unknown>> = {
+  string: (read) => read.string("V"),
+  url: (read) => read.string("V"),
+  int: (read) => read.int("V"),
+  port: (read) => read.port("V"),
+  duration: (read) => read.duration("V"),
+  bool: (read) => read.bool("V"),
+  enum: (read) => read.enum("V", ["a", "b"]),
+  list: (read) => read.list("V"),
+};
+
+describe("as every reader of the contract", () => {
+  test.each(vectors.values as Vector[])("%j", ({ type, given, reads, problem, ...rest }) => {
+    const contract = contractWith(variable("V", { type, description: "what it is", ...rest }));
+    const read = () => readConfig(contract, { V: given }, (reader) => ({ value: by[type]?.(reader) })).value;
+    if (problem === undefined) expect(read()).toEqual(reads);
+    else expect(read).toThrow(`example-service: cannot start: V ${problem}`);
+  });
+});
