@@ -4,7 +4,10 @@ import { ConfigError } from "./src/server/contract.ts";
 import { captureConsole, log } from "./src/server/log.ts";
 import { endConnections, watchRequests } from "./src/server/requests.ts";
 
-/** Unfinished requests get this long after SIGTERM, in milliseconds. */
+/** In this time after SIGTERM, in milliseconds, connections that are kept learn from their next answer that they end. */
+const DRAIN = 3_000;
+
+/** Unfinished requests get this long after that, in milliseconds. */
 const GRACE = 10_000;
 
 /**
@@ -19,28 +22,32 @@ function main(): Promise<unknown> {
   const { host, port } = config();
   captureConsole();
   watchRequests();
-  // Next.js knows the address by other names, and ends by itself on SIGTERM once its requests are done.
+  // Next.js knows the address by other names. On SIGTERM it would close idle connections at once.
+  process.env.NEXT_MANUAL_SIG_HANDLE = "true";
   process.env.HOSTNAME = host;
   process.env.PORT = String(port);
   process.env.NEXT_TELEMETRY_DISABLED = "1";
   process.env.KEEP_ALIVE_TIMEOUT ||= String(KEEP_ALIVE);
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(signal));
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stop(signal));
   log("info", "starting", { host, port, version: VERSION });
   const server = new URL("./server.js", import.meta.url).href;
   return import(server);
 }
 
+let stopping = false;
+
 function stop(signal: string): void {
+  if (stopping) return;
+  stopping = true;
   log("info", "stopping", { signal });
-  endConnections();
-  // Next.js ends with 128 + the signal's number; a stop that was asked for is no failure.
-  process.once("exit", () => {
-    process.exitCode = 0;
-  });
   setTimeout(() => {
-    log("warn", "requests were cut off", { afterMs: GRACE });
+    log("warn", "requests were cut off", { afterMs: DRAIN + GRACE });
     process.exit(0);
-  }, GRACE).unref();
+  }, DRAIN + GRACE).unref();
+  void endConnections(DRAIN).finally(() => {
+    log("info", "stopped");
+    process.exit(0);
+  });
 }
 
 try {

@@ -1,11 +1,14 @@
 import { randomUUID } from "node:crypto";
 import diagnostics from "node:diagnostics_channel";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { setTimeout as wait } from "node:timers/promises";
+import { promisify } from "node:util";
 import { log } from "./log.ts";
 
 type Event = { request: IncomingMessage; response: ServerResponse; server: Server };
 
 const underWay = new Set<ServerResponse>();
+const servers = new Set<Server>();
 let ending = false;
 
 /**
@@ -17,7 +20,8 @@ let ending = false;
 export function watchRequests(): void {
   const started = new WeakMap<IncomingMessage, number>();
   diagnostics.subscribe("http.server.request.start", (message) => {
-    const { request, response } = message as Event;
+    const { request, response, server } = message as Event;
+    servers.add(server);
     started.set(request, performance.now());
     underWay.add(response);
     response.once("close", () => underWay.delete(response));
@@ -28,9 +32,7 @@ export function watchRequests(): void {
     request.headers["x-forwarded-for"] = forwardedFor(request);
   });
   diagnostics.subscribe("http.server.response.finish", (message) => {
-    const { request, response, server } = message as Event;
-    // What was announced too late is idle now: it would hold the process up.
-    if (ending) setImmediate(() => server.closeIdleConnections());
+    const { request, response } = message as Event;
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
     const quiet = path === "/api/health" || path.startsWith("/_next/static/");
     log(quiet ? "debug" : "info", "request", {
@@ -43,10 +45,30 @@ export function watchRequests(): void {
   });
 }
 
-/** From now on a connection ends with the answer that is under way on it, which says so to the client. */
-export function endConnections(): void {
+/**
+ * Serves on while each answer says `Connection: close`, until no connection is left or `limit` milliseconds are over; then
+ * takes no more connections, and resolves when what is under way is done.
+ *
+ * A connection that is closed while it is idle may be one on which a request is just coming: that request would be lost.
+ */
+export async function endConnections(limit: number): Promise<void> {
   ending = true;
   for (const response of underWay) announceEnd(response);
+  const over = performance.now() + limit;
+  while (performance.now() < over && (await openConnections()) > 0) await wait(20);
+  await Promise.all([...servers].map(closed));
+}
+
+async function openConnections(): Promise<number> {
+  const counts = [...servers].map((server) => promisify(server.getConnections.bind(server))());
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+}
+
+/** Node.js closes idle connections with the server; what was announced too late is idle later, and would hold the process up. */
+async function closed(server: Server): Promise<void> {
+  const end = promisify(server.close.bind(server))();
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  await end.finally(() => clearInterval(sweep));
 }
 
 function announceEnd(response: ServerResponse): void {
