@@ -33,14 +33,14 @@ describe("a body that is too long", () => {
 
   test("is read no further than the form's limit", async () => {
     const { state, request } = inPieces("/api/session/sign-in", 1024);
-    expect((await handleSession(it.config, "sign-in", request)).status).toBe(422);
+    expect((await handleSession(it.config, "sign-in", request)).status).toBe(413);
     expect(state.taken).toBeLessThan(20);
   });
 
   test("is not read at all when its length says so", async () => {
     const { state, request } = inPieces("/api/session/sign-in", 1024);
     request.headers.set("content-length", String(MIB));
-    expect((await handleSession(it.config, "sign-in", request)).status).toBe(422);
+    expect((await handleSession(it.config, "sign-in", request)).status).toBe(413);
     expect(state.taken).toBe(0);
   });
 

@@ -100,7 +100,7 @@ describe("a session", () => {
     const json = { "content-type": "application/json" };
     expect((await browser.send("POST", "/api/session/sign-in", "no json", json)).status).toBe(422);
     expect((await browser.send("POST", "/api/session/sign-in", "[]", json)).status).toBe(422);
-    expect((await browser.send("POST", "/api/session/sign-in", `"${"x".repeat(20_000)}"`, json)).status).toBe(422);
+    expect((await browser.send("POST", "/api/session/sign-in", `"${"x".repeat(20_000)}"`, json)).status).toBe(413);
     expect((await browser.session("become-admin", {})).status).toBe(404);
   });
 

@@ -8,7 +8,9 @@ import pytest
 
 from nextai_service_kit import settings
 from nextai_service_kit.contract import Contract, Variable
+from nextai_service_kit.requests import _ACCEPTABLE
 from nextai_service_kit.settings import InvalidEnvironment, Settings
+from nextai_service_kit.text import is_blank
 
 VECTORS = json.loads((Path(__file__).parents[2] / "contract/vectors.json").read_text("utf-8"))
 
@@ -45,3 +47,13 @@ def test_a_value_is_read_as_by_every_reader(vector: dict[str, Any]) -> None:
     with pytest.raises(InvalidEnvironment) as caught:
         settings.read(contract, {"V": vector["given"]})
     assert str(caught.value) == f"some-service: cannot start: V {vector['problem']}"
+
+
+def test_a_text_is_blank_when_nothing_of_it_can_be_seen() -> None:
+    assert [text for text in VECTORS["blank"] if not is_blank(text)] == []
+    assert [text for text in VECTORS["visible"] if is_blank(text)] == []
+
+
+def test_a_request_id_is_kept_in_one_form() -> None:
+    assert [text for text in VECTORS["requestIds"]["kept"] if not _ACCEPTABLE.fullmatch(text)] == []
+    assert [text for text in VECTORS["requestIds"]["replaced"] if _ACCEPTABLE.fullmatch(text)] == []

@@ -6,3 +6,4 @@ export { createLog, describeError, type Logger, type LogOptions } from "./log.ts
 export { Secret } from "./secret.ts";
 export { createServer, type Server, type ServerOptions } from "./server.ts";
 export { type Parts, runService } from "./service.ts";
+export { isBlank } from "./text.ts";

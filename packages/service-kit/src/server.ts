@@ -16,6 +16,7 @@ import Fastify, {
 import { ApiError, type ErrorBody, type FieldProblem } from "./errors.ts";
 import { type Checks, readiness } from "./health.ts";
 import type { Logger } from "./log.ts";
+import { isBlank } from "./text.ts";
 
 /** A Fastify server whose handlers know the types of their schemas. */
 export type Server = FastifyInstance<
@@ -113,7 +114,7 @@ function validateStrictly(server: Server): void {
 function schemas(options: Options): Ajv.default {
   const ajv = new Ajv.default({ ...options, allErrors: true, useDefaults: true });
   addFormats.default(ajv, ["email", "uuid", "date-time", "uri"]);
-  ajv.addFormat("line", (text: string) => /\S/.test(text) && !/\p{Cc}/u.test(text));
+  ajv.addFormat("line", (text: string) => !isBlank(text) && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text));
   return ajv;
 }
 

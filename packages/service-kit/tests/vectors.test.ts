@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import vectors from "../../contract/vectors.json" with { type: "json" };
-import { type Reader, readConfig } from "../src/index.ts";
+import { isBlank, type Reader, readConfig } from "../src/index.ts";
 import { contractWith, variable } from "./contract.ts";
 
 interface Vector {
@@ -31,4 +31,9 @@ describe("as every reader of the contract", () => {
     if (problem === undefined) expect(read()).toEqual(reads);
     else expect(read).toThrow(`example-service: cannot start: V ${problem}`);
   });
+});
+
+test("a text is blank when nothing of it can be seen", () => {
+  for (const text of vectors.blank) expect([text, isBlank(text)]).toEqual([text, true]);
+  for (const text of vectors.visible) expect([text, isBlank(text)]).toEqual([text, false]);
 });

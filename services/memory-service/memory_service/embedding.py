@@ -22,6 +22,10 @@ class Embedder(Protocol):
         """The vector of a text; the same on every machine and in every process."""
         ...
 
+    def is_hit(self, query: str, text: str, score: float) -> bool:
+        """Whether a text of that score has to do with the query at all."""
+        ...
+
 
 class HashedFeatures:
     """Words and their parts, hashed into a fixed number of dimensions. It needs no model, so nothing is downloaded.
@@ -45,6 +49,20 @@ class HashedFeatures:
             # Features that cancelled out. A vector must have a direction, or Milvus cannot compare it.
             vector[0] = length = 1.0
         return [value / length for value in vector]
+
+    def is_hit(self, query: str, text: str, score: float) -> bool:
+        """By its score; below that of chance, by a word that both have: in a long text one word weighs little."""
+        return score >= _CHANCE or not _words(query).isdisjoint(_words(text))
+
+
+_CHANCE = 0.12
+"""Texts that have nothing in common score 0.02 to 0.06, by parts of words and by features that share a
+dimension; one in fifty more than this."""
+
+
+def _words(text: str) -> set[str]:
+    """What says something by itself: words, and pairs of characters in scripts without spaces."""
+    return {feature for feature, weight in _features(text) if weight == _WORD}
 
 
 # Scripts that are written without spaces: Han, kana, Hangul syllables, Thai.

@@ -106,7 +106,7 @@ class MemoryStore:
         return Page(tuple(memories[UUID(p.id)] for p in shown if UUID(p.id) in memories), shown[-1] if more else None)
 
     def search(self, user: UUID, query: str, limit: int) -> tuple[Found, ...]:
-        """The user's memories that are nearest to the query, nearest first. What has nothing in common with it is left out."""
+        """The user's memories that are nearest to the query, nearest first. What has to do with it by chance alone is left out."""
         hits = self._milvus.ask(
             lambda client, timeout: client.search(
                 self.collection,
@@ -120,7 +120,7 @@ class MemoryStore:
             )
         )[0]
         found = (Found(_memory({**hit["entity"], "id": hit["id"]}), float(hit["distance"])) for hit in hits)
-        return tuple(one for one in found if one.score > 0)
+        return tuple(one for one in found if self._embedder.is_hit(query, one.memory.text, one.score))
 
     def remove(self, user: UUID, memory: UUID) -> bool:
         """Delete a memory, and return False when the user has none of that id."""

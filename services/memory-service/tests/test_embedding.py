@@ -68,6 +68,21 @@ def test_search_ranks_the_right_memory_first(store: MemoryStore, user: UUID) -> 
     assert len(missed) <= 1, missed
 
 
+@pytest.mark.parametrize("question", ["zebra crossing", "violin lessons", "quarterly revenue", "量子物理", "Kaffeemaschine", "xyzzy"])
+def test_a_search_for_what_was_never_stored_finds_next_to_nothing(store: MemoryStore, user: UUID, question: str) -> None:
+    for text in MEMORIES:
+        store.add(user, text)
+    found = store.search(user, question, 50)
+    assert len(found) <= 1, [(one.memory.text, one.score) for one in found]
+
+
+def test_one_word_is_found_in_a_long_memory(store: MemoryStore, user: UUID) -> None:
+    words = " ".join(f"wort{n:03}x{n * 7919 % 1000:03}" for n in range(280))
+    made = store.add(user, f"{words} marzipan {words[::-1]}")
+    (found,) = store.search(user, "marzipan", 5)
+    assert (found.memory, found.score < 0.12) == (made, True)
+
+
 def test_what_has_nothing_in_common_is_far_away() -> None:
     embed = HashedFeatures().embed
     near = _cosine(embed("the cat sleeps on the sofa"), embed("a cat sleeping on my sofa"))

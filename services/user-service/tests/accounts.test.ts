@@ -74,6 +74,7 @@ describe("signing up", () => {
     [{ password: "seven77" }, ["password"]],
     [{ password: "x".repeat(257) }, ["password"]],
     [{ name: " " }, ["name"]],
+    [{ name: "\u200b\u2060" }, ["name"]],
     [{ name: "a\u0000b" }, ["name"]],
     [{ name: undefined, password: undefined }, ["password", "name"]],
   ])("names the field that is wrong in %j", async (change, fields) => {

@@ -11,6 +11,7 @@ import {
   searchMemories,
   storeMemory,
 } from "../session/memories.ts";
+import { isBlank } from "../session/text.ts";
 import { type Action, next, start, type View } from "../session/view.ts";
 import { Composer } from "./composer.tsx";
 import { MemoryItem } from "./memory-item.tsx";
@@ -49,7 +50,7 @@ export function Memories({ arrived }: { arrived: boolean }) {
   function search(event: FormEvent) {
     event.preventDefault();
     setProblem("");
-    dispatch({ type: "asked", query: typed.trim() });
+    dispatch({ type: "asked", query: isBlank(typed) ? "" : typed.trim() });
   }
 
   /** By a button that goes away then: its focus would be lost. */
@@ -229,13 +230,21 @@ function Empty({ found }: { found: boolean }) {
 
 function Skeleton() {
   return (
-    <div className="list" aria-hidden="true">
-      {["a", "b", "c"].map((key) => (
-        <div className="memory ghost" key={key}>
-          <span />
-          <span />
-        </div>
-      ))}
-    </div>
+    <>
+      <noscript>
+        <p className="empty">
+          Your memories are shown, stored and searched by scripts, and this browser runs none. Allow them for this site,
+          then reload the page.
+        </p>
+      </noscript>
+      <div className="list ghosts" aria-hidden="true">
+        {["a", "b", "c"].map((key) => (
+          <div className="memory ghost" key={key}>
+            <span />
+            <span />
+          </div>
+        ))}
+      </div>
+    </>
   );
 }

@@ -16,7 +16,7 @@ export async function handleApi(config: Config, request: Request, timeout?: numb
   if (!sameOrigin(request))
     return errorResponse(request, 403, "foreign_origin", "This request came from another site.");
   const body = await readBody(request, LONGEST_BODY);
-  if (body === "too long") return errorResponse(request, 413, "too_large", "The request is larger than 1 MiB.");
+  if (body === "too long") return errorResponse(request, 413, "payload_too_large", "The request is larger than 1 MiB.");
   try {
     const { answer, tokens } = await exchange(config, request, body, timeout);
     const response = new Response(answer.body, { status: answer.status, headers: downstreamHeaders(answer) });

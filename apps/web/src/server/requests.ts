@@ -3,6 +3,7 @@ import diagnostics from "node:diagnostics_channel";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
+import { guardServer } from "./front.ts";
 import { log } from "./log.ts";
 
 type Event = { request: IncomingMessage; response: ServerResponse; server: Server };
@@ -22,6 +23,7 @@ export function watchRequests(): void {
   diagnostics.subscribe("http.server.request.start", (message) => {
     const { request, response, server } = message as Event;
     servers.add(server);
+    guardServer(server);
     started.set(request, performance.now());
     underWay.add(response);
     response.once("close", () => underWay.delete(response));
@@ -35,12 +37,12 @@ export function watchRequests(): void {
     const { request, response } = message as Event;
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
     const quiet = path === "/api/health" || path.startsWith("/_next/static/");
-    log(quiet ? "debug" : "info", "request", {
+    log(quiet ? "debug" : response.statusCode >= 500 ? "error" : "info", "request", {
       requestId: request.headers["x-request-id"],
       method: request.method,
       path,
       status: response.statusCode,
-      ms: Math.round(performance.now() - (started.get(request) ?? performance.now())),
+      durationMs: Math.round(performance.now() - (started.get(request) ?? performance.now())),
     });
   });
 }

@@ -26,6 +26,7 @@ export async function handleSession(config: Config, action: string, request: Req
   if (action !== "sign-in" && action !== "sign-up")
     return errorResponse(request, 404, "not_found", "There is nothing here.");
   const fields = await readFields(request);
+  if (fields === "too long") return errorResponse(request, 413, "payload_too_large", "The form is too large.");
   if (!fields) return errorResponse(request, 422, "validation", "The form could not be read.");
   return begin(config, action, request, fields);
 }
@@ -74,9 +75,9 @@ function post(config: Config, request: Request, path: string, body: Fields): Pro
   return callGateway(config.gateway + path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
-async function readFields(request: Request): Promise<Fields | undefined> {
+async function readFields(request: Request): Promise<Fields | "too long" | undefined> {
   const body = await readBody(request, LONGEST_FORM);
-  if (body === "too long") return undefined;
+  if (body === "too long") return body;
   const text = new TextDecoder().decode(body);
   if (isForm(request)) return Object.fromEntries(new URLSearchParams(text));
   try {

@@ -1,6 +1,8 @@
 // A memory that is being written, by the rule of memory-service (services/memory-service/memory_service/routes.py): 1 to
 // 4000 characters, white space at the ends aside.
 
+import { isBlank } from "./text.ts";
+
 const LONGEST = 4000;
 const NEAR = 400;
 
@@ -19,7 +21,7 @@ export function tally(text: string): string {
 
 /** Why it cannot be stored; empty where it can. No number that changes is in it: it is read out whenever it changes. */
 export function refusal(text: string): string {
-  if (!text.trim()) return "Write something first.";
+  if (isBlank(text)) return "Write something first.";
   return room(text) < 0 ? `Too long to store: a memory has at most ${LONGEST} characters. Nothing was cut off.` : "";
 }
 
