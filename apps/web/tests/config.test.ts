@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import vectors from "../../../packages/contract/vectors.json" with { type: "json" };
 import { readConfig } from "../src/server/config.ts";
 import { line } from "../src/server/log.ts";
 import { requestId } from "../src/server/requests.ts";
@@ -53,7 +54,9 @@ test("a log line is one JSON object, or text", () => {
     service: "web",
     ...event,
   });
-  expect(line("text", "warn", "slow", event)).toMatch(/^\S+ WARN {2}slow requestId="r" note="two\\nlines"$/);
+  const { level, msg, fields, line: expected } = vectors.logText;
+  const text = line("text", level as "warn", msg, fields);
+  expect(text.replace(/^time=\S+Z /, "").replace("service=web", "service=some-service")).toBe(expected);
 });
 
 test("a request id is kept in the gateway's form, and made anew otherwise", () => {

@@ -1,12 +1,14 @@
 """The kit reads the contract, and people's text, as every other stack does (packages/contract)."""
 
 import json
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nextai_service_kit import settings
+from nextai_service_kit import logs, settings
 from nextai_service_kit.contract import Contract, Variable
 from nextai_service_kit.requests import _ACCEPTABLE
 from nextai_service_kit.settings import InvalidEnvironment, Settings
@@ -57,3 +59,17 @@ def test_a_text_is_blank_when_nothing_of_it_can_be_seen() -> None:
 def test_a_request_id_is_kept_in_one_form() -> None:
     assert [text for text in VECTORS["requestIds"]["kept"] if not _ACCEPTABLE.fullmatch(text)] == []
     assert [text for text in VECTORS["requestIds"]["replaced"] if _ACCEPTABLE.fullmatch(text)] == []
+
+
+def test_a_line_of_text_is_as_in_every_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    vector = VECTORS["logText"]
+    root = logging.getLogger()
+    before = root.handlers, root.level
+    try:
+        logs.configure("some-service", "info", "text")
+        logging.getLogger("x").warning(vector["msg"], extra={"fields": vector["fields"]})
+    finally:
+        root.handlers, root.level = before
+    time, line = capsys.readouterr().out.rstrip("\n").split(" ", 1)
+    assert re.fullmatch(r"time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time)
+    assert line == vector["line"]

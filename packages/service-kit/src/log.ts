@@ -20,8 +20,7 @@ export function createLog({ service, level, format, destination }: LogOptions): 
       level,
       base: { service },
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: describeError },
+      formatters: { level: (label) => ({ level: label }), log: withError },
       redact: { paths: ["password", "accessToken", "refreshToken", "authorization", "cookie"], censor: "***" },
     },
     format === "json" ? output : { write: (line: string) => output.write(asText(line)) },
@@ -29,35 +28,47 @@ export function createLog({ service, level, format, destination }: LogOptions): 
 }
 
 interface ErrorDescription {
-  readonly type: string;
-  readonly message: string;
+  /** Its message, and those of its causes. */
+  readonly error: string;
   readonly code?: string;
   readonly stack?: string;
-  readonly cause?: ErrorDescription;
 }
 
 /**
- * What of an error may be logged.
+ * What of an error may be logged, under the keys that every stack gives it (packages/contract/README.md).
  *
  * An error of the database layer repeats the statement's parameters in its message (`query` and `params` are its marks),
  * and the server's `detail` repeats the row: people's data, hashes and tokens. The cause beneath says what went wrong.
  */
 export function describeError(error: unknown): ErrorDescription {
-  if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
+  if (!(error instanceof Error)) return { error: String(error) };
   const parametersInside = "params" in error && "query" in error;
-  const code = "code" in error && typeof error.code === "string" ? { code: error.code } : {};
-  const cause = error.cause === undefined ? {} : { cause: describeError(error.cause) };
-  if (parametersInside) return { type: error.name, message: "the statement failed", ...code, ...cause };
-  return { type: error.name, message: error.message, ...code, stack: error.stack ?? "", ...cause };
+  const beneath = error.cause === undefined ? undefined : describeError(error.cause);
+  const code = "code" in error && typeof error.code === "string" ? error.code : beneath?.code;
+  const stack = parametersInside ? beneath?.stack : error.stack;
+  const said = parametersInside ? "the statement failed" : `${error.name}: ${error.message}`;
+  return {
+    error: beneath === undefined ? said : `${said}: ${beneath.error}`,
+    ...(code === undefined ? {} : { code }),
+    ...(stack === undefined ? {} : { stack }),
+  };
 }
 
-/** A JSON line as a person reads it: time, level, message, then what else there is; one line as well. */
+function withError({ err, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  return err === undefined ? rest : { ...rest, ...describeError(err) };
+}
+
+/** A JSON line as `key=value` pairs, the form that every stack gives to text. */
 function asText(line: string): string {
-  const { time, level, msg, service, ...rest } = JSON.parse(line) as Record<string, unknown>;
-  const clock = String(time).slice(11, 23);
-  const extra = Object.entries(rest).map(
-    ([key, value]) => ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
-  );
-  const text = `${clock} ${String(level).toUpperCase().padEnd(5)} ${service}: ${msg ?? ""}${extra.join("")}`;
-  return `${text.replaceAll("\r", "\\r").replaceAll("\n", "\\n")}\n`;
+  const pairs = Object.entries(JSON.parse(line) as Record<string, unknown>);
+  // pino writes the message last.
+  const first = ["time", "level", "msg", "service"];
+  const rank = (key: string): number => (first.indexOf(key) + 1 || first.length + 1) - 1;
+  const sorted = pairs.sort(([one], [other]) => rank(one) - rank(other));
+  return `${sorted.map(([key, value]) => `${key}=${quoted(value)}`).join(" ")}\n`;
+}
+
+function quoted(value: unknown): string {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return /^[^\s="\p{C}]+$/u.test(text) ? text : JSON.stringify(text);
 }

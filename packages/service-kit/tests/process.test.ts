@@ -122,7 +122,7 @@ test("an unexpected error is logged and ends the process with 1", async () => {
   await fetchKeptAlive(port, "/crash").catch(() => {});
   const { code, output } = await program.ended;
   expect(code).toBe(1);
-  expect(output).toContain('"message":"unexpected"');
+  expect(output).toContain('"error":"Error: unexpected"');
 });
 
 test("healthcheck exits with 0 when the service is well, and with 1 and a reason when not", async () => {

@@ -112,7 +112,7 @@ describe("an error", () => {
       expect.objectContaining({
         level: "error",
         requestId: "caller-2",
-        err: expect.objectContaining({ message: "secret detail" }),
+        error: "Error: secret detail",
       }),
     );
   });

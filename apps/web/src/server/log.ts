@@ -15,12 +15,19 @@ export function log(level: LogLevel, msg: string, fields: Fields = {}): void {
   process.stdout.write(`${line(settings.logFormat, level, msg, fields)}\n`);
 }
 
-/** An event's line: `time`, `level`, `msg`, `service`, then its own fields. */
+/** An event's line, as in every stack (packages/contract/README.md): `time`, `level`, `msg`, `service`, then its own fields. */
 export function line(format: "json" | "text", level: LogLevel, msg: string, fields: Fields): string {
   const time = new Date().toISOString();
-  if (format === "json") return JSON.stringify({ time, level, msg, service: SERVICE, ...fields });
-  const rest = Object.entries(fields).map(([name, value]) => ` ${name}=${JSON.stringify(value)}`);
-  return `${time} ${level.toUpperCase().padEnd(5)} ${msg}${rest.join("")}`;
+  const event = { time, level, msg, service: SERVICE, ...fields };
+  if (format === "json") return JSON.stringify(event);
+  return Object.entries(event)
+    .map(([name, value]) => `${name}=${quoted(value)}`)
+    .join(" ");
+}
+
+function quoted(value: unknown): string {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return /^[^\s="\p{C}]+$/u.test(text) ? text : JSON.stringify(text);
 }
 
 /** Sends what Next.js writes through `console` to the log: one event a line there too. */

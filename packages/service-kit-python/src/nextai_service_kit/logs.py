@@ -41,7 +41,8 @@ class _Form(logging.Formatter):
         fields = getattr(record, "fields", None)
         if isinstance(fields, dict):
             event.update(fields)
-        if record.exc_info:
+        if record.exc_info and record.exc_info[1] is not None:
+            event["error"] = str(record.exc_info[1])
             event["stack"] = self.formatException(record.exc_info)
         return event
 

@@ -20,10 +20,16 @@ func New(out io.Writer, level slog.Level, format, service string) *slog.Logger {
 	return slog.New(withRequestID{handler}).With("service", service)
 }
 
-// platformKeys writes levels as LOG_LEVEL names them; the other keys are slog's own.
+// platformKeys writes levels as LOG_LEVEL names them, and times as every stack does: UTC, in milliseconds.
 func platformKeys(groups []string, attr slog.Attr) slog.Attr {
-	if len(groups) == 0 && attr.Key == slog.LevelKey {
+	if len(groups) > 0 {
+		return attr
+	}
+	switch attr.Key {
+	case slog.LevelKey:
 		attr.Value = slog.StringValue(strings.ToLower(attr.Value.String()))
+	case slog.TimeKey:
+		attr.Value = slog.StringValue(attr.Value.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
 	}
 	return attr
 }
