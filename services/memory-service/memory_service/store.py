@@ -135,16 +135,25 @@ class MemoryStore:
     def _get(self, user: UUID, ids: Sequence[UUID]) -> dict[UUID, Memory]:
         if not ids:
             return {}
-        memories = (_memory(row) for row in self._query(user, ids, fields=("id", "text", "created_at")))
+        # By their ids alone Milvus looks rows up; with any other condition it would look at rows that are not asked for.
+        rows = self._milvus.ask(
+            lambda client, timeout: client.get(
+                self.collection,
+                ids=[str(UUID(int=one.int)) for one in ids],
+                output_fields=["id", "user_id", "text", "created_at"],
+                timeout=timeout,
+            )
+        )
+        memories = (_memory(row) for row in rows if row["user_id"] == str(UUID(int=user.int)))
         return {memory.id: memory for memory in memories}
 
-    def _query(self, user: UUID, ids: Sequence[UUID] = (), *, fields: tuple[str, ...]) -> list[_Row]:
+    def _query(self, user: UUID, *, fields: tuple[str, ...]) -> list[_Row]:
         # A count takes no limit; without one Milvus answers with 16,384 rows at most.
         limit = None if fields == ("count(*)",) else MOST + 1000
         return list(
             self._milvus.ask(
                 lambda client, timeout: client.query(
-                    self.collection, filter=_filter(user, ids), output_fields=list(fields), limit=limit, timeout=timeout
+                    self.collection, filter=_filter(user), output_fields=list(fields), limit=limit, timeout=timeout
                 )
             )
         )
@@ -174,8 +183,12 @@ def _prepare(client: "MilvusClient", collection: str, dimensions: int) -> None:
     """Make sure that the collection, its index and its place in memory are there. Several processes may do so at once."""
     if not client.has_collection(collection, timeout=CALL):
         _unless_another_did(lambda: _create(client, collection, dimensions), lambda: client.has_collection(collection, timeout=CALL))
-    if not client.list_indexes(collection, timeout=CALL):
-        _unless_another_did(lambda: _index(client, collection), lambda: bool(client.list_indexes(collection, timeout=CALL)))
+    for field, index in _INDEXES.items():
+        if field not in client.list_indexes(collection, timeout=CALL):
+            _unless_another_did(
+                lambda field=field, index=index: _index(client, collection, field, index),  # type: ignore[misc]
+                lambda field=field: field in client.list_indexes(collection, timeout=CALL),  # type: ignore[misc]
+            )
     client.load_collection(collection, timeout=CALL)
 
 
@@ -217,7 +230,11 @@ def _create(client: "MilvusClient", collection: str, dimensions: int) -> None:
     client.create_collection(collection, schema=schema, consistency_level="Strong", timeout=CALL)
 
 
-def _index(client: "MilvusClient", collection: str) -> None:
+# By its owner, too: a list, a count and a search of one person else look at everybody's rows.
+_INDEXES = {"vector": {"index_type": "AUTOINDEX", "metric_type": "COSINE"}, "user_id": {"index_type": "INVERTED"}}
+
+
+def _index(client: "MilvusClient", collection: str, field: str, index: Mapping[str, str]) -> None:
     parameters = client.prepare_index_params()
-    parameters.add_index("vector", index_name="vector", index_type="AUTOINDEX", metric_type="COSINE")
+    parameters.add_index(field, index_name=field, **index)
     client.create_index(collection, parameters, timeout=CALL)

@@ -65,6 +65,24 @@ def test_memories_outlive_the_service(uri: str, prefix: str, user: UUID) -> None
     second.close()
 
 
+def test_rows_are_looked_up_by_their_owner_also_in_a_collection_from_before(uri: str, prefix: str, user: UUID) -> None:
+    from pymilvus import MilvusClient
+
+    store = MemoryStore(uri, HashedFeatures(), prefix=f"{prefix}_{uuid4().hex[:8]}")
+    store.start()
+    made = store.add(user, "stored before there was an index")
+    client = MilvusClient(uri=uri, timeout=5)
+    client.release_collection(store.collection)
+    client.drop_index(store.collection, "user_id")
+    store.close()
+    again = MemoryStore(uri, HashedFeatures(), prefix=store.collection.removesuffix(f"_v1_{HashedFeatures.name}"))
+    again.start()
+    assert again.page(user, 5).memories == (made,)
+    assert set(client.list_indexes(store.collection)) == {"vector", "user_id"}
+    client.close()
+    again.close()
+
+
 def test_a_released_collection_is_loaded_again(uri: str, prefix: str, store: MemoryStore, user: UUID) -> None:
     from pymilvus import MilvusClient
 
