@@ -1,7 +1,10 @@
 """What a person does at the page, in a real browser against the running platform."""
 
+import http.client
+import json
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Route, expect
@@ -253,6 +256,25 @@ def test_signing_in_works_without_scripts(visitor: Visitor, person: Person) -> N
     visit.page.get_by_role("button", name="Sign in").click()
     visit.page.wait_for_url("**/memories")
     expect(visit.page.get_by_role("heading", name="Memories", exact=True)).to_be_visible()
+    # What only scripts can show is said, and nothing pretends to be on its way.
+    expect(visit.page.get_by_text("this browser runs none")).to_be_visible()
+    expect(visit.page.locator(".ghost").first).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [("GET /%FF", 400), ("GET /memories/%", 400), ("GET /api/%E0%A4%A", 400), ("TRACE /memories", 405), ("PROPFIND /api/memories", 405)],
+)
+def test_odd_requests_are_refused_with_the_error_body(visitor: Visitor, line: str, status: int) -> None:
+    address = urlsplit(visitor().url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
+    method, _, path = line.partition(" ")
+    connection.request(method, path)
+    answer = connection.getresponse()
+    error = json.loads(answer.read())["error"]
+    assert (answer.status, error["code"]) == (status, "bad_request" if status == 400 else "method_not_allowed")
+    assert error["requestId"] == answer.headers["X-Request-Id"]
+    connection.close()
 
 
 def test_no_script_sees_a_token(visitor: Visitor, person: Person) -> None:

@@ -10,8 +10,8 @@ import { addRoutes } from "./routes.ts";
 import { createStore } from "./store.ts";
 import { createSigner } from "./tokens.ts";
 
-/** Puts the service together; nothing listens and nothing is connected yet. */
-export function assemble(config: Config, log: Logger): Parts {
+/** Puts the service together; nothing listens and nothing is connected yet. `limit`: of a request, in milliseconds. */
+export function assemble(config: Config, log: Logger, limit?: number): Parts {
   const { db, close } = connect(config.databaseUrl.reveal(), {
     application: contract.service,
     onLost: (err) => log.warn({ err }, "lost a connection to PostgreSQL"),
@@ -30,6 +30,7 @@ export function assemble(config: Config, log: Logger): Parts {
     checks: checks(store),
     shown: shown(redis),
     isUnavailable,
+    ...(limit === undefined ? {} : { limit }),
   });
   addRoutes(server, accounts);
   return {

@@ -116,6 +116,7 @@ test("a refresh whose caller has gone while it waited spends nothing: the token 
   const blocked = async () => (await harness.db.execute(waiting)).rowCount;
   const closed = new Promise((resolve) => server.server.once("connection", (socket) => socket.once("close", resolve)));
   await harness.db.transaction(async (tx) => {
+    await tx.execute(sql`SET LOCAL idle_in_transaction_session_timeout = 0`);
     await tx.execute(sql`SELECT FROM users WHERE id = ${user.id} FOR UPDATE`);
     const asking = fetch(`${url}/auth/refresh`, {
       method: "POST",

@@ -72,6 +72,7 @@ test("on SIGTERM it answers the request under way, which still has its stores, a
   const { program, url } = await start();
   let answer: Promise<Response> | undefined;
   await harness.db.transaction(async (tx) => {
+    await tx.execute(sql`SET LOCAL idle_in_transaction_session_timeout = 0`); // a busy machine hashes for longer
     // The sign-up waits for this lock, so the signal surely comes in the middle of it.
     await tx.execute(sql`LOCK TABLE users IN SHARE MODE`);
     answer = fetch(`${url}/auth/sign-up`, {
