@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from ops.database import concurrently, lock
@@ -93,11 +93,10 @@ def _guarded(session: Session, migration: Migration) -> Iterator[None]:
     """A transaction in which the lock is held and the file is unrecorded; what is written in it is written once."""
     with session.connection.transaction():
         with _ourselves(session, migration):
-            lock.hold_in_transaction(session.connection)
-            # A statement of its own, whose snapshot is taken after the lock.
-            query = "SELECT count(*) FROM drizzle.__drizzle_migrations WHERE created_at = %s AND hash = ANY(%s)"
-            row = session.connection.execute(query, (migration.when, list(migration.hashes))).fetchone()
-        if row and row[0]:
+            hashes = ", ".join(f"'{hash_}'" for hash_ in sorted(migration.hashes))
+            query = f"SELECT count(*) FROM drizzle.__drizzle_migrations WHERE created_at = {migration.when} AND hash IN ({hashes})"  # noqa: S608
+            recorded = lock.hold_in_transaction(session.connection, query)
+        if recorded:
             cause = f"another run has applied {migration.file} meanwhile"
             raise Failure(f"running {migration.file}", cause, "Run it again: what is done stays done.")
         yield
@@ -106,13 +105,18 @@ def _guarded(session: Session, migration: Migration) -> Iterator[None]:
 @contextmanager
 def _ourselves(session: Session, migration: Migration) -> Iterator[None]:
     """As who the run is: between the statements of a file that sets its role, what is our own is done as ourselves."""
-    if not WHO.search(migration.sql):
+    if not _sets_role(migration.sql):
         yield
         return
     who = session.connection.execute("SELECT session_user, current_setting('role')").fetchone()
     session.connection.execute("RESET SESSION AUTHORIZATION; RESET ROLE")
     yield
     session.connection.execute("SELECT set_config('session_authorization', %s, false), set_config('role', %s, false)", who)
+
+
+@lru_cache(maxsize=1)
+def _sets_role(sql: str) -> bool:
+    return WHO.search(sql) is not None
 
 
 @dataclass(frozen=True, slots=True)

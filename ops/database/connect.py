@@ -68,15 +68,15 @@ def connect(dsn: Secret, purpose: str, say: Say | None = None) -> "Connection":
         try:
             return _connected(dsn, purpose)
         except psycopg.Error as error:
-            said = scrubbed(str(error).strip(), dsn)
+            said, bound = scrubbed(str(error).strip(), dsn), _bound(str(error))
         waited = time.monotonic() - begun
         pause = min(PAUSE_SECONDS[0] * 2 ** (attempt - 1), PAUSE_SECONDS[1])
-        if waited + pause > _bound(said):
+        if waited + pause > bound:
             again = f" (attempt {attempt}, after {waited:.0f} s)" if attempt > 1 else ""
             remedy = "Check that the database runs (`invoke up` starts the one of this machine) and that DATABASE_URL is right."
             raise Failure(f"connecting to the database {where}", f"{said}{again}", remedy)
         if say and attempt == 1:
-            say(f"the database {where} takes no connection yet, trying again for {_bound(said):.0f} s: {said.splitlines()[0]}")
+            say(f"the database {where} takes no connection yet, trying again for {bound:.0f} s: {said.splitlines()[0]}")
         time.sleep(pause)
         attempt += 1
 

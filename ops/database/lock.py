@@ -38,7 +38,7 @@ def take(connection: "Connection", where: str, *, wait: float, say: Callable[[st
     `wait` is in seconds. Raises `Refused`, naming the holder, when the lock is not free by then.
     """
     deadline, told = time.monotonic() + wait, False
-    while not _try(connection, "pg_try_advisory_lock"):
+    while not _try(connection):
         if time.monotonic() >= deadline:
             remedy = "Wait until it ends and run it again. If it hangs, end that session: SELECT pg_terminate_backend(PID)."
             raise Refused(f"waiting {wait:g} s for the migration lock of {where}", f"it is held by {holder(connection)}", remedy)
@@ -55,10 +55,18 @@ def check(connection: "Connection") -> None:
         raise _lost(connection)
 
 
-def hold_in_transaction(connection: "Connection") -> None:
-    """Hold the lock up to the end of this transaction as well, whatever its statements let go. Raises `Failure` when another has it."""
-    if not _try(connection, "pg_try_advisory_xact_lock"):
+def hold_in_transaction(connection: "Connection", count: str = "SELECT 0") -> int:
+    """Hold the lock up to the end of this transaction as well, whatever its statements let go; then count, and return the number.
+
+    The query is a statement of its own, whose snapshot is taken after the lock. Raises `Failure` when another session has the lock.
+    """
+    cursor = connection.execute(f"SELECT pg_catalog.pg_try_advisory_xact_lock({KEY}); {count}".encode())
+    row = cursor.fetchone()
+    if row is None or row[0] is not True:
         raise _lost(connection)
+    cursor.nextset()
+    found = cursor.fetchone()
+    return int(str(found[0])) if found else 0
 
 
 def _lost(connection: "Connection") -> Failure:
@@ -66,8 +74,8 @@ def _lost(connection: "Connection") -> Failure:
     return Failure("running the migrations", cause, "Run it again: what is done stays done.")
 
 
-def _try(connection: "Connection", function: str) -> bool:
-    row = connection.execute(f"SELECT pg_catalog.{function}({KEY})".encode()).fetchone()
+def _try(connection: "Connection") -> bool:
+    row = connection.execute(f"SELECT pg_try_advisory_lock({KEY})".encode()).fetchone()
     return row is not None and row[0] is True
 
 

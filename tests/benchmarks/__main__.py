@@ -123,10 +123,18 @@ def looking() -> list[Compared]:
     return testbed.looking()
 
 
+def migrating() -> list[Compared]:
+    """See `tests/benchmarks/migrations.py`. Needs `pnpm install`."""
+    from tests.benchmarks import migrations
+
+    return migrations.migrating()
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "startup": startup,
     "loading": loading,
     "hashing": hashing,
+    "migrating": migrating,
     "releasing": releasing,
     "building": building,
     "deploying": deploying,

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from ops.testbed.fetch import _unpack
+from ops.testbed.fetch import unpack
 from ops.testbed.keep import kept
 from ops.tools.cachefolder import cache
 
@@ -33,7 +33,7 @@ PACKAGES += ["libgcrypt20", "libgpg-error0", "libaudit1", "libcap-ng0"]
 @contextmanager
 def pooled(dsn: str, folder: Path, mode: str) -> Iterator[str]:
     """A connection string that leads to the same database through a PgBouncer in this mode (`session` or `transaction`)."""
-    root = kept(cache() / "debian" / f"pgbouncer-{SUITE}", lambda work: _unpack(work, SUITE, PACKAGES), "fetching PgBouncer", print)
+    root = kept(cache() / "debian" / f"pgbouncer-{SUITE}", lambda work: unpack(work, SUITE, PACKAGES), "fetching PgBouncer", print)
     parts = conninfo_to_dict(dsn)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

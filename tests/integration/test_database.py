@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -20,10 +21,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ops import local
 from ops.catalog import load
-from ops.database import apply, journal, lock, runner, safety
-from ops.database.connect import connect, settings
+from ops.database import apply, journal, lock, runner
+from ops.database.connect import PASSING, connect, moved, settings
 from ops.database.lint import lint
-from ops.errors import Failure, Refused
+from ops.errors import Failure, Refused, UsageError
 from ops.secret import Secret
 from tests.integration.pgbouncer import pooled, shared
 
@@ -60,6 +61,12 @@ def folder(path: Path, **files: str) -> Path:
     (path / "meta/_journal.json").write_text(json.dumps({"version": "7", "dialect": "postgresql", "entries": entries}))
     for tag, text in files.items():
         (path / f"{tag[1:]}.sql").write_text(text)
+    return path
+
+
+def unjudged(path: Path) -> Path:
+    """The folder, all of it history: no gate is about it. For what a gate refuses, and the runner must do right all the same."""
+    journal.write_baseline(path, json.loads((path / "meta/_journal.json").read_text())["entries"][-1]["tag"])
     return path
 
 
@@ -206,6 +213,111 @@ def test_a_run_that_is_killed_during_a_concurrent_index_is_finished_by_the_next(
     assert ask(dsn, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass") == [(True,)]
 
 
+def cut_off(dsn: str, path: Path, blocker: str, until_there: str) -> None:
+    """Start a run, and kill it while another session's open transaction keeps its statement waiting in the middle."""
+    with psycopg.connect(dsn) as other:
+        other.execute(blocker.encode())
+        process = background(dsn, path)
+        until(lambda: ask(dsn, until_there))
+        process.kill()
+        process.communicate()
+        until(lambda: not ask(dsn, f"SELECT 1 FROM pg_stat_activity WHERE {LOCKED}"))  # or its statement would end with the other's
+
+
+LOCKED = "application_name LIKE 'nextai-migrate lock%' AND datname = current_database()"
+INDEXES = "SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid = 'a'::regclass ORDER BY 1"
+
+
+def test_an_index_without_a_name_is_made_once_however_often_it_is_cut_off(dsn: str, tmp_path: Path) -> None:
+    runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE))
+    path = folder(tmp_path, _0000_a=TABLE, _0001_b="CREATE INDEX CONCURRENTLY ON a (x);\n--> statement-breakpoint\nSELECT 1;")
+    for _ in range(2):
+        cut_off(dsn, path, "INSERT INTO a VALUES (3)", "SELECT 1 FROM pg_index WHERE indrelid = 'a'::regclass")
+    runner.migrate(dsn, path)
+    assert ask(dsn, INDEXES) == [("a_x_idx", True)]
+
+
+def test_an_index_without_a_name_that_was_made_and_not_noted_is_not_made_again(dsn: str, tmp_path: Path) -> None:
+    runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE))
+    path = folder(tmp_path, _0000_a=TABLE, _0001_b="CREATE INDEX CONCURRENTLY ON a (x);\n--> statement-breakpoint\nSELECT nope;")
+    with pytest.raises(Failure, match="nope"):
+        runner.migrate(dsn, path)
+    ask(dsn, "UPDATE drizzle.__nextai_progress SET done = false")  # as a run leaves it that is killed just before it notes the end
+    runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE, _0001_b="CREATE INDEX CONCURRENTLY ON a (x);"))
+    assert ask(dsn, INDEXES) == [("a_x_idx", True)]
+
+
+def test_others_invalid_indexes_are_left_alone(dsn: str, tmp_path: Path) -> None:
+    runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE))
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        ask(dsn, "CREATE UNIQUE INDEX CONCURRENTLY others ON a (x)")
+    path = folder(tmp_path, _0000_a=TABLE, _0001_b="CREATE INDEX CONCURRENTLY ON a (x);\n--> statement-breakpoint\nSELECT 1;")
+    cut_off(dsn, path, "INSERT INTO a VALUES (3)", "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass('a_x_idx')")
+    runner.migrate(dsn, path)
+    assert ask(dsn, INDEXES) == [("a_x_idx", True), ("others", False)]
+
+
+def test_a_partition_that_is_half_detached_is_detached_by_the_next_run(dsn: str, tmp_path: Path) -> None:
+    parts = "CREATE TABLE p (a int) PARTITION BY LIST (a); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);"
+    runner.migrate(dsn, folder(tmp_path, _0000_a=parts))
+    path = folder(tmp_path, _0000_a=parts, _0001_b="ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY;")
+    cut_off(dsn, path, "SELECT * FROM p", "SELECT 1 FROM pg_inherits WHERE inhdetachpending")
+    assert ask(dsn, "SELECT inhdetachpending FROM pg_inherits") == [(True,)]
+    said: list[str] = []
+    runner.migrate(dsn, path, say=said.append)
+    assert ask(dsn, "SELECT inhrelid FROM pg_inherits") == []
+    assert any("DETACH PARTITION p1 FINALIZE" in line for line in said)
+
+
+def test_a_reindex_that_is_cut_off_leaves_no_index_of_its_own(dsn: str, tmp_path: Path) -> None:
+    table = f"{TABLE}\n--> statement-breakpoint\nCREATE INDEX i ON a (x);"
+    runner.migrate(dsn, folder(tmp_path, _0000_a=table))
+    path = folder(tmp_path, _0000_a=table, _0001_b="REINDEX TABLE CONCURRENTLY a;")
+    cut_off(dsn, path, "INSERT INTO a VALUES (3)", "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass('i_ccnew')")
+    assert ask(dsn, INDEXES) == [("i", True), ("i_ccnew", False)]
+    runner.migrate(dsn, path)
+    assert ask(dsn, INDEXES) == [("i", True)]
+
+
+def test_layout_and_comments_make_no_other_statement_of_one_that_is_done(dsn: str, tmp_path: Path) -> None:
+    begin = "-- nextai:no-transaction\nCREATE TABLE b (x text);\n--> statement-breakpoint\nINSERT INTO b (x) VALUES ('a  b');"
+    with pytest.raises(Failure, match="nope"):
+        runner.migrate(dsn, folder(tmp_path, _0000_b=f"{begin}\n--> statement-breakpoint\nSELECT nope;"))
+    laid_out = begin.replace(" (x", "(\n\tx -- the text\n").replace("b (x)", "b(x)")
+    runner.migrate(dsn, folder(tmp_path, _0000_b=laid_out))
+    assert ask(dsn, "SELECT x FROM b") == [("a  b",)]
+    with pytest.raises(Failure, match="nope"):
+        runner.migrate(
+            dsn, folder(tmp_path, _0000_b=laid_out, _0001_c="-- nextai:no-transaction\nINSERT INTO b VALUES ('a  b'); SELECT nope;")
+        )
+    runner.migrate(dsn, folder(tmp_path, _0000_b=laid_out, _0001_c="-- nextai:no-transaction\nINSERT INTO b VALUES ('a b');"))
+    assert len(ask(dsn, "SELECT x FROM b")) == 3  # within a string it is another
+
+
+def test_settings_of_a_file_hold_where_it_goes_on(dsn: str, tmp_path: Path) -> None:
+    begin = "-- nextai:no-transaction\nCREATE SCHEMA other;\n--> statement-breakpoint\nSET search_path = other;\n--> statement-breakpoint\n"
+    with pytest.raises(Failure, match="nope"):
+        runner.migrate(dsn, folder(tmp_path, _0000_a=f"{begin}SELECT nope;"))
+    runner.migrate(dsn, folder(tmp_path, _0000_a=f"{begin}CREATE TABLE t (x int);"))
+    assert ask(dsn, "SELECT to_regclass('other.t')::text, to_regclass('public.t')::text") == [("other.t", None)]
+
+
+def test_statements_that_run_one_by_one_take_time_in_proportion_to_their_number(dsn: str, tmp_path: Path) -> None:
+    """500 took 54 s: each asked for all of the file's statements anew."""
+
+    def seconds(name: str, count: int) -> float:
+        text = "".join(f"INSERT INTO a VALUES ({i});\n--> statement-breakpoint\n" for i in range(count))
+        tag = {"_0000_a": TABLE, f"_0001_{name}": f"-- nextai:no-transaction\n{text}SELECT 1;"}
+        (process := (tmp_path / name)).mkdir()
+        ask(dsn, "DROP TABLE IF EXISTS a; DROP SCHEMA IF EXISTS drizzle CASCADE")
+        begin = time.process_time()  # what the server does is not meant
+        runner.migrate(dsn, folder(process, **tag))
+        return time.process_time() - begin
+
+    few, many = min(seconds(f"few{i}", 100) for i in range(3)), seconds("many", 1600)
+    assert many < 16 * few * 3, (few, many)
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -244,7 +356,6 @@ def test_a_held_lock_is_refused_with_its_holder(dsn: str, tmp_path: Path) -> Non
 
 ONCE = "CREATE TABLE credit (amount int);"
 SLOW = "-- nextai:contract a credit for everybody, once\nINSERT INTO credit SELECT 100 FROM (SELECT pg_sleep({seconds})) s;"
-LOCKED = "application_name LIKE 'nextai-migrate lock%' AND datname = current_database()"
 
 
 @pytest.mark.parametrize("marker", ["", "-- nextai:no-transaction\n"])
@@ -357,13 +468,12 @@ WHERE c.relkind = 'r' AND c.relnamespace::regnamespace::text NOT IN ('pg_catalog
 @pytest.mark.parametrize("setting", LEAKS)
 @pytest.mark.parametrize("marker", ["", "-- nextai:no-transaction\n"])
 def test_what_a_file_leaves_in_the_session_does_not_reach_the_next(
-    server: str, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, marker: str
+    server: str, dsn: str, tmp_path: Path, setting: str, marker: str
 ) -> None:
     """Two files that run together make what they make when they run one after the other."""
-    monkeypatch.setattr(safety, "gate", lambda *_: None)  # some of these are refused: here it is about what the runner does with them
     first, second = (f"{marker}{text}" for text in LEAKS[setting])
-    runner.migrate(dsn, folder(tmp_path / "first", _0000_a=first))
-    runner.migrate(dsn, folder(tmp_path / "both", _0000_a=first, _0001_b=second))
+    runner.migrate(dsn, unjudged(folder(tmp_path / "first", _0000_a=first)))
+    runner.migrate(dsn, unjudged(folder(tmp_path / "both", _0000_a=first, _0001_b=second)))
     name = f"{conninfo_to_dict(dsn)['dbname']}_together"
     ask(server, f"CREATE DATABASE {name}")
     try:
@@ -409,6 +519,54 @@ def test_a_table_that_stays_in_use_is_a_failure_that_names_who(dsn: str, tmp_pat
         other.execute("SELECT * FROM a")
         with pytest.raises(Failure, match=r"report .*after 8 attempts"):
             runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE, _0001_b="ALTER TABLE a ADD y int;"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "VACUUM FULL a;",
+        "REINDEX TABLE a;",
+        "ALTER TABLE p DETACH PARTITION a CONCURRENTLY;",
+        "SET lock_timeout = 0;\n--> statement-breakpoint\nALTER TABLE a ADD y int;",
+        "SET LOCK_TIMEOUT = 0; ALTER TABLE a ADD y int;",
+        "SET lock_timeout TO DEFAULT; ALTER TABLE a ADD y int;",
+        "SELECT set_config('lock_' || 'timeout', '0', false);\n--> statement-breakpoint\nALTER TABLE a ADD y int;",
+        "RESET ALL;\n--> statement-breakpoint\nALTER TABLE a ADD y int;",
+        "-- nextai:no-transaction\nSET lock_timeout = 0;\n--> statement-breakpoint\nALTER TABLE a ADD y int;",
+        "-- nextai:no-transaction\nSET lock_timeout = 0; ALTER TABLE a ADD y int;",
+    ],
+)
+def test_no_statement_waits_for_a_lock_without_a_bound(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Who reads the table queues behind whoever waits for it, and so waits as long."""
+    monkeypatch.setattr(apply, "LOCK_TIMEOUT", "30ms")
+    monkeypatch.setattr(apply, "PAUSE_SECONDS", (0.01, 0.01))
+    table = "CREATE TABLE p (x int) PARTITION BY LIST (x); CREATE TABLE a PARTITION OF p FOR VALUES IN (1);"
+    table += "CREATE INDEX i ON a (x);" if "p DETACH" not in text else ""
+    table = table if "p DETACH" in text else "CREATE TABLE a (x int); CREATE INDEX i ON a (x);"
+    runner.migrate(dsn, folder(tmp_path, _0000_a=table))
+    path = unjudged(folder(tmp_path, _0000_a=table, _0001_b=text))
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(dsn) as other:
+        other.execute("SELECT * FROM a")
+        run = pool.submit(runner.migrate, dsn, path)
+        assert "after 8 attempts" in str(run.exception(timeout=20))
+        other.rollback()
+        other.execute("SELECT * FROM a")
+
+
+def test_what_keeps_nobody_waiting_may_wait_longer_but_not_for_ever(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "LOCK_TIMEOUT", "10ms")
+    monkeypatch.setattr(apply, "LONG_LOCK_TIMEOUT", "500ms")
+    monkeypatch.setattr(apply, "PAUSE_SECONDS", (0.01, 0.01))
+    runner.migrate(dsn, folder(tmp_path, _0000_a=TABLE))
+    path = folder(tmp_path, _0000_a=TABLE, _0001_b="CREATE INDEX CONCURRENTLY i ON a (x);")
+    with psycopg.connect(dsn, application_name="report") as other:
+        other.execute("INSERT INTO a VALUES (7)")
+        begin = time.monotonic()
+        with pytest.raises(Failure, match=r"report .*after 2 attempts"):
+            runner.migrate(dsn, path)
+        assert 0.9 < time.monotonic() - begin < 15
+    runner.migrate(dsn, path)
+    assert ask(dsn, INDEXES) == [("i", True)]
 
 
 # ---------------------------------------------------------------- the program
@@ -489,6 +647,194 @@ print(*{name.partition(".")[0] for name in set(sys.modules) - begin})
     assert brought <= {"ops", "psycopg", "psycopg_binary", "typing_extensions", "cython_runtime"}
 
 
+@pytest.mark.parametrize(
+    "password",
+    ["hunter2@Secret", "hunter2/Secret", "@hunter2Secret", "hunter2/@Secret", "hunter2:Secret@", "100%hunter2Secret", "hunter2?Secret"],
+)
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "'postgresql", "postgresql+psycopg"])
+def test_no_part_of_a_password_that_is_not_encoded_is_shown(password: str, scheme: str) -> None:
+    done = program(f"{scheme}://nextai:{password}@127.0.0.1:1/x?sslmode=disable", "status")
+    assert done.returncode in {1, 2}
+    assert "cause:" in done.stderr
+    assert not any(part in done.stderr + done.stdout for part in ("hunter2", "Secret"))
+    if done.returncode == 2:
+        assert "Percent-encode the password's special characters: @ is %40, / is %2F" in done.stderr
+
+
+def test_a_moved_connection_string_shows_no_password_either() -> None:
+    with pytest.raises(UsageError) as caught:
+        moved(Secret("postgresql://nextai:hunter2@Secret@db:5432/x"), "127.0.0.1", 1)
+    assert not any(part in str(caught.value) for part in ("hunter2", "Secret"))
+
+
+# ---------------------------------------------------------------- a database that takes no connection yet
+
+
+def answering(*answers: bytes) -> Iterator[int]:
+    """A server on a port of its own that gives each connection one of the answers, and the last one from then on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        stopped = threading.Event()
+
+        def serve() -> None:
+            left = list(answers)
+            while not stopped.is_set():
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(8192)
+                    connection.sendall(left.pop(0) if len(left) > 1 else left[0])
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        stopped.set()
+        with suppress(OSError), socket.create_connection(("127.0.0.1", listening.getsockname()[1])) as last:
+            last.sendall(b"end")
+        thread.join(5)
+
+
+def fatal(code: str, message: str) -> bytes:
+    """PostgreSQL's ErrorResponse (protocol, chapter 54.7)."""
+    fields = f"SFATAL\0VFATAL\0C{code}\0M{message}\0\0".encode()
+    return b"E" + (len(fields) + 4).to_bytes(4) + fields
+
+
+STARTING = fatal("57P03", "the database system is starting up")
+
+
+def test_a_server_that_starts_or_drops_a_connection_is_tried_again_and_named() -> None:
+    said: list[str] = []
+    wrong = fatal("28P01", 'password authentication failed for user "x"')
+    with contextmanager(answering)(STARTING, b"", STARTING, wrong) as port:
+        dsn = Secret(f"postgresql://x:hunter2@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable")
+        with pytest.raises(Failure, match="password authentication failed") as caught:
+            connect(dsn, "status", said.append)
+    assert f"127.0.0.1:{port}/x takes no connection yet" in said[0] and "the database system is starting up" in said[0]
+    assert "attempt 4" in caught.value.cause and caught.value.doing == f"connecting to the database 127.0.0.1:{port}/x"
+
+
+def test_a_server_that_does_not_come_up_is_a_failure_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules[connect.__module__]
+    monkeypatch.setattr(module, "PASSING", tuple((pattern, 0.5) for pattern, _ in PASSING))
+    with contextmanager(answering)(STARTING) as port:
+        begin = time.monotonic()
+        with pytest.raises(Failure, match=r"the database system is starting up.*\(attempt \d+, after 0 s\)"):
+            connect(Secret(f"postgresql://x:hunter2@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable"), "status")
+    assert time.monotonic() - begin < 5
+
+
+# ---------------------------------------------------------------- files as other checkouts and tools have them
+
+
+def test_the_same_files_with_other_line_ends_are_the_same_files(dsn: str, tmp_path: Path) -> None:
+    text = "CREATE TABLE a (\n  x text DEFAULT 'one\ntwo'\n);\n"
+    runner.migrate(dsn, folder(tmp_path / "unix", _0000_a=text))
+    windows = folder(tmp_path / "windows", _0000_a=text)
+    (windows / "0000_a.sql").write_bytes(text.replace("\n", "\r\n").encode())
+    assert runner.pending(dsn, windows) == ()
+    ask(dsn, "DROP SCHEMA drizzle CASCADE; DROP TABLE a")
+    runner.migrate(dsn, windows)
+    assert runner.pending(dsn, tmp_path / "unix") == ()
+    assert ask(dsn, "INSERT INTO a DEFAULT VALUES RETURNING x") == [("one\ntwo",)]
+    with pytest.raises(Refused, match="was edited"):
+        runner.status(dsn, folder(tmp_path / "edited", _0000_a=text.replace("two", "three")))
+
+
+def test_a_byte_order_mark_and_a_breakpoint_in_a_string_are_no_trouble(dsn: str, tmp_path: Path) -> None:
+    body = "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN\n--> statement-breakpoint\nRETURN 1; END $$;"
+    texts = {"_0000_a": "\ufeffCREATE TABLE t (x text DEFAULT 'a --> statement-breakpoint b');", "_0001_b": body}
+    runner.migrate(dsn, folder(tmp_path / "m", **texts))
+    assert ask(dsn, "INSERT INTO t DEFAULT VALUES RETURNING x, f()") == [("a --> statement-breakpoint b", 1)]
+    without = folder(tmp_path / "without", **texts | {"_0000_a": texts["_0000_a"].removeprefix("\ufeff")})
+    assert runner.pending(dsn, without) == ()
+
+
+def test_a_value_that_a_block_adds_may_be_used_in_the_same_file(dsn: str, tmp_path: Path) -> None:
+    block = "DO $$ BEGIN ALTER TYPE mood ADD VALUE 'calm'; END $$;\n--> statement-breakpoint\nCREATE TABLE t (m mood DEFAULT 'calm');"
+    runner.migrate(dsn, unjudged(folder(tmp_path, _0000_a="CREATE TYPE mood AS ENUM ('sad');", _0001_b=block)))
+    assert ask(dsn, "INSERT INTO t DEFAULT VALUES RETURNING m::text") == [("calm",)]
+
+
+# ---------------------------------------------------------------- a project that comes with a history
+
+HISTORY = {
+    "_0000_a": TABLE,
+    "_0001_b": "ALTER TABLE a DROP COLUMN x, ADD y int;\nUPDATE a SET y = 1;",
+    "_0002_c": "ALTER TABLE a ADD z int;",
+}
+
+
+def test_history_is_not_held_against_the_gates_and_what_follows_is(dsn: str, tmp_path: Path) -> None:
+    path = folder(tmp_path, **HISTORY)
+    with pytest.raises(Refused, match=r"0001_b\.sql"):
+        runner.migrate(dsn, path)
+    journal.write_baseline(path, "0001_b")
+    assert [migration.history for migration in journal.read(path)] == [True, True, False]
+    assert len(runner.migrate(dsn, path).applied) == 3
+    with pytest.raises(Refused, match=r"0003_d\.sql:1"):
+        runner.migrate(dsn, folder(tmp_path, **HISTORY, _0003_d="ALTER TABLE a DROP COLUMN z;"))
+    (path / "0003_d.sql").unlink()
+    status = program(dsn, "status", "--folder", str(folder(tmp_path, **HISTORY))).stdout
+    assert [line.split() for line in status.splitlines()[:3]] == [
+        ["history", "0000_a.sql"],
+        ["history", "0001_b.sql"],
+        ["applied", "0002_c.sql"],
+    ]
+
+
+def test_history_runs_in_no_database_that_has_it_unrecorded(dsn: str, tmp_path: Path) -> None:
+    """A schema that was pushed, or restored without Drizzle's table: running its history again could drop what it has."""
+    path = unjudged(folder(tmp_path, **HISTORY))
+    ask(dsn, "CREATE TABLE a (y int, z int)")
+    with pytest.raises(Refused, match=r"has tables \(a\), and no record of any migration") as caught:
+        runner.migrate(dsn, path)
+    assert "invoke migrate.baseline --env ENV --to TAG" in caught.value.remedy
+    assert [migration.tag for migration in runner.unrecorded(dsn, path, "0001_b")] == ["0000_a", "0001_b"]
+    assert [migration.tag for migration in runner.baseline(dsn, path, "0001_b")] == ["0000_a", "0001_b"]
+    assert runner.baseline(dsn, path, "0001_b") == ()
+    assert [row[1] for row in rows(dsn)] == [1000, 1001]
+    assert [migration.tag for migration in runner.pending(dsn, path)] == ["0002_c"]
+
+
+def test_an_empty_database_and_an_unknown_file_have_no_baseline(dsn: str, tmp_path: Path) -> None:
+    path = folder(tmp_path, **HISTORY)
+    with pytest.raises(Refused, match="has no tables"):
+        runner.baseline(dsn, path, "0001_b")
+    with pytest.raises(UsageError, match="there is no migration 0009_x"):
+        runner.unrecorded(dsn, path, "0009_x")
+    with pytest.raises(UsageError, match="the journal has no 0009_x"):
+        journal.write_baseline(path, "0009_x")
+
+
+def test_history_that_was_edited_after_it_ran_is_a_warning(dsn: str, tmp_path: Path) -> None:
+    runner.migrate(dsn, folder(tmp_path, **HISTORY | {"_0001_b": "ALTER TABLE a ADD y int;"}))
+    path = folder(tmp_path, **HISTORY)
+    with pytest.raises(Refused, match=r"0001_b\.sql was edited"):
+        runner.status(dsn, path)
+    journal.write_baseline(path, "0001_b")
+    status = runner.status(dsn, path)
+    assert status.pending == () and "0001_b.sql is history and was edited after it ran" in status.oddities[0]
+
+
+def test_a_taken_over_folder_runs_and_drizzle_can_take_it_back(dsn: str, server: str, tmp_path: Path) -> None:
+    """Stray files, gaps in idx, the dialect pg and times out of order are told, and keep nobody from running."""
+    path = folder(tmp_path / "m", **HISTORY)
+    document = json.loads((path / "meta/_journal.json").read_text())
+    for entry, (idx, when) in zip(document["entries"], [(0, 1700000000000), (2, 1700000000500), (7, 1700000000100)], strict=True):
+        entry |= {"idx": idx, "when": when}
+    (path / "meta/_journal.json").write_text(json.dumps(document | {"dialect": "pg"}))
+    (path / "notes.sql").write_text("DROP TABLE a;")
+    journal.write_baseline(path, "0001_b")
+    told = "\n".join(runner.status(dsn, path).oddities)
+    for word in ("the dialect pg", "notes.sql", "0001_b.sql has idx 2", "0002_c.sql is not younger than 0001_b.sql"):
+        assert word in told
+    assert len(runner.migrate(dsn, path).applied) == 3
+    url = f"{server.rpartition('/')[0]}/{conninfo_to_dict(dsn)['dbname']}"
+    before = ask(dsn, "SELECT * FROM drizzle.__drizzle_migrations ORDER BY id")
+    (path / "meta/_journal.json").write_text(json.dumps(document))
+    drizzle(url, tmp_path / "drizzle.config.json", path)
+    assert ask(dsn, "SELECT * FROM drizzle.__drizzle_migrations ORDER BY id") == before
+
+
 # ---------------------------------------------------------------- squawk
 
 
@@ -515,9 +861,9 @@ def test_the_projects_own_migrations_keep_nobody_waiting() -> None:
 # ---------------------------------------------------------------- beside Drizzle
 
 
-def drizzle(url: str, config: Path) -> None:
-    """drizzle-kit's own `migrate` on the project's folder."""
-    config.write_text(json.dumps({"dialect": "postgresql", "out": str(PROJECT), "dbCredentials": {"url": url}}))
+def drizzle(url: str, config: Path, folder: Path = PROJECT) -> None:
+    """drizzle-kit's own `migrate` on a folder."""
+    config.write_text(json.dumps({"dialect": "postgresql", "out": str(folder), "dbCredentials": {"url": url}}))
     package = ROOT / "packages/db"
     kit = [Path(sys.executable).parent / "node", package / "node_modules/drizzle-kit/bin.cjs", "migrate", "--config", config]
     done = subprocess.run(kit, cwd=package, capture_output=True, text=True, check=False)

@@ -1,6 +1,7 @@
 """Migrations as values: cutting SQL, reading Drizzle's folder, planning, and the gates."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -71,6 +72,59 @@ def test_line_ends_are_part_of_the_hash(tmp_path: Path) -> None:
     assert migration.hash == sha256(b"SELECT 1;\r\nSELECT 2;").hexdigest()
 
 
+def test_line_ends_and_a_byte_order_mark_make_no_other_file() -> None:
+    def text_of(text: str) -> Migration:
+        return Migration(0, "0000_a", 1, text)
+
+    unix, windows, marked = map(text_of, ("a;\nb;\n", "a;\r\nb;\r\n", "\ufeffa;\nb;\n"))
+    assert unix.hashes == windows.hashes == marked.hashes and len(unix.hashes) == 4
+    assert unix.sql == windows.sql == marked.sql == "a;\nb;\n"
+    mixed = text_of("a;\r\nb;\n")  # no checkout makes this: it is what somebody has written
+    assert mixed.sql == mixed.text and unix.hash not in mixed.hashes
+
+
+def test_a_breakpoint_cuts_where_it_is_a_comment_and_nowhere_else() -> None:
+    mark = "--> statement-breakpoint"
+    kept = f"SELECT '{mark}', $a$\n{mark}\n$a$, \"{mark}\" /* {mark} */"
+    migration = Migration(0, "0000_a", 1, f"{kept};\n-- why {mark}\nSELECT 2;{mark}SELECT 3;\n{mark}\nSELECT\n4")
+    assert [(s.line, s.text) for s in migration.statements[1:]] == [(5, "SELECT 2"), (5, "SELECT 3"), (7, "SELECT\n4")]
+    assert migration.statements[0].text == kept.rpartition(" /*")[0] or kept in migration.statements[0].text
+    assert len(migration.chunks) == 4
+
+
+def test_layout_is_no_part_of_what_a_statement_says() -> None:
+    def identity(text: str) -> str:
+        (statement,) = statements(text)
+        return statement.identity
+
+    assert identity("CREATE TABLE t(x int)") == identity("CREATE  TABLE t\n(\n x -- why\n int );")
+    for one, other in [
+        ("SELECT 'a b'", "SELECT 'a  b'"),
+        ("SELECT 1 1", "SELECT 11"),
+        ('SELECT "a b"', 'SELECT "a  b"'),
+        ("DO $$a$$", "DO $$b$$"),
+    ]:
+        assert identity(one) != identity(other)
+
+
+def test_statements_are_cut_in_time_in_proportion_to_their_number() -> None:
+    def seconds(count: int) -> float:
+        text = "INSERT INTO t VALUES ('x', 1);\n" * count
+        begin = time.process_time()
+        assert len(statements(text)) == count
+        return time.process_time() - begin
+
+    assert seconds(8000) < 16 * 4 * min(seconds(500) for _ in range(5))
+
+
+def test_what_is_unusual_and_harmless_is_told(tmp_path: Path) -> None:
+    path = folder(tmp_path, dialect="pg")
+    (path / "0002_x.sql").write_text("")
+    told = journal.oddities(path)
+    assert len(told) == 2 and "dialect pg" in told[0] and "0002_x.sql" in told[1]
+    assert len(journal.read(path)) == 2
+
+
 def broken(path: Path, change: Callable[[Path], object], error: type[Exception], text: str) -> None:
     change(folder(path))
     with pytest.raises(error, match=text):
@@ -80,6 +134,13 @@ def broken(path: Path, change: Callable[[Path], object], error: type[Exception],
 def test_a_folder_that_is_not_whole_is_refused_by_the_files_name(tmp_path: Path) -> None:
     broken(tmp_path / "a", lambda p: (p / "0001_two.sql").unlink(), Refused, r"0001_two\.sql is in the journal, and the file is missing")
     broken(tmp_path / "c", lambda p: (p / "0001_two.sql").write_bytes(b"\xff"), UsageError, r"0001_two\.sql is not UTF-8")
+    broken(
+        tmp_path / "d", lambda p: (p / "0001_two.sql").write_bytes(b"SELECT 1;\nSELECT\0 2"), UsageError, r"0001_two\.sql:2 has a NUL byte"
+    )
+    broken(
+        tmp_path / "e", lambda p: (p / "meta/_baseline.json").write_text('{"tag": "x"}'), Refused, r"names x, which is not in the journal"
+    )
+    broken(tmp_path / "f", lambda p: (p / "meta/_baseline.json").write_text("[]"), UsageError, r"_baseline\.json is no baseline")
 
 
 INFINITE = '{"dialect": "postgresql", "entries": [{"idx": 0, "tag": "0000_one", "when": 1e999}]}'
