@@ -37,6 +37,7 @@ FRESH = (
     b"RESET SESSION AUTHORIZATION; RESET ROLE; CLOSE ALL; RESET ALL; DEALLOCATE ALL; UNLISTEN *;"
     b"DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES;"
 )
+BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED;"  # whatever the role's default is: the look at the record must see what was there before
 # What a statement leaves in the session and nowhere else: where a file goes on after an interruption, it is done again.
 SETTING = re.compile(
     r"^(?:SET\b(?!\s+(?:LOCAL|CONSTRAINTS|TRANSACTION)\b)|RESET\b|SELECT\s+(?:pg_catalog\s*\.\s*)?set_config\b)", re.IGNORECASE
@@ -72,14 +73,13 @@ def apply(session: Session, migration: Migration, *, last: bool = True) -> None:
 
 
 def _whole(session: Session, migration: Migration) -> None:
-    session.connection.execute(FRESH + session.settings)
     # A file that sets the limit itself is sent statement by statement, the limit before each: its own holds for none.
     alone = "lock_timeout" in migration.sql.lower()
     chunks = tuple(Chunk(s.text, s.line) for s in migration.statements) if alone else migration.chunks
-    with _guarded(session, migration):
+    with _guarded(session, migration, fresh=True):
         for chunk in chunks:
             _execute(session, migration, chunk, partial(_kept, session), f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';")
-        record(session.connection, migration)
+        record(session.connection, migration, end="; COMMIT")
 
 
 def _kept(session: Session) -> str:
@@ -89,17 +89,38 @@ def _kept(session: Session) -> str:
 
 
 @contextmanager
-def _guarded(session: Session, migration: Migration) -> Iterator[None]:
-    """A transaction in which the lock is held and the file is unrecorded; what is written in it is written once."""
-    with session.connection.transaction():
-        with _ourselves(session, migration):
-            hashes = ", ".join(f"'{hash_}'" for hash_ in sorted(migration.hashes))
-            query = f"SELECT count(*) FROM drizzle.__drizzle_migrations WHERE created_at = {migration.when} AND hash IN ({hashes})"  # noqa: S608
-            recorded = lock.hold_in_transaction(session.connection, query)
+def _guarded(session: Session, migration: Migration, *, fresh: bool = False) -> Iterator[None]:
+    """A transaction in which the lock is held and the file is unrecorded; what is written in it is written once.
+
+    `fresh`: the session is put back to its beginning first. Few messages, each of many statements: where the server is far away, or the
+    machine busy, it is their number that takes the time.
+    """
+    connection = session.connection
+    try:
+        if fresh:
+            recorded = lock.hold_in_transaction(connection, _recorded(migration), before=FRESH + session.settings + BEGIN)
+        else:
+            connection.execute(BEGIN)
+            with _ourselves(session, migration):
+                recorded = lock.hold_in_transaction(connection, _recorded(migration))
         if recorded:
             cause = f"another run has applied {migration.file} meanwhile"
             raise Failure(f"running {migration.file}", cause, "Run it again: what is done stays done.")
         yield
+        if _open(connection):
+            connection.execute("COMMIT")
+    finally:
+        if _open(connection):
+            connection.execute("ROLLBACK")
+
+
+def _open(connection: "Connection") -> bool:
+    return not connection.closed and connection.info.transaction_status.name in {"INTRANS", "INERROR"}
+
+
+def _recorded(migration: Migration) -> str:
+    hashes = ", ".join(f"'{hash_}'" for hash_ in sorted(migration.hashes))
+    return f"SELECT count(*) FROM drizzle.__drizzle_migrations WHERE created_at = {migration.when} AND hash IN ({hashes})"  # noqa: S608
 
 
 @contextmanager
@@ -208,12 +229,12 @@ def _clear(step: Step) -> None:
         step.session.connection.execute(f"DROP INDEX CONCURRENTLY {index.name}".encode())
 
 
-def record(connection: "Connection", migration: Migration) -> None:
-    """Write down that a file has run, as Drizzle does."""
+def record(connection: "Connection", migration: Migration, *, end: str = "") -> None:
+    """Write down that a file has run, as Drizzle does; `end` goes in the same message."""
     # By who the run is, and not by whom the file has made it.
     reset = "RESET SESSION AUTHORIZATION; RESET ROLE; "
     insert = "INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES"
-    connection.execute(f"{reset}{insert} ('{migration.hash}', {migration.when})".encode())
+    connection.execute(f"{reset}{insert} ('{migration.hash}', {migration.when}){end}".encode())
 
 
 def _execute(session: Session, migration: Migration, chunk: Chunk, kept: Callable[[], str], limit: str) -> None:

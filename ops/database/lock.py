@@ -55,18 +55,22 @@ def check(connection: "Connection") -> None:
         raise _lost(connection)
 
 
-def hold_in_transaction(connection: "Connection", count: str = "SELECT 0") -> int:
+def hold_in_transaction(connection: "Connection", count: str = "SELECT 0", *, before: bytes = b"") -> int:
     """Hold the lock up to the end of this transaction as well, whatever its statements let go; then count, and return the number.
 
-    The query is a statement of its own, whose snapshot is taken after the lock. Raises `Failure` when another session has the lock.
+    The query is a statement of its own, whose snapshot is taken after the lock. `before` is SQL without rows that goes ahead of it in the
+    same message. Raises `Failure` when another session has the lock.
     """
-    cursor = connection.execute(f"SELECT pg_catalog.pg_try_advisory_xact_lock({KEY}); {count}".encode())
-    row = cursor.fetchone()
-    if row is None or row[0] is not True:
+    cursor = connection.execute(before + f"SELECT pg_catalog.pg_try_advisory_xact_lock({KEY}); {count}".encode())
+    found: list[object] = []
+    while True:
+        if cursor.description:
+            found += cursor.fetchone() or ()
+        if not cursor.nextset():
+            break
+    if found[0] is not True:
         raise _lost(connection)
-    cursor.nextset()
-    found = cursor.fetchone()
-    return int(str(found[0])) if found else 0
+    return int(str(found[1]))
 
 
 def _lost(connection: "Connection") -> Failure:
