@@ -14,7 +14,9 @@ def migrations_of(catalog: Catalog) -> tuple[Migration, ...]:
     folder = catalog.root / catalog.database.migrations
     if not folder.is_dir():
         return ()
-    return tuple(Migration(m.tag, m.hash, tuple(f.what for f in safety.findings(m))) for m in journal.read(folder))
+    migrations = journal.read(folder)
+    verdict = safety.judge(migrations, migrations, user=catalog.database.user)
+    return tuple(Migration(m.tag, m.hash, safety.contracts(verdict.of(m.file))) for m in migrations)
 
 
 def schema_hash(migrations: Sequence[Migration]) -> str:

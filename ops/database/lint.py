@@ -1,51 +1,126 @@
-"""squawk's rules about locks: statements that would keep readers or writers of a table waiting.
+"""squawk as a second reader of the files: its default rules about locks and its opt-in rules about what a rollback needs.
 
-Its rules of taste, and what this room does itself (time limits, the gates in `safety`), are left out.
+It gets copies of the files in a folder of their own, with a configuration of ours: neither a `.squawk.toml` above the checkout nor a
+`squawk-ignore` comment in a file switches a rule off. Its rules of taste, and what the runner does itself (time limits), are left out.
 """
 
 import json
+import re
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ops.command import Command, run
 from ops.database.journal import Migration
-from ops.database.safety import Finding
 from ops.errors import Failure
 
+# squawk's rule → ours (ops/database/rules.py), so that one waiver is enough for what both find.
 RULES = {
-    "adding-field-with-default",
-    "adding-foreign-key-constraint",
-    "adding-serial-primary-key-field",
-    "ban-concurrent-index-creation-in-transaction",
-    "constraint-missing-not-valid",
-    "disallowed-unique-constraint",
-    "require-concurrent-index-creation",
-    "require-concurrent-index-deletion",
-    "syntax-error",
+    "adding-field-with-default": "rewrite-table",
+    "adding-foreign-key-constraint": "scan-table",
+    "adding-not-nullable-field": "set-not-null",
+    "adding-required-field": "add-required-column",
+    "adding-serial-primary-key-field": "rewrite-table",
+    "ban-alter-database-options": "alter-server",
+    "ban-alter-domain-with-add-constraint": "alter-domain",
+    "ban-alter-extension": "alter-extension",
+    "ban-alter-generated-expression": "drop-default",
+    "ban-alter-policy-condition": "alter-policy",
+    "ban-alter-policy-roles": "alter-policy",
+    "ban-alter-role-options": "alter-role",
+    "ban-alter-row-level-security": "row-security",
+    "ban-alter-sequence-values": "alter-sequence",
+    "ban-alter-system-options": "alter-server",
+    "ban-concurrent-index-creation-in-transaction": "squawk",
+    "ban-create-policy": "create-policy",
+    "ban-detach-inheritance": "detach-partition",
+    "ban-disable-trigger": "disable-trigger",
+    "ban-drop-column": "drop-column",
+    "ban-drop-constraint": "drop-constraint",
+    "ban-drop-database": "alter-server",
+    "ban-drop-domain": "drop-type",
+    "ban-drop-extension": "drop-extension",
+    "ban-drop-function": "drop-function",
+    "ban-drop-generated-expression": "drop-default",
+    "ban-drop-index": "drop-index",
+    "ban-drop-not-null": "drop-not-null",
+    "ban-drop-policy": "drop-policy",
+    "ban-drop-schema": "drop-schema",
+    "ban-drop-sequence": "drop-sequence",
+    "ban-drop-table": "drop-table",
+    "ban-drop-trigger": "drop-trigger",
+    "ban-drop-type": "drop-type",
+    "ban-drop-view": "drop-view",
+    "ban-replace-view-function": "replace",
+    "ban-revoke": "revoke",
+    "ban-set-schema": "rename",
+    "ban-truncate-cascade": "truncate",
+    "ban-uncommitted-transaction": "transaction-control",
+    "changing-column-type": "change-type",
+    "constraint-missing-not-valid": "scan-table",
+    "disallowed-unique-constraint": "build-index",
+    "renaming-column": "rename",
+    "renaming-object": "rename-type",
+    "renaming-table": "rename",
+    "require-concurrent-index-creation": "build-index",
+    "require-concurrent-index-deletion": "drop-index-lock",
+    "require-concurrent-partition-detach": "detach-partition",
+    "require-concurrent-reindex": "reindex",
+    "syntax-error": "squawk",
+    "transaction-nesting": "transaction-control",
 }
+IGNORE = re.compile(r"squawk(-)(ignore|disable|enable)", re.IGNORECASE)
+DOING = "checking the migrations with squawk"
 
 
-def lint(migrations: Sequence[Migration], folder: Path) -> tuple[Finding, ...]:
-    """What squawk finds in files of the folder. Raises `Failure` when squawk cannot be run or speaks another language."""
-    found: list[Finding] = []
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One thing that squawk says: our rule, where, and squawk's own name of the rule."""
+
+    file: str
+    line: int
+    rule: str
+    name: str
+
+
+def lint(migrations: Sequence[Migration]) -> tuple[Said, ...]:
+    """What squawk finds. Raises `Failure` when squawk cannot be run or speaks another language."""
+    found: list[Said] = []
     for transactional in (True, False):
-        files = [migration.file for migration in migrations if migration.transactional is transactional]
+        files = [migration for migration in migrations if migration.transactional is transactional]
         if files:
-            found += _lint(files, folder, ("--assume-in-transaction",) if transactional else ())
-    return tuple(sorted(found, key=lambda finding: (finding.file, finding.line)))
+            found += _lint(files, ("--assume-in-transaction",) if transactional else ())
+    return tuple(sorted(found, key=lambda said: (said.file, said.line, said.rule)))
 
 
-def _lint(files: Sequence[str], folder: Path, options: tuple[str, ...]) -> list[Finding]:
+def _lint(migrations: Sequence[Migration], options: tuple[str, ...]) -> list[Said]:
     from ops import tools
 
-    doing = "checking the migrations with squawk"
     squawk = tools.find("squawk")
-    # It exits 1 where it has found something, and so tells nothing that its document does not.
-    done = run(Command((*squawk.argv, "--reporter", "json", *options, *files), doing, squawk.env, cwd=folder), check=False)
+    with tempfile.TemporaryDirectory(prefix="nextai-squawk-") as name:
+        folder = Path(name)
+        (folder / "own.toml").write_text("")
+        # The names are ours: a migration's own may begin with a dash.
+        files = {f"{place}.sql": migration for place, migration in enumerate(migrations)}
+        for file, migration in files.items():
+            (folder / file).write_text(IGNORE.sub(r"squawk_\2", migration.sql), newline="")
+        argv = (
+            *squawk.argv,
+            "--config",
+            "own.toml",
+            "--reporter",
+            "json",
+            "--include",
+            ",".join(sorted(RULES.keys() - {"syntax-error"})),
+            *options,
+            *files,
+        )
+        # It exits 1 where it has found something, and so tells nothing that its document does not.
+        done = run(Command(argv, DOING, squawk.env, cwd=folder), check=False)
     try:
         entries = [entry for entry in json.loads(done.stdout) if entry["rule_name"] in RULES]
-        return [Finding(e["file"], e["line"] + 1, f"{e['message'].rstrip('.')} ({e['rule_name']})", e["help"] or "") for e in entries]
+        return [Said(files[Path(e["file"]).name].file, e["line"] + 1, RULES[e["rule_name"]], e["rule_name"]) for e in entries]
     except (ValueError, KeyError, TypeError) as error:
-        raise Failure(
-            doing, done.stderr.strip() or f"squawk's answer is not its JSON ({error!r})", "Run `uv sync` in the checkout."
-        ) from error
+        cause = done.stderr.strip() or f"squawk's answer is not its JSON ({error!r})"
+        raise Failure(DOING, cause, "Run `uv sync` in the checkout.") from error

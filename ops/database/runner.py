@@ -77,7 +77,13 @@ def _silent(_: str) -> None:
 
 
 def migrate(
-    dsn: Secret | str, folder: Path, *, shown: Sequence[Migration] | None = None, wait: float = LOCK_WAIT_SECONDS, say: Say = _silent
+    dsn: Secret | str,
+    folder: Path,
+    *,
+    shown: Sequence[Migration] | None = None,
+    wait: float = LOCK_WAIT_SECONDS,
+    say: Say = _silent,
+    protected: bool = False,
 ) -> Result:
     """Run what is pending, and return what ran.
 
@@ -92,7 +98,9 @@ def migrate(
         todo = plan.pending(migrations, rows)
         _check_shown(todo, shown)
         _check_taken_over(connection, todo, rows)
-        safety.gate(journal.judged(todo))
+        # Whoever has been shown them has been told.
+        told = say if shown is None else _silent
+        safety.gate(migrations, journal.judged(todo), safety.environment(connection, protected=protected), told, shown=False)
         ran = _run(Session(connection, dsn, settings(connection), say), migrations, wait) if todo else ()
     return Result(ran, len(migrations) - len(ran), time.monotonic() - begun)
 

@@ -1,172 +1,334 @@
-"""Gates on what a migration says: the version that runs now must go on working beside the new schema. Pure.
+"""The gates: what migrations do to the versions that run beside them, and whether that is allowed.
 
-A file that takes something away on purpose, after the version that used it is gone, says so in a comment of its own:
-`-- nextai:contract REASON`. That waives every gate of the file but those on transaction control.
+Three witnesses: a run on a scratch database (`effects`), our reading of the text (`reading`), squawk's (`lint`). What running measures,
+running decides; what it cannot see, the readers decide. Each finding has a rule (`rules`), and a waiver (`waiver`) allows one rule of one
+statement. The same files give the same verdict, so verdicts are kept by what they were made from.
 """
 
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from ops.database.journal import Migration
-from ops.database.sql import QUALIFIED, Statement, plain, statements
-from ops.errors import Refused
+from ops.database import reading, scratch, waiver
+from ops.database.effects import Effect, observe
+from ops.database.journal import ALONE, Migration
+from ops.database.reading import World
+from ops.database.rules import RULES
+from ops.errors import Failure, Refused
+from ops.secret import Secret
 
-CONTRACT = "contract"
+if TYPE_CHECKING:
+    from ops.database.connect import Connection
+    from ops.database.lint import Said
+
+# What a run shows for certain: here the text alone accuses nobody, unless it stands in a body, which may not have been reached.
+MEASURED = {
+    "add-required-column",
+    "build-index",
+    "change-type",
+    "create-trigger",
+    "detach-partition",
+    "disable-trigger",
+    "drop-column",
+    "drop-constraint",
+    "drop-extension",
+    "drop-index",
+    "drop-index-lock",
+    "drop-not-null",
+    "drop-other",
+    "drop-policy",
+    "drop-schema",
+    "drop-sequence",
+    "drop-table",
+    "drop-trigger",
+    "drop-type",
+    "drop-view",
+    "identity-always",
+    "rename",
+    "replace",
+    "rewrite-table",
+    "row-security",
+    "scan-table",
+    "set-not-null",
+    "truncate",
+}
+DOUBTS = {"untried", "fails"}  # what stands behind such a statement was judged by its text
+# squawk knows nothing of what a file has made itself; these our own reading and the run see better.
+OURS = {
+    "squawk",
+    "revoke",
+    "drop-function",
+    "create-policy",
+    "alter-sequence",
+    "transaction-control",
+    "reindex",
+    "drop-default",
+    "rename-type",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Why a statement is refused. `waivable`: the file's contract comment allows it."""
+    """What a gate is about: the rule, the place, what it was done to, and the reason of the waiver that allows it."""
 
     file: str
     line: int
-    what: str
-    advice: str
-    waivable: bool = True
+    rule: str
+    detail: str = ""
+    waived: str = ""
+
+    @property
+    def level(self) -> str:
+        """refused, warned or shown."""
+        return RULES[self.rule].level
+
+    @property
+    def what(self) -> str:
+        """What the statement does."""
+        return f"{RULES[self.rule].what} ({self.detail})" if self.detail else RULES[self.rule].what
+
+    @property
+    def advice(self) -> str:
+        """What to do instead."""
+        return RULES[self.rule].advice
+
+    @property
+    def refused(self) -> bool:
+        """Whether it stops the migration."""
+        return self.level == "refused" and not self.waived
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.what}. {self.advice}"
+        return f"{self.file}:{self.line}: {self.what} [{self.rule}]. {self.advice}"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """A shape that is refused: the statement's start, and what is in one of its actions (ALTER TABLE has several)."""
+class Verdict:
+    """All findings of the files, in their order. `tried`: by which PostgreSQL, or nothing, and then `why` says why not."""
 
-    statement: str
-    action: str
-    what: str
-    advice: str
+    findings: tuple[Finding, ...]
+    tried: str = ""
+    why: str = ""
 
+    @property
+    def major(self) -> int:
+        """The major version that the files were tried on, or 0."""
+        return int(self.tried.split(".")[0]) if self.tried else 0
 
-EXPAND = "Add the new beside the old, move the readers over, and take the old away in a later release."
-BATCH = "Move rows in a batch script with a cursor, not in a migration."
-ALTER = r"ALTER\s+(?:TABLE|VIEW|MATERIALIZED\s+VIEW|TYPE|SEQUENCE|SCHEMA|DOMAIN|FOREIGN\s+TABLE)\b"
-TABLE = r"ALTER\s+(?:FOREIGN\s+)?TABLE\b"
-OTHER_DROPS = r"CONSTRAINT|DEFAULT|NOT\s+NULL|EXPRESSION|IDENTITY"
-OTHER_ADDS = r"CONSTRAINT|PRIMARY|UNIQUE|CHECK|FOREIGN|EXCLUDE|GENERATED|VALUE|NOT\s+NULL"
-
-RULES = (
-    Rule(r"DROP\s+(?:FOREIGN\s+)?TABLE\b", "", "drops a table", EXPAND),
-    Rule(r"DROP\s+(?:SCHEMA|TYPE|VIEW|MATERIALIZED\s+VIEW|SEQUENCE|DOMAIN)\b", "", "drops what running versions may use", EXPAND),
-    Rule(r"TRUNCATE\b", "", "empties a table", BATCH),
-    Rule(TABLE, rf"^DROP\s+(?!(?:{OTHER_DROPS})\b)", "drops a column", EXPAND),
-    Rule(ALTER, r"\bRENAME\s+(?!CONSTRAINT\b)", "renames what running versions use", EXPAND),
-    Rule(
-        TABLE, r"^ALTER\s.*\bSET\s+NOT\s+NULL\b", "forbids NULL in a column", "Running versions may still write NULL: first write a value."
-    ),
-    Rule(
-        TABLE,
-        rf"^ADD\s+(?!(?:{OTHER_ADDS})\b)(?!.*\b(?:DEFAULT|GENERATED|(?:small|big)?serial)\b).*\bNOT\s+NULL\b",
-        "adds a NOT NULL column without a default",
-        "Rows of before, and running versions, have no value for it: give it a default, or let it be NULL first.",
-    ),
-    Rule(TABLE, r"^ALTER\s+.*?\bTYPE\b", "changes a column's type", EXPAND),
-    Rule(r"(?:UPDATE|DELETE|MERGE|COPY)\b", "", "moves rows", BATCH),
-    Rule(r"INSERT\b", r"\bSELECT\b", "moves rows", BATCH),
-    Rule(r"WITH\b", r"\b(?:UPDATE|DELETE|INSERT|MERGE)\b", "moves rows", BATCH),
-)
-# Not with IF NOT EXISTS: what is there already is not the file's own.
-CREATED = re.compile(rf"^CREATE\s+(?:UNLOGGED\s+|TEMP(?:ORARY)?\s+)?TABLE\s+(?!IF\s+NOT\s+EXISTS\b)({QUALIFIED})", re.IGNORECASE)
-TARGET = re.compile(
-    rf"^(?:ALTER\s+TABLE|DROP\s+TABLE|UPDATE|DELETE\s+FROM|INSERT\s+INTO|TRUNCATE(?:\s+TABLE)?|COPY)"
-    rf"\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?({QUALIFIED})",
-    re.IGNORECASE,
-)
-DROPPED = re.compile(r"^DROP\b", re.IGNORECASE)
-MORE = re.compile(rf"\s*\*?\s*,\s*(?:ONLY\s+)?({QUALIFIED})", re.IGNORECASE)  # DROP TABLE and TRUNCATE name several tables
-TRANSACTION = re.compile(
-    r"^(?:BEGIN|START\s+TRANSACTION|COMMIT|ROLLBACK|END|ABORT|SAVEPOINT|RELEASE|PREPARE\s+TRANSACTION)\b", re.IGNORECASE
-)
-LEAD = re.compile(r"^(?:(?:BEGIN|THEN|ELSE|LOOP)\s+)+|^DECLARE\b.*?\bBEGIN\s+|^(?:IF|FOR|WHILE)\b.*?\b(?:THEN|LOOP)\s+", re.IGNORECASE)
-ACTION_HEAD = re.compile(rf"^ALTER\s+(?:FOREIGN\s+)?TABLE\s+(?:IF\s+EXISTS\s+)?(?:ONLY\s+)?{QUALIFIED}\s*\*?\s*", re.IGNORECASE)
+    def of(self, file: str) -> tuple[Finding, ...]:
+        """The findings of one file."""
+        return tuple(finding for finding in self.findings if finding.file == file)
 
 
-def gate(migrations: Iterable[Migration]) -> None:
-    """Raise `Refused`, naming every file and line, if a migration breaks a gate that it does not waive."""
-    refused = [finding for migration in migrations for finding in findings(migration) if not waived(migration, finding)]
-    if refused:
-        raise Refused(
-            "checking the migrations",
-            "\n".join(map(str, refused)),
-            "Change the migration; or, if no running version uses it any more, say why in a line of the file: -- nextai:contract REASON",
-        )
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the gates know of the database that the migrations are for.
+
+    `user` is the role that they run as there, `major` its PostgreSQL (0: unknown). `protected`: what could not be tried is refused.
+    """
+
+    user: str = ""
+    major: int = 0
+    protected: bool = False
 
 
-def waived(migration: Migration, finding: Finding) -> bool:
-    """Whether the file's contract comment, which needs a reason, allows what was found."""
-    return finding.waivable and bool(migration.markers.get(CONTRACT))
+def gate(
+    migrations: Sequence[Migration],
+    pending: Sequence[Migration],
+    where: Environment | None = None,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    shown: bool = True,
+) -> Verdict:
+    """Judge the pending files, whose schema the others have made. Raises `Refused`, naming every file and line that breaks a gate."""
+    where = where or Environment()
+    if not pending:
+        return Verdict(())
+    verdict = judge(migrations, pending, user=where.user)
+    for line in told(verdict, where, shown=shown):
+        say(line)
+    if refused := [finding for finding in verdict.findings if finding.refused]:
+        form = "-- nextai:contract RULE: REASON"
+        remedy = f"Change the migration; or, if no running version minds, say so in a line right before the statement: {form}"
+        raise Refused("checking the migrations", "\n".join(map(str, refused)), remedy)
+    if where.protected and (doubt := _doubt(verdict, where)):
+        remedy = "Name a throw-away server of the same PostgreSQL in SCRATCH_DATABASE_URL, or correct what is said above."
+        raise Refused("checking the migrations", f"{doubt}, and the environment is protected", remedy)
+    return verdict
+
+
+def environment(connection: "Connection", *, protected: bool = False) -> Environment:
+    """What the gates need to know of a database."""
+    return Environment(connection.info.user, connection.info.server_version // 10000, protected)
+
+
+def reached(dsn: Secret, *, protected: bool = False) -> Environment:
+    """The same, of a database that nobody is connected to yet."""
+    from ops.database.connect import connect
+
+    with connect(dsn, "gate") as connection:
+        return environment(connection, protected=protected)
+
+
+def told(verdict: Verdict, environment: Environment, *, shown: bool = True) -> list[str]:
+    """What a person should know of a verdict, beside what is refused."""
+    lines = [f"allowed by its waiver: {finding} ({finding.waived})" for finding in verdict.findings if finding.waived]
+    lines += [f"warning: {finding}" for finding in verdict.findings if finding.level == "warned"]
+    if shown:
+        lines += [f"{finding.file}:{finding.line}: {finding.what}" for finding in verdict.findings if finding.level == "shown"]
+    if doubt := _doubt(verdict, environment):
+        lines.append(f"warning: {doubt}")
+    return lines
+
+
+def _doubt(verdict: Verdict, environment: Environment) -> str:
+    """Why the verdict is less than one by effects on the environment's own PostgreSQL, or nothing."""
+    if not verdict.tried:
+        return f"the migrations were judged by their text alone: {verdict.why}"
+    if environment.major and verdict.major != environment.major:
+        return f"the migrations were tried on PostgreSQL {verdict.major}, and the environment has {environment.major}"
+    if untried := [finding for finding in verdict.findings if finding.rule in DOUBTS]:
+        return f"{untried[0].file}:{untried[0].line} {untried[0].what}"
+    return ""
 
 
 def findings(migration: Migration) -> tuple[Finding, ...]:
-    """Everything in a file that a gate is about, waived or not. What the file itself has created, it may change at will from there on."""
-    created: set[str] = set()
-    found: list[Finding] = []
+    """What the text of one file says by itself, with its waivers. Pure."""
+    return _weighed([migration], {}, World(), {})
+
+
+def judge(migrations: Sequence[Migration], pending: Sequence[Migration], *, user: str = "") -> Verdict:
+    """The verdict on the pending files; those of `migrations` that are not pending have made the schema. Never raises for what it finds."""
+    from ops.database import verdicts
+
+    wanted = {migration.hash for migration in pending}
+    history = [migration for migration in migrations if migration.hash not in wanted]
+    chain = verdicts.chain(history, pending, user)
+    known = {one.file: kept for one, key in zip(pending, chain, strict=True) if (kept := verdicts.kept(key)) is not None}
+    first = next((place for place, one in enumerate(pending) if one.file not in known), None)
+    if first is None:
+        found = [known[one.file] for one in pending]
+        return Verdict(tuple(finding for one in found for finding in one.findings), found[0].tried)
+    fresh = _judge([*history, *pending[:first]], pending[first:], user)
+    for one, key in zip(pending[first:], chain[first:], strict=True):
+        verdicts.keep(key, Verdict(fresh.of(one.file), fresh.tried))
+    before = [finding for one in pending[:first] for finding in known[one.file].findings]
+    return Verdict((*before, *fresh.findings), fresh.tried, fresh.why)
+
+
+def _judge(history: Sequence[Migration], pending: Sequence[Migration], user: str) -> Verdict:
+    world = World()
+    for migration in history:
+        if "FUNCTION" in (upper := migration.text.upper()) or "PROCEDURE" in upper:
+            _read(migration, world)
+    said = _squawk(pending)
+    effects, tried, why = _tried(history, pending, user)
+    return Verdict(_weighed(pending, effects, world, said), tried, why)
+
+
+def _tried(history: Sequence[Migration], pending: Sequence[Migration], user: str) -> tuple[dict[str, tuple[Effect, ...]], str, str]:
+    """The effects by file, and which PostgreSQL showed them; or why none could."""
+    try:
+        with scratch.server() as server, scratch.database(server, user) as database:
+            found = observe(database, history, pending)
+            return found, f"{server.major}.{server.version % 10000}", ""
+    except Failure as failure:
+        return {}, "", f"{failure.doing}: {failure.cause}"
+
+
+def _squawk(pending: Sequence[Migration]) -> "Mapping[str, tuple[Said, ...]]":
+    """What squawk says, by file. The image of the migration Job has no squawk: there, the verb that deploys has asked it before."""
+    try:
+        from ops.database.lint import lint
+    except ImportError:
+        return {}
+    said = lint(pending)
+    return {migration.file: tuple(one for one in said if one.file == migration.file) for migration in pending}
+
+
+# ---------------------------------------------------------------- weighing the witnesses
+
+
+def _read(migration: Migration, world: World) -> dict[int, list[reading.Said]]:
+    """What the text says, by the line of the statement."""
+    found: dict[int, list[reading.Said]] = {}
     for statement in migration.statements:
-        found += _findings(migration.file, statement, created)
-        if match := CREATED.search(statement.shape):
-            created.add(plain(match[1]))
-    return tuple(found)
-
-
-def _findings(file: str, statement: Statement, created: set[str]) -> Iterator[Finding]:
-    if TRANSACTION.search(statement.shape):
-        advice = "The runner opens and ends them; -- nextai:no-transaction runs a file without one."
-        yield Finding(file, statement.line, "controls transactions", advice, waivable=False)
-    if re.match(r"DO\b", statement.shape, re.IGNORECASE):
-        yield from _inside(file, statement, created)
-        return
-    targets = _targets(statement.shape)
-    if targets and targets <= created:
-        if DROPPED.search(statement.shape):  # of that name there may be another: a temporary table lies before one that stays
-            created -= targets
-        return
-    for rule in RULES:
-        if not re.match(rule.statement, statement.shape, re.IGNORECASE):
-            continue
-        if any(re.search(rule.action, action, re.IGNORECASE) for action in actions(statement.shape)):
-            yield Finding(file, statement.line, rule.what, rule.advice)
-
-
-def _targets(shape: str) -> set[str]:
-    """The tables that a statement changes, empties or drops."""
-    found: set[str] = set()
-    match = TARGET.search(shape)
-    while match:
-        found.add(plain(match[1]))
-        match = MORE.match(shape, match.end())
+        found.setdefault(statement.line, []).extend(reading.read(statement.text, statement.line, world))
     return found
 
 
-def _inside(file: str, block: Statement, created: set[str]) -> Iterator[Finding]:
-    """The statements inside DO $$ … $$: SQL that hides in a string is SQL all the same."""
-    for body in block.bodies:
-        for inner in statements(body, block.line):
-            shape = inner.shape
-            while (rest := LEAD.sub("", shape)) != shape:
-                shape = rest
-            if re.match(r"EXECUTE\b", shape, re.IGNORECASE):
-                yield Finding(
-                    file, block.line, "runs SQL that is put together as it runs", "No gate can read it: write the statements out."
-                )
-            elif not TRANSACTION.search(shape):
-                yield from _findings(file, Statement(inner.text, block.line, shape), created)
+def _weighed(
+    pending: Sequence[Migration],
+    effects: Mapping[str, tuple[Effect, ...]],
+    world: World,
+    said: "Mapping[str, tuple[Said, ...]]",
+) -> tuple[Finding, ...]:
+    found: list[Finding] = []
+    for migration in pending:
+        world = world.next_file()
+        measured = effects.get(migration.file)
+        failed = next((one.line for one in measured or () if one.rule in DOUBTS), None)
+        one = _File(migration)
+        for effect in measured or ():
+            one.add(effect.rule, effect.line, effect.place or effect.line, effect.detail)
+        for line, texts in _read(migration, world).items():
+            certain = measured is not None and line not in one.alone and (failed is None or line < failed)
+            for text in texts:
+                if text.inner or not certain or text.rule not in MEASURED:
+                    one.add(text.rule, line, text.line)
+        for squawk in said.get(migration.file, ()):
+            line = one.statement(squawk.line)
+            certain = measured is not None and line not in one.alone and (failed is None or line < failed)
+            if squawk.rule not in OURS and not (certain and squawk.rule in MEASURED):
+                one.add(squawk.rule, line, squawk.line, f"squawk: {squawk.name}")
+            elif squawk.rule == "squawk" and measured is None:
+                one.add(squawk.rule, line, squawk.line, squawk.name)
+        found += one.findings()
+    return tuple(found)
 
 
-def actions(shape: str) -> list[str]:
-    """The actions of an ALTER TABLE, cut at the commas outside parentheses; any other statement is one action.
+@dataclass(slots=True)
+class _File:
+    """The findings of one file while they are gathered, by statement and rule."""
 
-    Quoted names come out as `"name"`: a column may be called "type" or "default".
-    """
-    head = ACTION_HEAD.match(shape)
-    rest = re.sub(r'"(?:[^"]|"")*"', '"name"', shape[head.end() :] if head else shape)
-    if head is None:
-        return [rest]
-    found, depth = [""], 0
-    for part in rest:
-        depth += {"(": 1, ")": -1}.get(part, 0)
-        if part == "," and not depth:
-            found.append("")
-        else:
-            found[-1] += part
-    return [action.strip() for action in found]
+    migration: Migration
+    gathered: dict[tuple[int, str], Finding] = field(default_factory=dict)
+
+    def add(self, rule: str, statement: int, line: int, detail: str = "") -> None:
+        """A finding; one rule is told once a statement, by the first witness."""
+        key = statement, rule
+        if rule == "locks":
+            key = statement, f"locks {detail}"
+        if key not in self.gathered:
+            self.gathered[key] = Finding(self.migration.file, line, rule, detail)
+
+    @property
+    def alone(self) -> set[int]:
+        """The statements that run outside of a transaction: when they can be looked at, their locks are gone."""
+        return {one.line for one in self.migration.statements if ALONE.search(one.shape)}
+
+    def statement(self, line: int) -> int:
+        """The line of the statement that a line lies in."""
+        return max((one.line for one in self.migration.statements if one.line <= line), default=line)
+
+    def findings(self) -> list[Finding]:
+        """The findings in order, with what waives them, and what is wrong with the waivers."""
+        allowed, wrong = waiver.waivers(self.migration.sql)
+        begins = [one.line for one in self.migration.statements]
+        why = "it stands before several statements in one line"
+        wrong += tuple(waiver.Wrong(one.line, why) for one in allowed if begins.count(one.statement) > 1)
+        allowed = tuple(one for one in allowed if begins.count(one.statement) == 1)
+        result: list[tuple[int, Finding]] = []
+        used: set[waiver.Waiver] = set()
+        for (statement, _), finding in self.gathered.items():
+            fits = [one for one in allowed if one.statement == statement and one.rule == finding.rule]
+            used.update(fits)
+            result.append((statement, replace(finding, waived=fits[0].reason) if fits else finding))
+        file = self.migration.file
+        result += [(one.line, Finding(file, one.line, "waiver-form", one.why)) for one in wrong]
+        result += [(one.line, Finding(file, one.line, "waiver-unused", one.rule)) for one in allowed if one not in used]
+        return [finding for _, finding in sorted(result, key=lambda pair: (pair[0], pair[1].line, pair[1].rule, pair[1].detail))]
+
+
+def contracts(found: Iterable[Finding]) -> tuple[str, ...]:
+    """What the findings take away from versions that came before, waived or not, each in a few words."""
+    return tuple(dict.fromkeys(finding.what for finding in found if RULES[finding.rule].breaks))

@@ -8,7 +8,7 @@ from ops.console import confirm, counted, emit_json, machine_readable, say, tabl
 from ops.database import journal, runner, safety
 from ops.database.journal import Migration
 from ops.database.reach import reached
-from ops.database.safety import Finding
+from ops.database.safety import Environment, Finding
 from ops.errors import Exit
 
 
@@ -20,15 +20,16 @@ def migrate(env: str, *, testbed: bool = False, yes: bool = False, dry_run: bool
         status = runner.status(dsn, folder, say)
         _warn(status.oddities)
         _show(status.pending)
-        safety.gate(journal.judged(status.pending))
+        environment = catalog.environments[env]
+        protected = environment.protected and not testbed
+        safety.gate((*status.applied, *status.pending), journal.judged(status.pending), safety.reached(dsn, protected=protected), say)
         say(f"{env}: {len(status.pending)} pending, {len(status.applied)} applied")
         if dry_run or not status.pending:
             _document({"environment": env, "applied": [], "pending": _entries(status.pending)})
             return Exit.DONE
-        environment = catalog.environments[env]
-        expect = env if environment.protected and not testbed else ""
+        expect = env if protected else ""
         confirm(f"Run {counted(len(status.pending), 'migration')} on {env}?", yes=yes, expect=expect)
-        result = runner.migrate(dsn, folder, shown=status.pending, say=say)
+        result = runner.migrate(dsn, folder, shown=status.pending, say=say, protected=protected)
     say(f"{len(result.applied)} applied in {result.duration:.2f} s")
     ran = [{"file": ran.file, "milliseconds": ran.milliseconds} for ran in result.applied]
     _document({"environment": env, "applied": ran, "skipped": result.skipped, "seconds": round(result.duration, 3)})
@@ -51,25 +52,22 @@ def status(env: str, *, testbed: bool = False) -> int:
 
 
 def check(made: Sequence[Migration] | None = None) -> int:
-    """Check the files themselves: journal, order, gates, and squawk's rules about locks. `made`: those that `generate` has just made."""
-    from ops.database.lint import lint
-
+    """Check the files themselves: journal, order, and the gates. `made`: those that `generate` has just made."""
     catalog = load()
     folder = _folder(catalog)
     every = journal.read(folder)
     migrations = journal.judged(every)
     _warn(journal.oddities(folder))
-    files = {migration.file: migration for migration in migrations}
-    found = [*(finding for migration in migrations for finding in safety.findings(migration)), *lint(migrations, folder)]
-    waived = [finding for finding in found if safety.waived(files[finding.file], finding)]
-    refused = [finding for finding in found if finding not in waived]
-    for finding in waived:
-        say(f"allowed by the file's contract comment: {finding}")
+    verdict = safety.judge(every, migrations, user=catalog.database.user)
+    for line in safety.told(verdict, Environment(), shown=False):
+        say(line)
+    refused = [finding for finding in verdict.findings if finding.refused or finding.rule == "fails"]
     for finding in refused:
         say(f"refused: {finding}")
     history = f", {len(every) - len(migrations)} more are history" if len(migrations) < len(every) else ""
     say(f"{counted(len(migrations), 'migration')}{history}, {counted(len(refused), 'refused statement')}")
     document: dict[str, object] = {} if made is None else {"made": _entries(made)}
+    waived = [finding for finding in verdict.findings if finding.waived]
     lists = {"migrations": _entries(every), "refused": list(map(_finding, refused)), "waived": list(map(_finding, waived))}
     _document(document | lists)
     return Exit.REFUSED if refused else Exit.DONE
@@ -133,7 +131,7 @@ def _entries(migrations: Iterable[Migration]) -> list[dict[str, object]]:
 
 
 def _finding(finding: Finding) -> dict[str, object]:
-    return {"file": finding.file, "line": finding.line, "what": finding.what, "advice": finding.advice}
+    return {"file": finding.file, "line": finding.line, "rule": finding.rule, "what": finding.what, "advice": finding.advice}
 
 
 def _document(document: dict[str, object]) -> None:

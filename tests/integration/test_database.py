@@ -841,8 +841,15 @@ def test_a_taken_over_folder_runs_and_drizzle_can_take_it_back(dsn: str, server:
 def test_locks_that_keep_others_waiting_are_found_by_file_and_line(tmp_path: Path) -> None:
     index = "SELECT 1;\n--> statement-breakpoint\nCREATE INDEX i ON users (name);"
     path = folder(tmp_path, _0000_a=index, _0001_b="CREATE INDEX CONCURRENTLY j ON users (name);")
-    (finding,) = lint(journal.read(path), path)
-    assert (finding.file, finding.line, "require-concurrent-index-creation" in finding.what) == ("0000_a.sql", 3, True)
+    (said,) = lint(journal.read(path))
+    assert (said.file, said.line, said.rule, said.name) == ("0000_a.sql", 3, "build-index", "require-concurrent-index-creation")
+
+
+@pytest.mark.parametrize("comment", ["-- squawk-ignore-file", "-- squawk-ignore require-concurrent-index-creation", "-- squawk-disable"])
+def test_neither_a_comment_nor_a_configuration_switches_a_rule_off(tmp_path: Path, comment: str) -> None:
+    (tmp_path / ".squawk.toml").write_text('excluded_rules = ["require-concurrent-index-creation"]')
+    path = folder(tmp_path / "migrations", _0000_a=f"{comment}\nCREATE INDEX i ON users (name);")
+    assert [said.rule for said in lint(journal.read(path))] == ["build-index"]
 
 
 def test_what_was_not_shown_is_not_run(dsn: str, tmp_path: Path) -> None:
@@ -855,7 +862,7 @@ def test_what_was_not_shown_is_not_run(dsn: str, tmp_path: Path) -> None:
 
 
 def test_the_projects_own_migrations_keep_nobody_waiting() -> None:
-    assert lint(journal.read(PROJECT), PROJECT) == ()
+    assert lint(journal.read(PROJECT)) == ()
 
 
 # ---------------------------------------------------------------- beside Drizzle

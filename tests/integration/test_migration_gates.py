@@ -1,0 +1,289 @@
+"""The gates on migrations, judged by a real PostgreSQL: statements with their verdicts, waivers, the scratch server itself."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from ops.database import effects, lint, safety, scratch
+from ops.database import verdicts as verdicts_kept
+from ops.database.journal import Migration
+from ops.database.reading import World
+from ops.database.rules import RULES
+from ops.database.safety import Environment, Finding
+from ops.errors import Refused
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests/data/migrations"
+SCHEMA = Migration(0, "0000_schema", 1, (DATA / "schema.sql").read_text())
+CASE = re.compile(r"^-- case(?P<rules>[ a-z-]*)\n", re.MULTILINE)
+
+
+def cases(file: str) -> list[tuple[Migration, set[str]]]:
+    """The cases of a collection: each a migration of its own, and the rules that it names."""
+    text = (DATA / file).read_text()
+    marks = list(CASE.finditer(text))
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    return [
+        (Migration(1, f"{file.removesuffix('.sql')}_{place:03}", 2, text[mark.end() : end].strip()), set(mark["rules"].split()))
+        for place, (mark, end) in enumerate(zip(marks, ends, strict=True))
+    ]
+
+
+UNSAFE, SAFE = cases("unsafe.sql"), cases("safe.sql")
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> dict[str, tuple[Finding, ...]]:
+    """The findings of every case, from one scratch server: in one database what runs in a transaction, else in one of its own."""
+    everything = [migration for migration, _ in (*UNSAFE, *SAFE)]
+    world = World()
+    safety._read(SCHEMA, world)
+    told = lint.lint(everything)
+    said = {migration.file: tuple(one for one in told if one.file == migration.file) for migration in everything}
+    found: dict[str, tuple[effects.Effect, ...]] = {}
+    with scratch.server() as server:
+        with scratch.database(server, "nextai") as database:
+            found |= effects.observe(database, [SCHEMA], [one for one in everything if one.transactional], keep=False)
+        for migration in everything:
+            if not migration.transactional:
+                with scratch.database(server, "nextai") as database:
+                    found |= effects.observe(database, [SCHEMA], [migration])
+    return {one.file: safety._weighed([one], found, World(functions=dict(world.functions)), said) for one in everything}
+
+
+@pytest.mark.parametrize(("migration", "rules"), UNSAFE, ids=lambda value: value.tag if isinstance(value, Migration) else "")
+def test_what_is_unsafe_is_refused_by_its_rule(migration: Migration, rules: set[str], verdicts: dict[str, tuple[Finding, ...]]) -> None:
+    assert {finding.rule for finding in verdicts[migration.file] if finding.refused or finding.rule == "fails"} == rules, migration.text
+
+
+@pytest.mark.parametrize(("migration", "rules"), SAFE, ids=lambda value: value.tag if isinstance(value, Migration) else "")
+def test_what_is_safe_passes(migration: Migration, rules: set[str], verdicts: dict[str, tuple[Finding, ...]]) -> None:
+    found = verdicts[migration.file]
+    assert [str(finding) for finding in found if finding.refused] == [], migration.text
+    assert {finding.rule for finding in found if finding.level == "warned"} == rules, migration.text
+
+
+# ---------------------------------------------------------------- the cases of others' trials: a history, and one file
+
+
+def judged(*texts: str) -> tuple[Finding, ...]:
+    """The verdict on the last of some files."""
+    files = [Migration(place, f"{place:04}_x", place + 1, text) for place, text in enumerate(texts)]
+    verdict = safety.judge(files, files[-1:], user="nextai")
+    assert verdict.tried, verdict.why
+    return verdict.findings
+
+
+def refused(*texts: str) -> list[tuple[int, str]]:
+    return [(finding.line, finding.rule) for finding in judged(*texts) if finding.refused]
+
+
+TABLE = "CREATE TABLE t (a int, b int);"
+
+
+def test_a_waiver_allows_one_rule_of_one_statement() -> None:
+    text = """-- nextai:contract drop-column: no version since 1.4 reads it
+ALTER TABLE t DROP COLUMN b;
+--> statement-breakpoint
+UPDATE t SET a = 1;
+--> statement-breakpoint
+ALTER TABLE t DROP COLUMN a;
+"""
+    assert refused(TABLE, text) == [(4, "moves-rows"), (6, "drop-column")]
+
+
+def test_several_effects_of_one_statement_have_a_waiver_each() -> None:
+    text = """-- nextai:contract drop-column: no version since 1.4 reads it
+-- nextai:contract drop-view: nobody asks for it any more
+-- What follows is the second half of 1.4.
+ALTER TABLE t DROP COLUMN b CASCADE;"""
+    assert refused(TABLE, "CREATE VIEW v AS SELECT b FROM t", text) == []
+    assert refused(TABLE, "CREATE VIEW v AS SELECT b FROM t", text.replace("drop-view", "drop-table")) == [(4, "drop-view")]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "-- nextai:contract nobody reads it",
+        "-- nextai:contract",
+        "-- nextai:contract drop-column: .",
+        "-- nextai:contract drop-column: ok",
+        "-- nextai:contract drop-column: 1234 5678",
+        "-- nextai:contract drop-colum: nobody reads it",
+        "-- nextai:contract transaction-control: nobody reads it",
+        "-- nextai:contract locks: nobody reads it",
+        "-- contract: nobody reads it",
+        "-- nextai: contract drop-column: nobody reads it",
+        "--nextai:contract drop-column: nobody reads it",
+        "-- Nextai:Contract drop-column: nobody reads it",
+        "/* nextai:contract drop-column: nobody reads it */",
+        "-- nextai:kontract drop-column: nobody reads it",
+        "SELECT 1; -- nextai:contract drop-column: nobody reads it",
+        "SELECT 1\n-- nextai:contract drop-column: nobody reads it\n;",
+    ],
+)
+def test_what_looks_like_a_waiver_and_is_none_is_an_error_that_says_the_form(comment: str) -> None:
+    found = judged(TABLE, f"{comment}\nALTER TABLE t DROP COLUMN b;")
+    assert {finding.rule for finding in found if finding.refused} == {"waiver-form", "drop-column"}
+    assert any("`-- nextai:contract RULE: REASON`" in finding.advice for finding in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT '\n-- nextai:contract drop-table: nobody reads it\n'; DROP TABLE t;",
+        "SELECT $$\n-- nextai:contract drop-table: nobody reads it\n$$;\n--> statement-breakpoint\nDROP TABLE t;",
+        'SELECT 1 AS "\n-- nextai:contract drop-table: nobody reads it\n";\nDROP TABLE t;',
+        "-- nextai:contract drop-table: nobody reads it\nSELECT 1;\nDROP TABLE t;",
+    ],
+)
+def test_a_waiver_counts_nowhere_but_before_its_statement(text: str) -> None:
+    assert [rule for _, rule in refused(TABLE, text)] == ["drop-table"]
+
+
+def test_a_waiver_before_several_statements_of_one_line_is_an_error() -> None:
+    text = "-- nextai:contract drop-column: nobody reads it\nALTER TABLE t DROP COLUMN b; ALTER TABLE t DROP COLUMN a;"
+    assert {rule for _, rule in refused(TABLE, text)} == {"waiver-form", "drop-column"}
+
+
+def test_the_gate_names_file_and_line_of_everything_at_once() -> None:
+    text = "SELECT 1;\n--> statement-breakpoint\nALTER TABLE t\n  DROP COLUMN b;\n--> statement-breakpoint\nTRUNCATE t;"
+    files = [Migration(0, "0000_a", 1, TABLE), Migration(1, "0001_b", 2, text)]
+    with pytest.raises(Refused, match=r"(?s)0001_b\.sql:3: drops a column .*0001_b\.sql:6: empties a table"):
+        safety.gate(files, files[1:])
+
+
+def test_each_file_is_judged_on_what_the_files_before_it_have_made() -> None:
+    """A table of the same run is another file's: it may have rows by then."""
+    assert refused(TABLE, "CREATE TABLE u (a int)", "ALTER TABLE u ADD COLUMN n int NOT NULL") == [(1, "add-required-column")]
+
+
+def test_the_same_files_have_the_same_verdict_from_another_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "ALTER TABLE t ADD COLUMN c bigserial, DROP COLUMN b;\nCREATE INDEX i ON t (a);\nDO $$ BEGIN TRUNCATE t; END $$;"
+    first = judged(TABLE, text)
+    monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
+    monkeypatch.setattr(verdicts_kept, "_memory", {})
+    assert judged(TABLE, text) == first
+    assert len(list((tmp_path / "verdicts").iterdir())) == 1
+
+
+# ---------------------------------------------------------------- where nothing can be tried
+
+
+def test_without_a_scratch_server_the_text_is_judged_and_a_protected_environment_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(scratch.VARIABLE, "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
+    files, said = [Migration(0, "0000_a", 1, f"{TABLE} -- {uuid4()}")], list[str]()
+    safety.gate(files, files, Environment(), said.append)
+    assert "judged by their text alone" in said[0]
+    with pytest.raises(Refused, match=r"judged by their text alone.*the environment is protected"):
+        safety.gate(files, files, Environment(protected=True))
+    files = [Migration(0, "0000_a", 1, f"DROP TABLE t -- {uuid4()}")]
+    with pytest.raises(Refused, match="drops a table"):
+        safety.gate(files, files, Environment())
+
+
+def test_another_major_version_is_said_and_a_protected_environment_refuses() -> None:
+    files, said = [Migration(0, "0000_a", 1, TABLE)], list[str]()
+    safety.gate(files, files, Environment(major=12), said.append)
+    assert said == ["warning: the migrations were tried on PostgreSQL 18, and the environment has 12"]
+    with pytest.raises(Refused, match="tried on PostgreSQL 18, and the environment has 12"):
+        safety.gate(files, files, Environment(major=12, protected=True))
+    safety.gate(files, files, Environment(major=18, protected=True))
+
+
+def test_what_fails_there_is_warned_of_and_a_protected_environment_refuses() -> None:
+    files, said = [Migration(0, "0000_a", 1, "SELECT 1,\n  nope;")], list[str]()
+    safety.gate(files, files, Environment(), said.append)
+    assert 'warning: 0000_a.sql:2: fails on a scratch database that the files before have made (column "nope" does not exist' in said[0]
+    with pytest.raises(Refused, match="the environment is protected"):
+        safety.gate(files, files, Environment(protected=True))
+
+
+# ---------------------------------------------------------------- the scratch server
+
+
+def test_a_migration_has_no_rights_beyond_its_scratch_database() -> None:
+    with scratch.server() as server, scratch.database(server, "nextai") as database:
+        for hostile in (
+            "COPY (SELECT 1) TO PROGRAM 'true'",
+            "SELECT pg_read_file('/etc/passwd')",
+            "ALTER SYSTEM SET fsync = off",
+            "CREATE DATABASE other",
+            "DROP SCHEMA nextai_gate CASCADE",
+            "SET session_replication_role = replica",
+        ):
+            database.observer.execute("CREATE SCHEMA IF NOT EXISTS nextai_gate")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                database.owner.execute(hostile.encode())
+
+
+def test_a_statement_that_does_not_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effects, "STATEMENT_SECONDS", 1)
+    found = judged(TABLE, f"SELECT count(*) FROM generate_series(1, 100000000000) -- {uuid4()}")
+    assert [(finding.rule, "statement timeout" in finding.detail) for finding in found] == [("untried", True)]
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_run_leaves_no_server_and_its_folder_goes_with_the_next(tmp_path: Path, sign: signal.Signals) -> None:
+    program = """
+import sys, time
+from ops.database import scratch
+with scratch.server() as server:
+    print(server.admin.reveal(), flush=True)
+    time.sleep(60)
+"""
+    environment = {**os.environ, "NEXTAI_CACHE": str(tmp_path)}
+    run = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert run.stdout is not None
+        address = run.stdout.readline().strip()
+        psycopg.connect(address).close()
+        (folder,) = (tmp_path / "scratch").glob("run-*")
+    finally:
+        run.send_signal(sign)
+        run.wait(20)
+    deadline = time.monotonic() + 20
+    while answers(address):
+        assert time.monotonic() < deadline, "the server lives on"
+    done = subprocess.run(
+        [sys.executable, "-c", program.replace("time.sleep(60)", "pass")], cwd=ROOT, env=environment, capture_output=True, check=True
+    )
+    assert done.stdout
+    assert not folder.exists()
+    assert list((tmp_path / "scratch").glob("run-*")) == []
+
+
+def answers(address: str) -> bool:
+    try:
+        psycopg.connect(address, connect_timeout=2).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def test_a_server_of_others_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the sidecar of the migration Job: a server that is named, whatever it was left with."""
+    with scratch.server() as server:
+        monkeypatch.setenv(scratch.VARIABLE, server.admin.reveal())
+        with psycopg.connect(server.admin.reveal(), autocommit=True) as admin:
+            admin.execute(b"CREATE DATABASE nextai_scratch_1600000000_left")
+            assert refused(TABLE, f"DROP TABLE t -- {uuid4()}") == [(1, "drop-table")]
+            rows = admin.execute(b"SELECT datname FROM pg_database WHERE datname LIKE 'nextai%'").fetchall()
+    assert rows == []
+
+
+# ---------------------------------------------------------------- what is decided is written down
+
+
+def test_the_decision_has_the_table_that_the_code_has() -> None:
+    text = (ROOT / "docs/decisions/migration-gates.md").read_text()
+    told = {rule: (level, breaks) for rule, level, breaks in re.findall(r"^\| `([a-z-]+)` \| (\w+) \| (yes|no) \|", text, re.MULTILINE)}
+    assert told == {rule: (known.level, "yes" if known.breaks else "no") for rule, known in RULES.items()}
