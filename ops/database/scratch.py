@@ -101,11 +101,10 @@ def database(server: Server, role: str) -> Iterator[Scratch]:
     import psycopg
     from psycopg.conninfo import make_conninfo
 
-    name, password = f"{PREFIX}{int(time.time())}_{uuid4().hex[:8]}", uuid4().hex
+    name = f"{PREFIX}{int(time.time())}_{uuid4().hex[:8]}"
     role = role if role and role != ADMIN else "nextai"
     with _session(server.admin) as admin:
-        _sweep(admin)
-        _role(admin, role, password)
+        password = _prepared(admin, server, role)
         try:
             admin.execute(f"CREATE DATABASE {name} OWNER {_quoted(role)} TEMPLATE template0".encode())
             owner_dsn = Secret(make_conninfo(server.admin.reveal(), dbname=name, user=role, password=password))
@@ -118,10 +117,16 @@ def database(server: Server, role: str) -> Iterator[Scratch]:
                 admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 
 
-def _role(admin: "Connection", role: str, password: str) -> None:
+def _prepared(admin: "Connection", server: Server, role: str) -> str:
+    """Remove what others have left, and see that the role is there; returns its password, the same for all who use the server."""
+    password = sha256(f"{server.admin.reveal()} {role}".encode()).hexdigest()
     rights = f"LOGIN CREATEROLE NOSUPERUSER NOBYPASSRLS PASSWORD '{password}'"
-    there = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
-    admin.execute(f"{'ALTER' if there else 'CREATE'} ROLE {_quoted(role)} {rights}".encode())
+    with admin.transaction():
+        admin.execute("SELECT pg_advisory_xact_lock(hashtext('nextai scratch'))")
+        there = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
+        admin.execute(f"{'ALTER' if there else 'CREATE'} ROLE {_quoted(role)} {rights}".encode())
+    _sweep(admin)
+    return password
 
 
 def _sweep(admin: "Connection") -> None:

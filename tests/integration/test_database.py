@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ops import local
 from ops.catalog import load
-from ops.database import apply, journal, lock, runner
+from ops.database import apply, journal, lock, runner, scratch
 from ops.database.connect import PASSING, connect, moved, settings
 from ops.database.lint import lint
 from ops.errors import Failure, Refused, UsageError
@@ -37,6 +37,14 @@ Rows = list[tuple[object, ...]]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with local.stores(tmp_path_factory.mktemp("postgres"), None, ["postgres"]) as variables:
         yield variables["DATABASE_URL"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm() -> Iterator[None]:
+    """One scratch server for all runs of the gates."""
+    with scratch.server() as server, pytest.MonkeyPatch.context() as environment:
+        environment.setenv(scratch.VARIABLE, server.admin.reveal())
+        yield
 
 
 @pytest.fixture
@@ -355,7 +363,7 @@ def test_a_held_lock_is_refused_with_its_holder(dsn: str, tmp_path: Path) -> Non
 # ---------------------------------------------------------------- the session that holds the lock
 
 ONCE = "CREATE TABLE credit (amount int);"
-SLOW = "-- nextai:contract a credit for everybody, once\nINSERT INTO credit SELECT 100 FROM (SELECT pg_sleep({seconds})) s;"
+SLOW = "-- nextai:contract moves-rows: a credit for everybody, once\nINSERT INTO credit SELECT 100 FROM (SELECT pg_sleep({seconds})) s;"
 
 
 @pytest.mark.parametrize("marker", ["", "-- nextai:no-transaction\n"])

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from ops.database.reading import World
 from ops.database.rules import RULES
 from ops.database.safety import Environment, Finding
 from ops.errors import Refused
+from ops.tools import cache
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests/data/migrations"
@@ -40,8 +42,16 @@ def cases(file: str) -> list[tuple[Migration, set[str]]]:
 UNSAFE, SAFE = cases("unsafe.sql"), cases("safe.sql")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[scratch.Server]:
+    """One scratch server for all tests, named as that of a migration Job is."""
+    with scratch.server() as server, pytest.MonkeyPatch.context() as environment:
+        environment.setenv(scratch.VARIABLE, server.admin.reveal())
+        yield server
+
+
 @pytest.fixture(scope="module")
-def verdicts() -> dict[str, tuple[Finding, ...]]:
+def verdicts(server: scratch.Server) -> dict[str, tuple[Finding, ...]]:
     """The findings of every case, from one scratch server: in one database what runs in a transaction, else in one of its own."""
     everything = [migration for migration, _ in (*UNSAFE, *SAFE)]
     world = World()
@@ -49,13 +59,12 @@ def verdicts() -> dict[str, tuple[Finding, ...]]:
     told = lint.lint(everything)
     said = {migration.file: tuple(one for one in told if one.file == migration.file) for migration in everything}
     found: dict[str, tuple[effects.Effect, ...]] = {}
-    with scratch.server() as server:
-        with scratch.database(server, "nextai") as database:
-            found |= effects.observe(database, [SCHEMA], [one for one in everything if one.transactional], keep=False)
-        for migration in everything:
-            if not migration.transactional:
-                with scratch.database(server, "nextai") as database:
-                    found |= effects.observe(database, [SCHEMA], [migration])
+    with scratch.database(server, "nextai") as database:
+        found |= effects.observe(database, [SCHEMA], [one for one in everything if one.transactional], keep=False)
+    for migration in everything:
+        if not migration.transactional:
+            with scratch.database(server, "nextai") as database:
+                found |= effects.observe(database, [SCHEMA], [migration])
     return {one.file: safety._weighed([one], found, World(functions=dict(world.functions)), said) for one in everything}
 
 
@@ -169,6 +178,8 @@ def test_each_file_is_judged_on_what_the_files_before_it_have_made() -> None:
 def test_the_same_files_have_the_same_verdict_from_another_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "ALTER TABLE t ADD COLUMN c bigserial, DROP COLUMN b;\nCREATE INDEX i ON t (a);\nDO $$ BEGIN TRUNCATE t; END $$;"
     first = judged(TABLE, text)
+    monkeypatch.delenv(scratch.VARIABLE)
+    own_cache(tmp_path)
     monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
     monkeypatch.setattr(verdicts_kept, "_memory", {})
     assert judged(TABLE, text) == first
@@ -210,8 +221,8 @@ def test_what_fails_there_is_warned_of_and_a_protected_environment_refuses() -> 
 # ---------------------------------------------------------------- the scratch server
 
 
-def test_a_migration_has_no_rights_beyond_its_scratch_database() -> None:
-    with scratch.server() as server, scratch.database(server, "nextai") as database:
+def test_a_migration_has_no_rights_beyond_its_scratch_database(server: scratch.Server) -> None:
+    with scratch.database(server, "nextai") as database:
         for hostile in (
             "COPY (SELECT 1) TO PROGRAM 'true'",
             "SELECT pg_read_file('/etc/passwd')",
@@ -240,7 +251,8 @@ with scratch.server() as server:
     print(server.admin.reveal(), flush=True)
     time.sleep(60)
 """
-    environment = {**os.environ, "NEXTAI_CACHE": str(tmp_path)}
+    own_cache(tmp_path)
+    environment = {name: value for name, value in os.environ.items() if name != scratch.VARIABLE} | {"NEXTAI_CACHE": str(tmp_path)}
     run = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert run.stdout is not None
@@ -261,6 +273,11 @@ with scratch.server() as server:
     assert list((tmp_path / "scratch").glob("run-*")) == []
 
 
+def own_cache(folder: Path) -> None:
+    """A cache folder that shares nothing but the tools."""
+    (folder / "tools").symlink_to(cache() / "tools")
+
+
 def answers(address: str) -> bool:
     try:
         psycopg.connect(address, connect_timeout=2).close()
@@ -269,15 +286,12 @@ def answers(address: str) -> bool:
     return True
 
 
-def test_a_server_of_others_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_of_others_keeps_nothing(server: scratch.Server) -> None:
     """As the sidecar of the migration Job: a server that is named, whatever it was left with."""
-    with scratch.server() as server:
-        monkeypatch.setenv(scratch.VARIABLE, server.admin.reveal())
-        with psycopg.connect(server.admin.reveal(), autocommit=True) as admin:
-            admin.execute(b"CREATE DATABASE nextai_scratch_1600000000_left")
-            assert refused(TABLE, f"DROP TABLE t -- {uuid4()}") == [(1, "drop-table")]
-            rows = admin.execute(b"SELECT datname FROM pg_database WHERE datname LIKE 'nextai%'").fetchall()
-    assert rows == []
+    with psycopg.connect(server.admin.reveal(), autocommit=True) as admin:
+        admin.execute(b"CREATE DATABASE nextai_scratch_1600000000_left")
+        assert refused(TABLE, f"DROP TABLE t -- {uuid4()}") == [(1, "drop-table")]
+        assert admin.execute(b"SELECT datname FROM pg_database WHERE datname LIKE 'nextai%'").fetchall() == []
 
 
 # ---------------------------------------------------------------- what is decided is written down
