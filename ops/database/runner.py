@@ -98,10 +98,13 @@ def migrate(
         todo = plan.pending(migrations, rows)
         _check_shown(todo, shown)
         _check_taken_over(connection, todo, rows)
-        # Whoever has been shown them has been told.
-        told = say if shown is None else _silent
-        safety.gate(migrations, journal.judged(todo), safety.environment(connection, protected=protected), told, shown=False)
-        ran = _run(Session(connection, dsn, settings(connection), say), migrations, wait) if todo else ()
+        where = safety.environment(connection, protected=protected)
+    if not todo:
+        return Result((), len(migrations), time.monotonic() - begun)
+    # No connection is open meanwhile: it takes a second, and the server may end those that are idle. Whoever was shown them has been told.
+    safety.gate(migrations, journal.judged(todo), where, say if shown is None else _silent, shown=False)
+    with _told(dsn, "migrating"), connect(dsn, "lock", say) as connection:
+        ran = _run(Session(connection, dsn, settings(connection), say), migrations, wait)
     return Result(ran, len(migrations) - len(ran), time.monotonic() - begun)
 
 
