@@ -1,10 +1,18 @@
 """Which migrations a release brings, and whether going back behind one is safe."""
 
 import hashlib
+import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ops.catalog.model import Catalog
 from ops.cluster.record import Migration
+from ops.errors import Refused
+
+if TYPE_CHECKING:
+    from ops.cluster.plan import Origin
+    from ops.cluster.target import Target
+    from ops.database.safety import Environment
 
 
 def migrations_of(catalog: Catalog) -> tuple[Migration, ...]:
@@ -17,6 +25,32 @@ def migrations_of(catalog: Catalog) -> tuple[Migration, ...]:
     migrations = journal.read(folder)
     verdict = safety.judge(migrations, migrations, user=catalog.database.user)
     return tuple(Migration(m.tag, m.hash, safety.contracts(verdict.of(m.file))) for m in migrations)
+
+
+def judged(catalog: Catalog, origin: "Origin", target: "Target") -> tuple[list[str], list[str]]:
+    """What the gates say of the migrations that the database may not have had yet: what forbids the deploy, and what to know.
+
+    The Job has neither squawk nor a scratch database, so this is where a deploy's migrations are judged by what they do.
+    """
+    from ops.database import journal, safety
+
+    folder, known = catalog.root / catalog.database.migrations, {m.hash for m in origin.met}
+    migrations = journal.read(folder) if folder.is_dir() else ()
+    pending = [m for m in journal.judged(migrations) if m.hash not in known]
+    told: list[str] = []
+    try:
+        safety.gate(migrations, pending, _environment(catalog, target), told.append, shown=False)
+    except Refused as refusal:
+        return [*refusal.cause.splitlines(), refusal.remedy], [line.removeprefix("warning: ") for line in told]
+    return [], [line.removeprefix("warning: ") for line in told]
+
+
+def _environment(catalog: Catalog, target: "Target") -> "Environment":
+    from ops.database.safety import Environment
+
+    major = re.search(r":(\d+)", catalog.stores[catalog.database.store].image)
+    protected = target.environment.protected and not target.rehearsal
+    return Environment(catalog.database.user, int(major[1]) if major else 0, protected)
 
 
 def schema_hash(migrations: Sequence[Migration]) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from ops.cluster.objects import Object
 from ops.cluster.plan import Plan, check_environment, from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.render import render
+from ops.cluster.schema import judged
 from ops.cluster.target import Target, no_environment, resolve_target
 from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
 from ops.errors import Exit, Refused, UsageError
@@ -55,7 +56,7 @@ def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
     catalog, target = _target(env, testbed)
     checkout = ask(catalog, target)
     with connect(target) as client:
-        decided = _planned(catalog, client, checkout)
+        decided = _judged(catalog, client, _planned(catalog, client, checkout))
         _show(decided, target)
     if out and decided.hidden:
         cause = f"it changes {', '.join(map(str, decided.hidden))}, and the values of Secrets are in no file"
@@ -78,7 +79,7 @@ def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool)
         check_environment(given, target.environment.name)
     checkout = None if given else ask(catalog, target)
     with connect(target) as client:
-        decided = _planned(catalog, client, checkout) if checkout else given
+        decided = _judged(catalog, client, _planned(catalog, client, checkout)) if checkout else given
         assert decided is not None
         _show(decided, target)
         return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run, checked=True)
@@ -131,6 +132,12 @@ def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
     if client.target.rehearsal and decided.problems:
         decided = planned(made_up=_made_up(catalog, client.target))
     return decided
+
+
+def _judged(catalog: Catalog, client: Client, decided: Plan) -> Plan:
+    """The plan with what the gates say of its new migrations."""
+    refused, told = judged(catalog, decided.origin, client.target)
+    return replace(decided, problems=(*decided.problems, *refused), warnings=(*decided.warnings, *told))
 
 
 def _made_up(catalog: Catalog, target: Target) -> list[Object]:

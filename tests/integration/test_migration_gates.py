@@ -1,5 +1,6 @@
 """The gates on migrations, judged by a real PostgreSQL: statements with their verdicts, waivers, the scratch server itself."""
 
+import json
 import os
 import re
 import signal
@@ -7,12 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from ops.catalog import Catalog, load
+from ops.cluster import schema
+from ops.cluster.plan import Origin
+from ops.cluster.target import Target
 from ops.database import effects, lint, safety, scratch
 from ops.database import verdicts as verdicts_kept
 from ops.database.journal import Migration
@@ -292,6 +298,58 @@ def test_a_server_of_others_keeps_nothing(server: scratch.Server) -> None:
         admin.execute(b"CREATE DATABASE nextai_scratch_1600000000_left")
         assert refused(TABLE, f"DROP TABLE t -- {uuid4()}") == [(1, "drop-table")]
         assert admin.execute(b"SELECT datname FROM pg_database WHERE datname LIKE 'nextai%'").fetchall() == []
+
+
+# ---------------------------------------------------------------- deploys and rollbacks
+
+
+def checkout(folder: Path, *texts: str) -> Catalog:
+    """A catalogue whose checkout has these files as its migrations, and nothing else."""
+    catalog = replace(load(), root=folder)
+    place = folder / catalog.database.migrations
+    (place / "meta").mkdir(parents=True)
+    entries = [{"idx": i, "tag": f"{i:04}_x", "when": i + 1} for i in range(len(texts))]
+    (place / "meta/_journal.json").write_text(json.dumps({"dialect": "postgresql", "entries": entries}))
+    for i, text in enumerate(texts):
+        (place / f"{i:04}_x.sql").write_text(text)
+    return catalog
+
+
+def origin(*met: schema.Migration) -> Origin:
+    return Origin("deploy", "staging", "", "", "", digests={}, migrations=(), met=met)
+
+
+def target(catalog: Catalog, env: str) -> Target:
+    return Target(catalog.environments[env], None, env, "https://127.0.0.1:1")
+
+
+def test_a_deploy_is_refused_for_what_its_new_migrations_do(tmp_path: Path) -> None:
+    catalog = checkout(tmp_path, TABLE, "ALTER TABLE t DROP COLUMN b;", "DO $$ BEGIN IF false THEN TRUNCATE t; END IF; END $$")
+    everything = schema.migrations_of(catalog)
+    problems, _ = schema.judged(catalog, origin(everything[0]), target(catalog, "staging"))
+    *lines, remedy = problems
+    assert [line.split(": ")[0] for line in lines] == ["0001_x.sql:1", "0002_x.sql:1"]
+    assert "-- nextai:contract RULE: REASON" in remedy
+    assert schema.judged(catalog, origin(*everything), target(catalog, "staging")) == ([], [])
+
+
+def test_a_deploy_to_a_protected_environment_needs_its_own_postgresql(tmp_path: Path) -> None:
+    catalog = checkout(tmp_path, TABLE)
+    image = {"postgres": replace(catalog.stores["postgres"], image="postgres:12-trixie")}
+    other = replace(catalog, stores={**catalog.stores, **image})
+    warning = "the migrations were tried on PostgreSQL 18, and the environment has 12"
+    assert schema.judged(other, origin(), target(other, "staging")) == ([], [warning])
+    problems, _ = schema.judged(other, origin(), target(other, "production"))
+    assert problems[0] == f"{warning}, and the environment is protected"
+
+
+def test_no_rollback_crosses_what_breaks_older_versions_waived_or_not_and_locks_stop_none(tmp_path: Path) -> None:
+    waived = "-- nextai:contract drop-column: no version since 1.4 reads it\nALTER TABLE t DROP COLUMN b;"
+    catalog = checkout(tmp_path, TABLE, "CREATE INDEX i ON t (a);", "ALTER TABLE t ADD COLUMN c int;", waived)
+    everything = schema.migrations_of(catalog)
+    assert [bool(one.contracts) for one in everything] == [False, False, False, True]
+    assert schema.unsafe_behind(everything, everything[:3]) == ["0003_x drops a column (public.t.b)"]
+    assert schema.unsafe_behind(everything[:3], everything[:1]) == []
 
 
 # ---------------------------------------------------------------- what is decided is written down
