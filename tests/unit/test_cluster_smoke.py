@@ -106,6 +106,7 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., lis
         monkeypatch.setattr(verb, "ask", lambda *_: "a checkout")
         monkeypatch.setattr(verb, "connect", lambda _: nullcontext(SimpleNamespace(target=TARGET)))
         monkeypatch.setattr(verb, "_planned", lambda *_: SimpleNamespace(problems=(), empty=empty))
+        monkeypatch.setattr(verb, "_judged", lambda *given: given[-1])
         monkeypatch.setattr(verb, "_show", lambda *_: None)
         monkeypatch.setattr(verb, "confirm", lambda *_, **__: done.append("asked"))
         monkeypatch.setattr(release, "execute", lambda *_, **__: done.append("applied") or result)
