@@ -134,6 +134,7 @@ RULES: dict[str, Rule] = {
         "could not be tried on the scratch database",
         "Only its text was judged. Where the environment is protected, it is refused.",
     ),
+    "unmeasured": Rule("warned", "may rewrite or read a whole table", "Only a run on a scratch database tells."),
     "fails": Rule(
         "warned", "fails on a scratch database that the files before have made", "Correct it. In a protected environment it is refused."
     ),

@@ -52,6 +52,7 @@ MEASURED = {
     "set-not-null",
     "truncate",
 }
+UNSURE = {"change-type", "set-not-null"}  # a wider varchar, a validated check: text does not tell what is harmless
 DOUBTS = {"untried", "fails"}  # what stands behind such a statement was judged by its text
 # squawk knows nothing of what a file has made itself; these our own reading and the run see better.
 OURS = {
@@ -235,12 +236,12 @@ def _tried(history: Sequence[Migration], pending: Sequence[Migration], user: str
         return {}, "", f"{failure.doing}: {failure.cause}"
 
 
-def _squawk(pending: Sequence[Migration]) -> "Mapping[str, tuple[Said, ...]]":
-    """What squawk says, by file. The image of the migration Job has no squawk: there, the verb that deploys has asked it before."""
+def _squawk(pending: Sequence[Migration]) -> "Mapping[str, tuple[Said, ...]] | None":
+    """What squawk says, by file. The image of the migration Job has none: there, the verb that deploys has asked it before."""
     try:
         from ops.database.lint import lint
     except ImportError:
-        return {}
+        return None
     said = lint(pending)
     return {migration.file: tuple(one for one in said if one.file == migration.file) for migration in pending}
 
@@ -260,7 +261,7 @@ def _weighed(
     pending: Sequence[Migration],
     effects: Mapping[str, tuple[Effect, ...]],
     world: World,
-    said: "Mapping[str, tuple[Said, ...]]",
+    said: "Mapping[str, tuple[Said, ...]] | None",
 ) -> tuple[Finding, ...]:
     found: list[Finding] = []
     for migration in pending:
@@ -274,8 +275,10 @@ def _weighed(
             certain = measured is not None and line not in one.alone and (failed is None or line < failed)
             for text in texts:
                 if text.inner or not certain or text.rule not in MEASURED:
-                    one.add(text.rule, line, text.line)
-        for squawk in said.get(migration.file, ()):
+                    # Here the deploy has judged before, by what they do: the Job must not refuse what that has let through.
+                    unsure = measured is None and said is None and text.rule in UNSURE and not text.inner
+                    one.add("unmeasured" if unsure else text.rule, line, text.line, text.rule if unsure else "")
+        for squawk in (said or {}).get(migration.file, ()):
             line = one.statement(squawk.line)
             certain = measured is not None and line not in one.alone and (failed is None or line < failed)
             if squawk.rule not in OURS and not (certain and squawk.rule in MEASURED):

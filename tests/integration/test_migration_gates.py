@@ -207,6 +207,18 @@ def test_without_a_scratch_server_the_text_is_judged_and_a_protected_environment
         safety.gate(files, files, Environment())
 
 
+def test_in_the_jobs_image_text_refuses_what_it_can_tell_and_warns_of_what_the_deploy_has_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ops.database.lint", None)  # the image has no squawk
+    monkeypatch.setenv(scratch.VARIABLE, "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
+    files, said = [Migration(0, "0000_a", 1, f"ALTER TABLE t ALTER a TYPE text -- {uuid4()}")], list[str]()
+    safety.gate(files, files, Environment(), said.append)
+    assert said[0].startswith("warning: 0000_a.sql:1: may rewrite or read a whole table (change-type)")
+    for text in ("ALTER TABLE t DROP a", "DO $$ BEGIN ALTER TABLE t ALTER a TYPE text; END $$", "CREATE TABLE u AS TABLE t"):
+        files = [Migration(0, "0000_a", 1, f"{text} -- {uuid4()}")]
+        with pytest.raises(Refused):
+            safety.gate(files, files, Environment())
+
+
 def test_another_major_version_is_said_and_a_protected_environment_refuses() -> None:
     files, said = [Migration(0, "0000_a", 1, TABLE)], list[str]()
     safety.gate(files, files, Environment(major=12), said.append)
