@@ -69,12 +69,15 @@ def _spec(name: str) -> Spec:
 
 
 def _on_path(spec: Spec) -> Tool | None:
-    # Scripts that wheels put beside this interpreter are wrappers: the real programs are found by _in_wheel.
-    own = Path(sys.executable).parent if spec.inside else None
     for program in _candidates(spec):
-        if program.parent != own and (tool := _at(spec, program, "PATH")):
+        if not (spec.inside and _is_wrapper(program)) and (tool := _at(spec, program, "PATH")):
             return tool
     return None
+
+
+def _is_wrapper(program: Path) -> bool:
+    """Whether a wheel put it beside an interpreter, this one's or another environment's on PATH. `_in_wheel` finds the real program."""
+    return program.parent == Path(sys.executable).parent or os.path.isfile(program.parent.parent / "pyvenv.cfg")  # noqa: PTH113
 
 
 def _candidates(spec: Spec) -> Iterator[Path]:

@@ -182,3 +182,15 @@ def test_a_go_build_whose_connection_breaks_off_is_run_again(
     with pytest.raises(Failure, match=words[-10:]) if fails else nullcontext():
         gomodule.compiled(command)
     assert (tmp_path / "runs").read_text().count("run") == runs
+
+
+def test_another_environments_wrapper_on_path_is_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bin_ = tmp_path / "environment" / "bin"
+    bin_.mkdir(parents=True)
+    (tmp_path / "environment" / "pyvenv.cfg").touch()
+    (bin_ / "node").write_text("#!/bin/sh\necho 24.19.0\n")
+    (bin_ / "node").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_}{os.pathsep}{os.environ['PATH']}")
+    node, npm = here("node"), here("npm")
+    assert node and npm and Path(node.argv[0]).parent != bin_
+    assert npm.argv[0] == node.argv[0]
