@@ -66,22 +66,22 @@ def kubeconfig(layout: Layout, user: str, server: str = "") -> str:
 
 def _make(layout: Layout) -> None:
     for authority in AUTHORITIES:
-        _issue(layout.pki, authority, common_name=f"testbed-{authority}")
+        issue(layout.pki, authority, common_name=f"testbed-{authority}")
     inside = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
-    _issue(layout.pki, "etcd", signer="etcd-ca", common_name="etcd", usages=(SERVER, CLIENT), names=("127.0.0.1", LOOPBACK, "localhost"))
+    issue(layout.pki, "etcd", signer="etcd-ca", common_name="etcd", usages=(SERVER, CLIENT), names=("127.0.0.1", LOOPBACK, "localhost"))
     addresses = (layout.node_address, layout.api_address, "127.0.0.1", "localhost")
-    _issue(layout.pki, "apiserver", signer="ca", common_name="kube-apiserver", usages=(SERVER,), names=(*addresses, *inside))
+    issue(layout.pki, "apiserver", signer="ca", common_name="kube-apiserver", usages=(SERVER,), names=(*addresses, *inside))
     node = {"organisation": "system:nodes", "common_name": f"system:node:{NODE}"}
-    _issue(layout.pki, "kubelet-serving", signer="ca", **node, usages=(SERVER,), names=(layout.node_address, NODE))
-    _issue(layout.pki, "front-proxy", signer="front-proxy-ca", common_name="front-proxy-client", usages=(CLIENT,))
+    issue(layout.pki, "kubelet-serving", signer="ca", **node, usages=(SERVER,), names=(layout.node_address, NODE))
+    issue(layout.pki, "front-proxy", signer="front-proxy-ca", common_name="front-proxy-client", usages=(CLIENT,))
     for user, (organisation, common_name) in USERS.items():
-        _issue(layout.pki, user, signer="ca", organisation=organisation, common_name=common_name, usages=(CLIENT,))
-    _issue(layout.pki, "docker", signer="docker-ca", common_name="docker", usages=(SERVER,), names=("127.0.0.1", "localhost"))
-    _issue(layout.pki, "docker-client", signer="docker-ca", common_name="docker-client", usages=(CLIENT,))
+        issue(layout.pki, user, signer="ca", organisation=organisation, common_name=common_name, usages=(CLIENT,))
+    issue(layout.pki, "docker", signer="docker-ca", common_name="docker", usages=(SERVER,), names=("127.0.0.1", "localhost"))
+    issue(layout.pki, "docker-client", signer="docker-ca", common_name="docker-client", usages=(CLIENT,))
     _service_account_keys(layout.pki)
 
 
-def _issue(
+def issue(
     folder: Path,
     name: str,
     *,

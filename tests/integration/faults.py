@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from ops.cluster.credentials import source
 from ops.cluster.kubeconfig import context_of, identify, read, trust
 from ops.testbed import Testbed
-from ops.testbed.certificates import SERVER, _issue
+from ops.testbed.certificates import SERVER, issue
 
 KINDS: Final = ("429", "500", "503", "reset", "lost", "cut", "silent")
 _HOP: Final = ("connection", "keep-alive", "transfer-encoding", "content-length", "host")
@@ -213,8 +213,8 @@ def api_server(testbed: Testbed, folder: Path, faults: Faults) -> Iterator[Path]
     identify(inner, who.certificate, who.key.reveal().encode(), "testing")
     address = urlsplit(context.server)
     folder.mkdir(parents=True, exist_ok=True)
-    _issue(folder, "ca", common_name="faults-ca")
-    _issue(folder, "server", signer="ca", common_name="faults", usages=(SERVER,), names=("127.0.0.1",))
+    issue(folder, "ca", common_name="faults-ca")
+    issue(folder, "server", signer="ca", common_name="faults", usages=(SERVER,), names=("127.0.0.1",))
     outer = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     outer.load_cert_chain(folder / "server.crt", folder / "server.key")
 

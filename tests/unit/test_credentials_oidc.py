@@ -15,7 +15,7 @@ import yaml
 from ops.cluster.credentials import source
 from ops.cluster.kubeconfig import Context, context_of, read
 from ops.errors import Failure
-from ops.testbed.certificates import SERVER, _issue
+from ops.testbed.certificates import SERVER, issue
 
 CANARY = "kanarie-refresh-token"
 
@@ -31,8 +31,8 @@ OLD, NEW = token(1, "old"), token(time.time() + 3600, "new")
 @pytest.fixture
 def issuer(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """Its address, and the file of the authority that its certificate is from."""
-    _issue(tmp_path, "ca", common_name="issuer-ca")
-    _issue(tmp_path, "issuer", signer="ca", common_name="issuer", usages=(SERVER,), names=("127.0.0.1",))
+    issue(tmp_path, "ca", common_name="issuer-ca")
+    issue(tmp_path, "issuer", signer="ca", common_name="issuer", usages=(SERVER,), names=("127.0.0.1",))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -91,7 +91,7 @@ def test_without_the_issuers_authority_nobody_is_trusted_and_kubectl_is_asked_fo
 
 
 def test_an_issuer_that_is_another_is_named_without_a_secret(issuer: tuple[str, Path], tmp_path: Path) -> None:
-    _issue(tmp_path, "other", common_name="another-ca")
+    issue(tmp_path, "other", common_name="another-ca")
     other = tmp_path / "other.crt"
     with pytest.raises(Failure, match=r"its issuer gave no other: .*CERTIFICATE_VERIFY_FAILED") as told:
         source(context(tmp_path, issuer[0], **{"idp-certificate-authority": str(other)})).get(60)

@@ -4,7 +4,10 @@ import dataclasses
 import ipaddress
 import json
 import os
+import shutil
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from ops.errors import Failure, Refused, UsageError
 from ops.images.model import Engine as Builder
 from ops.testbed import certificates, cgroups, choice, cluster, engine
-from ops.testbed.container import client, commands, facts, place, plan
+from ops.testbed.container import apply, client, commands, facts, place, plan
 from ops.testbed.container.facts import Container, Engine, Facts
 from ops.testbed.container.place import LABEL, OWNER, Place
 from ops.testbed.layout import Layout
@@ -268,3 +271,16 @@ def _meet(server: ssl.SSLContext, user: ssl.SSLContext) -> bool:
         if not waiting:
             return True
     return False
+
+
+def test_what_is_copied_into_the_container_imports_nothing_that_is_not(tmp_path: Path) -> None:
+    for name in apply.CODE:
+        target = tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (apply.ROOT / name).is_dir():
+            shutil.copytree(apply.ROOT / name, target, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
+        else:
+            shutil.copy(apply.ROOT / name, target)
+    program = "import ops.testbed.container.inside, ops.testbed.native, ops.tools.gomodule, ops.tools.stores; print(ops.__file__)"
+    done = subprocess.run((sys.executable, "-B", "-c", program), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith(str(tmp_path)), done.stderr

@@ -25,7 +25,10 @@ ROOT = SOURCES.parents[1]
 RECIPE = SOURCES / "container" / "Dockerfile"
 LOCKED = (ROOT / "pyproject.toml", ROOT / "uv.lock")
 # What runs inside: this package as far as it goes without the catalogue, and what the native testbed is made from.
-CODE = ("ops/__init__.py", "ops/command.py", "ops/errors.py", "ops/tools", "ops/testbed", "infra/testbed")
+CODE = (
+    *("ops/__init__.py", "ops/command.py", "ops/errors.py", "ops/gitwords.py", "ops/secret.py"),
+    *("ops/tools", "ops/testbed", "infra/testbed"),
+)
 
 
 @dataclass(frozen=True, slots=True)
