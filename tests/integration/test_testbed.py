@@ -145,7 +145,8 @@ def _answers(url: str) -> bool:
 
 
 def test_a_pushed_image_is_pulled_by_digest_and_found_by_its_services_name(testbed: Testbed, pods: None) -> None:
-    assert reaches(testbed, "friend", f"http://server.{SPACE}.svc.cluster.local/")
+    # The Service leads to the pod some moments after both are there.
+    assert eventually(lambda: reaches(testbed, "friend", f"http://server.{SPACE}.svc.cluster.local/"))
     assert reaches(testbed, "friend", "http://server/")
 
 
