@@ -114,7 +114,7 @@ def _next(text: str, position: int) -> tuple[str, int, int] | None:
         return None
     kind, end = str(token.lastgroup), token.end()
     if kind == "block":
-        end = _block_end(text, end)
+        end = block_end(text, end)
     elif kind == "dollar":
         close = text.find(token.group(), end)
         end = len(text) if close < 0 else close + len(token.group())
@@ -127,7 +127,7 @@ def _body(quoted: str) -> str:
     return quoted[len(mark) : -len(mark)] if len(quoted) >= 2 * len(mark) and quoted.endswith(mark) else quoted[len(mark) :]
 
 
-def _block_end(text: str, position: int) -> int:
+def block_end(text: str, position: int) -> int:
     """Where a block comment ends that began before `position`; PostgreSQL's nest."""
     depth = 1
     for mark in re.compile(r"/\*|\*/").finditer(text, position):

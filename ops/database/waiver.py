@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ops.database.journal import BREAKPOINT
 from ops.database.rules import RULES
+from ops.database.sql import block_end
 from ops.database.words import TOKEN
 
 LOOKS = re.compile(r"^[\s/*-]*(?:nextai\b|contract\s*:|next-?ai\s*:)", re.IGNORECASE)
@@ -98,7 +99,7 @@ def _comments(text: str) -> Iterator[Comment]:
     while token := TOKEN.match(text, position):
         kind, piece, end = str(token.lastgroup), token.group(), token.end()
         if kind == "block" or (kind == "space" and piece.startswith("--")):
-            end = _block_end(text, end) if kind == "block" else end
+            end = block_end(text, end) if kind == "block" else end
             piece = text[position:end]
             if piece.startswith(BREAKPOINT):
                 inside = False
@@ -116,12 +117,3 @@ def _comments(text: str) -> Iterator[Comment]:
         line += text.count("\n", position, end)
         position = end
     yield from (Comment(*one, 0) for one in waiting)
-
-
-def _block_end(text: str, position: int) -> int:
-    depth = 1
-    for mark in re.compile(r"/\*|\*/").finditer(text, position):
-        depth += 1 if mark.group() == "/*" else -1
-        if not depth:
-            return mark.end()
-    return len(text)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ops.database.sql import block_end
+
 TOKEN = re.compile(
     r"""
     (?P<space>   \s+ | --[^\n]* )
@@ -46,7 +48,7 @@ def words(text: str) -> tuple[Word, ...]:
         kind, piece = str(token.lastgroup), token.group()
         end = token.end()
         if kind == "block":
-            end = _block_end(text, end)
+            end = block_end(text, end)
         elif kind == "dollar":
             close = text.find(piece, end)
             value, end = (text[end:], len(text)) if close < 0 else (text[end:close], close + len(piece))
@@ -76,16 +78,6 @@ def _unescaped(match: re.Match[str]) -> str:
         return PLAIN.get(char, char)
     number = int(short or long or byte or octal, 8 if octal else 16)
     return chr(number) if 0 < number < 0x110000 else ""
-
-
-def _block_end(text: str, position: int) -> int:
-    """Where a block comment ends that began before `position`; PostgreSQL's nest."""
-    depth = 1
-    for mark in re.compile(r"/\*|\*/").finditer(text, position):
-        depth += 1 if mark.group() == "/*" else -1
-        if not depth:
-            return mark.end()
-    return len(text)
 
 
 def keys(found: Sequence[Word]) -> tuple[str, ...]:
