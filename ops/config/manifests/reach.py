@@ -47,7 +47,7 @@ def reach(scene: Scene) -> Iterator[str]:
             if target != name:
                 yield from _pair(scene, end, ends[target], port, needed=target in needs)
         for port in dict.fromkeys(listens.values()):
-            if _restricted(scene, "egress", end) and _allows(scene, "egress", (end, End("", *STRANGER)), port):
+            if _restricted(scene, end) and _allows(scene, "egress", (end, End("", *STRANGER)), port):
                 yield _file(scene, end) + f"lets {name} send to everybody in the cluster, port {port.number}"
     for name, port in listens.items():
         if _allows(scene, "ingress", (ends[name], End("", *STRANGER)), port):
@@ -70,7 +70,7 @@ def _pair(scene: Scene, sender: End, target: End, port: Port, *, needed: bool) -
         yield _file(scene, sender) + f"keeps {sender.name} from reaching {target.name}, port {port.number}, which it needs by platform.yaml"
     if needed and not lets_in:
         yield _file(scene, target) + f"keeps out {sender.name}, which needs {target.name}, port {port.number}, by platform.yaml"
-    if not needed and sends and _restricted(scene, "egress", sender):
+    if not needed and sends and _restricted(scene, sender):
         yield (
             _file(scene, sender) + f"lets {sender.name} send to {target.name}, port {port.number}, which it does not need by platform.yaml"
         )
@@ -82,7 +82,7 @@ def restricted(scene: Scene) -> Iterator[str]:
     """What everybody may send is bounded by a policy."""
     for name, image in scene.runs.items():
         workload = scene.workload(image)
-        if workload and not _restricted(scene, "egress", _end(name, workload)):
+        if workload and not _restricted(scene, _end(name, workload)):
             yield _file(scene, _end(name, workload)) + f"bounds nothing that {name} sends: no NetworkPolicy for its egress"
 
 
@@ -110,8 +110,9 @@ def _policies(scene: Scene, direction: str, end: End) -> list[Object]:
     return found
 
 
-def _restricted(scene: Scene, direction: str, end: End) -> bool:
-    return bool(_policies(scene, direction, end))
+def _restricted(scene: Scene, end: End) -> bool:
+    """Whether a policy bounds what it sends."""
+    return bool(_policies(scene, "egress", end))
 
 
 def _allows(scene: Scene, direction: str, ends: tuple[End, End], port: Port) -> bool:
