@@ -3,18 +3,22 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from ops.command import Command, run
+from ops.errors import Failure
+from ops.retry import Passing, Policy, persist
 from ops.testbed.fetch import KEYRING, mirror
 from ops.testbed.keep import kept, key_of, text_of, write
 from ops.testbed.layout import SOURCES, Layout
 from ops.testbed.model import Say
 from ops.testbed.processes import environment
 
+BUILDING: Final = Policy(tries=3, first=5.0, seconds=1800.0)  # a mirror that fails once; what was built before it is not built again
 KEY_LABEL = "com.nextai-agent.testbed.key"
 STAND_IN_LABEL = "com.nextai-agent.testbed.stand-in"
 BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -137,11 +141,19 @@ def _make(layout: Layout, image: StandIn, key: str, work: Path) -> None:
     }
     if image.folder:
         options = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
-        build = ("build", "--quiet", "--provenance=false", "--tag", image.name, *options, str(SOURCES / "images" / image.folder))
-        _docker(layout, f"building a stand-in for {image.name}", *build)
+        build = ("build", "--progress=plain", "--provenance=false", "--tag", image.name, *options, str(SOURCES / "images" / image.folder))
+        persist(lambda _: _built(layout, image, build), BUILDING)
     else:
         _bootstrap(layout, work, labels)
     _docker(layout, f"keeping {image.name}", "save", "--output", f"{work}/image.tar", image.name)
+
+
+def _built(layout: Layout, image: StandIn, build: Sequence[str]) -> None:
+    """One try to build a stand-in: what it fetches packages from may fail for a moment."""
+    try:
+        _docker(layout, f"building a stand-in for {image.name}", *build)
+    except Failure as failure:
+        raise Passing(failure) from failure
 
 
 def _bootstrap(layout: Layout, work: Path, labels: Mapping[str, str]) -> None:

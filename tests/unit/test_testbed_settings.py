@@ -236,3 +236,21 @@ def test_a_named_cluster_that_does_not_answer_is_said_with_its_context(tmp_path:
     with pytest.raises(Failure, match="context mine"):
         existing.up(environ)
     assert existing.running(environ) is None
+
+
+def test_a_stand_in_is_built_again_where_its_packages_could_not_be_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = replace(LAYOUT, state=tmp_path)
+    here.bin.mkdir()
+    docker = here.bin / "docker"
+    counted = 'cd "$(dirname "$0")"; echo try >> tries; echo "E: Failed to fetch libatomic1"'
+    docker.write_text(f'#!/bin/sh\n{counted}\ntest "$(wc -l < tries)" -ge "$(cat enough)"\n')
+    docker.chmod(0o755)
+    monkeypatch.setattr(images, "BUILDING", replace(images.BUILDING, first=0.01))
+    node = next(image for image in images.ALL if image.folder == "node")
+    (here.bin / "enough").write_text("2")
+    images._make(here, node, "key", tmp_path)
+    assert (here.bin / "tries").read_text().count("try") == 3  # two to build it, one to save it
+    (here.bin / "enough").write_text("9")
+    with pytest.raises(Failure, match="Failed to fetch libatomic1") as caught:
+        images._make(here, node, "key", tmp_path)
+    assert "tried 3 times" in caught.value.cause
