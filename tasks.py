@@ -78,7 +78,7 @@ def build(
     json: bool = False,
 ) -> int | None:
     """Build the images whose content changed; digests out. `invoke build [SERVICE …] [--push]`."""
-    from ops.images import verb as images
+    from ops.verbs import build as images
 
     return images.build(service, push=push, explain=explain, testbed=testbed, dry_run=dry_run)
 
@@ -86,7 +86,7 @@ def build(
 @verb(since="Git revision to compare with; origin/main without it", json=JSON)
 def affected(_: Context, since: str = "origin/main", json: bool = False) -> int | None:
     """List the images that changed since a revision."""
-    from ops.images import verb as images
+    from ops.verbs import build as images
 
     return images.affected(since)
 
@@ -101,7 +101,7 @@ def affected(_: Context, since: str = "origin/main", json: bool = False) -> int 
 )
 def plan(_: Context, env: str, testbed: bool = False, out: str = "", detailed_exitcode: bool = False, json: bool = False) -> int | None:
     """Build what is missing, and show what a deploy would change, object by object; the cluster stays as it is."""
-    from ops.cluster import verb as cluster
+    from ops.verbs import deploy as cluster
 
     return cluster.plan(env, testbed=testbed, out=out, detailed_exitcode=detailed_exitcode)
 
@@ -119,7 +119,7 @@ def deploy(
     _: Context, env: str, testbed: bool = False, plan: str = "", yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
     """Build what is missing, show the plan, apply exactly that, watch it; go back by itself when it fails."""
-    from ops.cluster import verb as cluster
+    from ops.verbs import deploy as cluster
 
     return cluster.deploy(env, testbed=testbed, plan_file=plan, yes=yes, dry_run=dry_run)
 
@@ -127,7 +127,7 @@ def deploy(
 @verb(env=ANY_ENV, choices={"env": everywhere}, testbed=TESTBED, json=JSON)
 def status(_: Context, env: str, testbed: bool = False, json: bool = False) -> int | None:
     """Show each workload: wanted, ready, digest, restarts, and why it is not ready."""
-    from ops.cluster import verb as cluster
+    from ops.verbs import deploy as cluster
 
     return cluster.status(env, testbed=testbed)
 
@@ -135,7 +135,7 @@ def status(_: Context, env: str, testbed: bool = False, json: bool = False) -> i
 @verb(env=ENV, choices={"env": clusters}, testbed=TESTBED, json=JSON)
 def history(_: Context, env: str, testbed: bool = False, json: bool = False) -> int | None:
     """List the deploys of an environment: who, when, what, how it ended."""
-    from ops.cluster import verb as cluster
+    from ops.verbs import deploy as cluster
 
     return cluster.history(env, testbed=testbed)
 
@@ -153,7 +153,7 @@ def rollback(
     _: Context, env: str, testbed: bool = False, to: int = 0, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
     """Go back to a former deploy: images, configuration and removed objects."""
-    from ops.cluster import verb as cluster
+    from ops.verbs import deploy as cluster
 
     return cluster.rollback(env, testbed=testbed, to=to, yes=yes, dry_run=dry_run)
 
@@ -173,7 +173,7 @@ def logs(
     _: Context, service: str, env: str, testbed: bool = False, follow: bool = False, tail: int = 100, since: str = "", json: bool = False
 ) -> int | None:
     """Show what a service writes, in all its pods or on this machine."""
-    from ops.cluster import verb as cluster
+    from ops.verbs import deploy as cluster
 
     return cluster.logs(service, env, testbed=testbed, follow=follow, tail=tail, since=since)
 
@@ -200,7 +200,7 @@ def scale(
     json: bool = False,
 ) -> int | None:
     """Change how many replicas a service has at least; moves the autoscaler's bounds where there is one."""
-    from ops.cluster import verb as cluster
+    from ops.verbs import deploy as cluster
 
     return cluster.scale(service, replicas, env, testbed=testbed, yes=yes, dry_run=dry_run)
 
@@ -208,7 +208,7 @@ def scale(
 @verb(positional=("service",), service=SERVICE, env=ENV, choices={"env": clusters}, testbed=TESTBED, image="image of the debug container")
 def shell(_: Context, service: str, env: str, testbed: bool = False, image: str = "debian:trixie-slim") -> int | None:
     """Open a shell beside a running pod of a service, in an ephemeral debug container."""
-    from ops.cluster import verb as cluster
+    from ops.verbs import deploy as cluster
 
     return cluster.shell(service, env, testbed=testbed, image=image)
 
@@ -218,7 +218,7 @@ def migrate(
     _: Context, env: str = "local", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
     """Run the pending database migrations: shows their SQL first, takes a lock, refuses edited and out-of-order files."""
-    from ops.database import verb as database
+    from ops.verbs import migrate as database
 
     return database.migrate(env, testbed=testbed, yes=yes, dry_run=dry_run)
 
@@ -226,7 +226,7 @@ def migrate(
 @verb(called="status", env=ANY_ENV, testbed=TESTBED, json=JSON)
 def migrate_status(_: Context, env: str = "local", testbed: bool = False, json: bool = False) -> int | None:
     """List the migrations: applied, pending, edited."""
-    from ops.database import verb as database
+    from ops.verbs import migrate as database
 
     return database.status(env, testbed=testbed)
 
@@ -234,7 +234,7 @@ def migrate_status(_: Context, env: str = "local", testbed: bool = False, json: 
 @verb(called="check", json=JSON)
 def migrate_check(_: Context, json: bool = False) -> int | None:
     """Check the migration files: journal, order, safety rules."""
-    from ops.database import verb as database
+    from ops.verbs import migrate as database
 
     return database.check()
 
@@ -252,7 +252,7 @@ def migrate_baseline(
     _: Context, to: str, env: str = "", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
     """Take over a project with a history: say what has run already, in the checkout or in an environment's database."""
-    from ops.database import verb as database
+    from ops.verbs import migrate as database
 
     return database.baseline(to, env, testbed=testbed, yes=yes, dry_run=dry_run)
 
@@ -260,7 +260,7 @@ def migrate_baseline(
 @verb(called="generate", positional=("name",), name="what it does, in a few words joined by _: part of its file's name", json=JSON)
 def migrate_generate(_: Context, name: str, json: bool = False) -> int | None:
     """Make a migration from the changes of the Drizzle schema."""
-    from ops.database import verb as database
+    from ops.verbs import migrate as database
 
     return database.generate(name)
 
@@ -274,7 +274,7 @@ def migrate_generate(_: Context, name: str, json: bool = False) -> int | None:
 )
 def release(_: Context, bump: str, testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False) -> int | None:
     """Release: version, changelog, images by digest in an annotated tag, one atomic push."""
-    from ops.release import verb as releases
+    from ops.verbs import release as releases
 
     return releases.release(bump, testbed=testbed, yes=yes, dry_run=dry_run)
 
@@ -282,7 +282,7 @@ def release(_: Context, bump: str, testbed: bool = False, yes: bool = False, dry
 @verb(json=JSON)
 def doctor(_: Context, json: bool = False) -> int | None:
     """Show every tool, port, engine and cluster that the verbs need, and the remedy for what is missing."""
-    from ops import doctor as examination
+    from ops.verbs import doctor as examination
 
     return examination.verb()
 
@@ -302,7 +302,7 @@ def sync(_: Context, check: bool = False, json: bool = False) -> int | None:
 )
 def testbed_up(_: Context, provider: str = "", json: bool = False) -> int | None:
     """Start a throw-away Docker Engine, registry and Kubernetes on this machine."""
-    from ops.testbed import verb as testbed
+    from ops.verbs import testbed
 
     return testbed.up(provider)
 
@@ -310,7 +310,7 @@ def testbed_up(_: Context, provider: str = "", json: bool = False) -> int | None
 @verb(called="down", wipe="also remove images and volumes", json=JSON)
 def testbed_down(_: Context, wipe: bool = False, json: bool = False) -> int | None:
     """Stop the testbed and leave nothing of it running."""
-    from ops.testbed import verb as testbed
+    from ops.verbs import testbed
 
     return testbed.down(wipe=wipe)
 
@@ -318,7 +318,7 @@ def testbed_down(_: Context, wipe: bool = False, json: bool = False) -> int | No
 @verb(called="env", json=JSON)
 def testbed_env(_: Context, json: bool = False) -> int | None:
     """Print shell lines that point docker and kubectl to the testbed: eval "$(invoke testbed.env)"."""
-    from ops.testbed import verb as testbed
+    from ops.verbs import testbed
 
     return testbed.env()
 

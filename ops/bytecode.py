@@ -51,7 +51,7 @@ class Checked(SourceFileLoader):
 def keep() -> None:
     """Have the modules that are imported from now on compiled once. Changes nothing where Python keeps them by itself."""
     if sys.dont_write_bytecode and sys.pycache_prefix is None:
-        from ops.tools.cachefolder import place
+        from ops.folders import place
 
         with suppress(RuntimeError):  # no home folder; whether the folder can be written, Python finds out by itself
             sys.pycache_prefix = str(place() / "bytecode")

@@ -50,7 +50,7 @@ def patient(*argv: str) -> tuple[str, ...]:
 
 def environment(command: Command) -> dict[str, str]:
     """The whole environment that a command gets."""
-    from ops.tools.cachefolder import homeless
+    from ops.folders import homeless
 
     return {**os.environ, **homeless(), **command.env}
 

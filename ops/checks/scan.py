@@ -30,7 +30,7 @@ def refresh(folder: Path) -> bool:
 
 def rendered(catalog: Catalog, folder: Path) -> Path:
     """A folder with every overlay as the cluster gets it: one by one the manifests say too little to be judged."""
-    from ops.cluster.render import build
+    from ops.manifests.render import build
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, environment in catalog.environments.items():

@@ -4,16 +4,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ops.cluster import byhand, facts, ownership
-from ops.cluster.broken import named, objects_of
-from ops.cluster.client import ApiError, Client, Resource, Unavailable, clock, events
-from ops.cluster.immutable import explained
-from ops.cluster.objects import Key, Object, number, rows, text
-from ops.cluster.order import Phase
+from ops.cluster import facts, ownership
 from ops.cluster.plan import Plan, Step, moved
-from ops.cluster.progress import Notice, Tell
-from ops.cluster.watch import wait
 from ops.errors import Failure, Refused
+from ops.kube import byhand
+from ops.kube.broken import named, objects_of
+from ops.kube.client import ApiError, Client, Resource, Unavailable, clock, events
+from ops.kube.immutable import explained
+from ops.kube.objects import Key, Object, number, rows, text
+from ops.kube.order import Phase
+from ops.kube.progress import Notice, Tell
+from ops.kube.watch import wait
 
 PHASE_SECONDS = 600.0
 REPLACE_SECONDS = 60  # in which an object must go whose place another one takes

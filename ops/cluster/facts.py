@@ -9,14 +9,15 @@ from datetime import timedelta
 from functools import partial
 
 from ops.catalog.model import Catalog
-from ops.cluster import lock, needs, ownership, record, references
-from ops.cluster.client import APPLY, ApiError, Client, Resource
-from ops.cluster.immutable import explained
-from ops.cluster.objects import MANAGER, OWNED, Json, Key, Object, at, group_of, key_of, labels_of, number, rows, table, text
-from ops.cluster.order import KEPT
-from ops.cluster.readiness.state import parse_time
+from ops.cluster import lock, needs, ownership, record
 from ops.cluster.record import Header, Record
 from ops.cluster.unchanged import unchanged
+from ops.kube import references
+from ops.kube.client import APPLY, ApiError, Client, Resource
+from ops.kube.immutable import explained
+from ops.kube.objects import MANAGER, OWNED, Json, Key, Object, at, group_of, key_of, labels_of, number, rows, table, text
+from ops.kube.order import KEPT
+from ops.kube.readiness.state import parse_time
 
 _CLOCKS = timedelta(seconds=5)  # by which a record's time and the API server's may differ
 _Place = tuple[str, str, str]  # kind, group, namespace

@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ops.cluster.client import ApiError, Client, clock
-from ops.cluster.objects import MANAGER, Object, number, table, text
 from ops.errors import Failure, Refused
+from ops.kube.client import ApiError, Client, clock
+from ops.kube.objects import MANAGER, Object, number, table, text
 from ops.retry import ONCE
 
 LEASE_SECONDS = 30

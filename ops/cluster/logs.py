@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ops.catalog.model import Catalog
-from ops.cluster.client import ApiError, Client, Stream, events
-from ops.cluster.objects import WORKLOADS, Key, Object, at, pod_template, rows, statuses_of, table, text
 from ops.console import heard
 from ops.errors import Failure, UsageError
 from ops.guess import did_you_mean
+from ops.kube.client import ApiError, Client, Stream, events
+from ops.kube.objects import WORKLOADS, Key, Object, at, pod_template, rows, statuses_of, table, text
 
 _PAUSE_SECONDS = 1.0  # before a stream that ended is begun again
 _SILENCE_SECONDS = 320.0  # longer than a watch, which ends after 290

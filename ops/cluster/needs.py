@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ops.catalog.model import Catalog
-from ops.cluster.objects import Key, Object, containers_of, key_of, pod_template, rows, table, text
+from ops.kube.objects import Key, Object, containers_of, key_of, pod_template, rows, table, text
 
 CHECKSUM = "nextai-agent.com/secrets-checksum"
 Place = tuple[str, str]  # namespace, name

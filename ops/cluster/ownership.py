@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Final
 
-from ops.cluster.client import ApiError, Client, Resource
-from ops.cluster.objects import MANAGER, Json, Key, Object, applied_fields, at, rows, table, text
+from ops.kube.client import ApiError, Client, Resource
+from ops.kube.objects import MANAGER, Json, Key, Object, applied_fields, at, rows, table, text
 
 KUBECTL: Final = "kubectl-client-side-apply"  # the manager of `kubectl apply` without --server-side
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"

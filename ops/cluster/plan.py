@@ -6,15 +6,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final, Literal, get_args
 
-from ops.cluster import byhand, needs, ownership
-from ops.cluster.diff import Difference, by_name, differences, masked, quiet
+from ops.cluster import needs, ownership
 from ops.cluster.facts import Facts, Leftover, Sight
-from ops.cluster.objects import Json, Key, Object, at, condition, key_of, number, rows, table, text, texts
-from ops.cluster.order import KEPT, Phase, phase_of
-from ops.cluster.readiness import steady
 from ops.cluster.record import KEEP, Kind, Migration, migrations_in, unfinished
-from ops.cluster.render import fingerprint
 from ops.errors import Refused, UsageError
+from ops.kube import byhand
+from ops.kube.diff import Difference, by_name, differences, masked, quiet
+from ops.kube.objects import Json, Key, Object, at, condition, key_of, number, rows, table, text, texts
+from ops.kube.order import KEPT, Phase, phase_of
+from ops.kube.readiness import steady
+from ops.manifests.render import fingerprint
 
 VERSION: Final = 1
 Action = Literal["create", "change", "replace", "unchanged", "release", "delete"]

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from ops.catalog.model import Catalog
 from ops.cluster import record
-from ops.cluster.client import Client
 from ops.cluster.facts import gather
-from ops.cluster.objects import Object
 from ops.cluster.plan import Origin, Plan, make_plan
 from ops.cluster.record import Migration, together
-from ops.cluster.render import Rendered, mark
 from ops.cluster.rights import missing_rights
 from ops.cluster.schema import migrations_of
+from ops.kube.client import Client
+from ops.kube.objects import Object
+from ops.manifests.render import Rendered, mark
 
 
 def plan_deploy(

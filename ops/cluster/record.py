@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Final, Literal
 
-from ops.cluster.client import MERGE, ApiError, Client
-from ops.cluster.objects import Key, Object, annotations_of, key_from, key_of, labels_of, rows, table, text, texts
+from ops.kube.client import MERGE, ApiError, Client
+from ops.kube.objects import Key, Object, annotations_of, key_from, key_of, labels_of, rows, table, text, texts
 from ops.secret import hide
 
 TYPE: Final = "nextai-agent.com/record.v1"

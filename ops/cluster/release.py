@@ -8,19 +8,19 @@ from typing import Literal
 from ops.catalog.model import Catalog
 from ops.cluster import leftovers, record
 from ops.cluster.apply import PHASE_SECONDS, Pace, apply_plan, check_unmoved
-from ops.cluster.broken import objects_of
-from ops.cluster.client import Client, Unavailable
 from ops.cluster.facts import cluster_id
 from ops.cluster.lock import hold, whoami
-from ops.cluster.objects import Key
-from ops.cluster.order import Phase
 from ops.cluster.plan import Plan, Step, check_environment, generated_config_maps
 from ops.cluster.prepare import prepare
-from ops.cluster.progress import Notice, Tell
 from ops.cluster.record import Header, Record, together
 from ops.cluster.rollback import origin_of
 from ops.cluster.schema import schema_hash, unsafe_behind
 from ops.errors import Exit, Failure, Refused, RolledBack
+from ops.kube.broken import objects_of
+from ops.kube.client import Client, Unavailable
+from ops.kube.objects import Key
+from ops.kube.order import Phase
+from ops.kube.progress import Notice, Tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
 """
 
-from ops.cluster.client import ApiError, Client
-from ops.cluster.objects import Object, table
 from ops.cluster.plan import Plan
+from ops.kube.client import ApiError, Client
+from ops.kube.objects import Object, table
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 # What every change does in the namespace of the records: verb, group, resource.

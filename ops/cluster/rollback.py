@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from ops.catalog.model import Catalog
 from ops.cluster import record
-from ops.cluster.client import Client
 from ops.cluster.leftovers import running_jobs
-from ops.cluster.objects import key_of
 from ops.cluster.plan import Origin, Plan
 from ops.cluster.prepare import prepare
 from ops.cluster.record import Header, Record
 from ops.cluster.schema import unsafe_behind
 from ops.errors import Refused, UsageError
+from ops.kube.client import Client
+from ops.kube.objects import key_of
 
 
 def plan_rollback(catalog: Catalog, client: Client, *, to: int = 0) -> Plan:

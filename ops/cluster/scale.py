@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from ops.catalog.model import Catalog
 from ops.cluster import record
-from ops.cluster.client import Client
-from ops.cluster.objects import SCALED, Object, containers_of, key_of, number, pod_template, table, text
 from ops.cluster.plan import Origin, Plan
 from ops.cluster.prepare import prepare
 from ops.cluster.schema import unsafe_behind
 from ops.errors import Refused, UsageError
 from ops.guess import did_you_mean
+from ops.kube.client import Client
+from ops.kube.objects import SCALED, Object, containers_of, key_of, number, pod_template, table, text
 
 
 def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most: int | None = None) -> Plan:

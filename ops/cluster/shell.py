@@ -6,12 +6,12 @@ import uuid
 from dataclasses import dataclass
 
 from ops.catalog.model import Catalog
-from ops.cluster.client import Client, events
-from ops.cluster.kubectl import kubectl
 from ops.cluster.logs import selector_of
-from ops.cluster.objects import Json, Object, rows, table, text
-from ops.cluster.readiness.pod import CREATE, PULL
 from ops.errors import Failure, UsageError
+from ops.kube.client import Client, events
+from ops.kube.kubectl import kubectl
+from ops.kube.objects import Json, Object, rows, table, text
+from ops.kube.readiness.pod import CREATE, PULL
 
 _READY_SECONDS = 60
 

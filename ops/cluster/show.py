@@ -8,8 +8,8 @@ from ops.cluster.record import Header
 
 if TYPE_CHECKING:  # a status needs no plan
     from ops.cluster.plan import Origin, Plan, Step
-    from ops.cluster.progress import Notice
     from ops.cluster.status import Flaw, Row, Status
+    from ops.kube.progress import Notice
 
 _MARKS = {"create": "+", "change": "~", "replace": "±", "release": "↩", "delete": "-"}
 _SHORT = 7

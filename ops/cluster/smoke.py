@@ -17,12 +17,12 @@ from pathlib import Path
 from types import ModuleType
 
 from ops.catalog.model import Catalog
-from ops.cluster.client import Client
-from ops.cluster.kubectl import execute, forward, kubectl
 from ops.cluster.logs import selector_of
-from ops.cluster.objects import Object, condition, rows, text
 from ops.console import counted
 from ops.errors import Failure, UsageError
+from ops.kube.client import Client
+from ops.kube.kubectl import execute, forward, kubectl
+from ops.kube.objects import Object, condition, rows, text
 from ops.retry import Passing, Policy, persist
 
 AGAIN = Policy(tries=3, first=1.0, seconds=600.0)

@@ -8,14 +8,14 @@ from functools import partial
 
 from ops.catalog.model import Catalog
 from ops.cluster import lock, record
-from ops.cluster.byhand import halted, leaving
-from ops.cluster.client import Client, Resource
-from ops.cluster.errors import ApiError
-from ops.cluster.excerpt import excerpt
-from ops.cluster.objects import OWNED, WORKLOADS, Key, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
-from ops.cluster.readiness import Done, Failed, Scene, State, Stuck, Waiting, judge
 from ops.cluster.record import Header
 from ops.cluster.unchanged import unchanged
+from ops.kube.byhand import halted, leaving
+from ops.kube.client import Client, Resource
+from ops.kube.errors import ApiError
+from ops.kube.excerpt import excerpt
+from ops.kube.objects import OWNED, WORKLOADS, Key, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
+from ops.kube.readiness import Done, Failed, Scene, State, Stuck, Waiting, judge
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 _AROUND = (("v1", "Pod"), ("apps/v1", "ReplicaSet"), ("v1", "PersistentVolumeClaim"))
@@ -133,7 +133,7 @@ def _flaw(client: Client, live: Mapping[Key, Object], stirred: frozenset[str], w
 def _differing(client: Client, resource: Resource, wanted: Object, live: Object) -> list[str]:
     """In which fields an object differs from what was deployed: where its managed fields do not tell, the API server is asked."""
     from ops.cluster import facts
-    from ops.cluster.diff import differences, quiet
+    from ops.kube.diff import differences, quiet
 
     try:
         after = facts.apply(client, resource, wanted, trial=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Protocol
 
 from ops.catalog.model import Catalog, Environment
-from ops.cluster.kubeconfig import context_of, read, usual_files
 from ops.errors import Refused, UsageError
 from ops.guess import did_you_mean
+from ops.kube.kubeconfig import context_of, read, usual_files
 
 
 class Testbed(Protocol):

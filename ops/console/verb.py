@@ -125,8 +125,8 @@ def _full(least: int = 16 * 1024 * 1024) -> list[str]:
     import shutil
     import tempfile
 
+    from ops.folders import place
     from ops.local.state import of
-    from ops.tools.cachefolder import place
 
     found: list[str] = []
     for folder in (place, lambda: of(Path.cwd()).folder, lambda: Path(tempfile.gettempdir()), Path.cwd):

@@ -2,6 +2,6 @@
 
 from ops.local.servers import stores
 from ops.local.state import state_folder
-from ops.local.verb import down, logs, status, up, variables
+from ops.verbs.up import down, logs, status, up, variables
 
 __all__ = ["down", "logs", "state_folder", "status", "stores", "up", "variables"]

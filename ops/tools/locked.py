@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ops.command import Command, run
 from ops.errors import Failure
-from ops.tools.cachefolder import cache
+from ops.folders import cache
 from ops.tools.kept import kept
 from ops.tools.table import Tool
 

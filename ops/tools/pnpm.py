@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ops.command import Command, run
 from ops.errors import Failure
-from ops.tools.cachefolder import cache
+from ops.folders import cache
 from ops.tools.kept import kept, unmarked, whole
 from ops.tools.table import Tool
 from ops.tools.versions import version_of

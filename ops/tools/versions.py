@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from ops.tools.cachefolder import place
+from ops.folders import place
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)+")
 

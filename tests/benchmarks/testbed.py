@@ -13,10 +13,10 @@ from pathlib import Path
 from ops import catalog
 from ops.images import bake, context, plan
 from ops.images.build import _builder
-from ops.images.verb import engine_of
 from ops.testbed import environment
-from ops.testbed.verb import wanted
 from ops.tools import find
+from ops.verbs.build import engine_of
+from ops.verbs.testbed import wanted
 from tests.benchmarks.timing import Compared, command, compare
 
 ROOT = Path(__file__).parents[2]

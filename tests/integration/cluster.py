@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.cluster import record
-from ops.cluster.client import Client
-from ops.cluster.objects import Key
 from ops.cluster.plan import Plan
 from ops.cluster.prepare import plan_deploy
-from ops.cluster.progress import Notice
 from ops.cluster.release import Result, execute
-from ops.cluster.render import render
 from ops.cluster.target import Target
+from ops.kube.client import Client
+from ops.kube.objects import Key
+from ops.kube.progress import Notice
+from ops.manifests.render import render
 from tests.integration.small_platform import Platform
 
 SECONDS = 120.0

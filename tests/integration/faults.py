@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ops.cluster.credentials import source
-from ops.cluster.kubeconfig import context_of, identify, read, trust
+from ops.kube.credentials import source
+from ops.kube.kubeconfig import context_of, identify, read, trust
 from ops.testbed import Testbed
 from ops.testbed.certificates import SERVER, issue
 

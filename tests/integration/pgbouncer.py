@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from ops.folders import cache
 from ops.testbed.fetch import unpack
 from ops.testbed.keep import kept
-from ops.tools.cachefolder import cache
 
 SUITE = "bookworm"
 PACKAGES = [

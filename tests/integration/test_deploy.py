@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from ops.cluster import record
-from ops.cluster.objects import Key, Object
 from ops.cluster.plan import from_document, to_document
 from ops.cluster.prepare import plan_deploy
-from ops.cluster.render import render
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.scale import plan_scale
 from ops.errors import Refused
+from ops.kube.objects import Key, Object
+from ops.manifests.render import render
 from tests.integration import audit
 from tests.integration.cluster import Cluster
 

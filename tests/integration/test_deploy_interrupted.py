@@ -45,10 +45,10 @@ import json, sys
 from pathlib import Path
 sys.path[:0] = json.loads(sys.argv[1])
 from tests.integration.small_platform import Platform
-from ops.cluster.connect import connect
+from ops.kube.connect import connect
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.release import execute
-from ops.cluster.render import render
+from ops.manifests.render import render
 from ops.cluster.target import resolve_target
 from types import SimpleNamespace
 settings = json.loads(sys.argv[2])

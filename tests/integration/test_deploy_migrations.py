@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from ops.cluster.progress import Notice
 from ops.cluster.record import Migration
 from ops.cluster.release import execute
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.scale import plan_scale
 from ops.errors import Exit, Failure, Refused, RolledBack
+from ops.kube.progress import Notice
 from tests.integration.cluster import Cluster
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ops.cluster import show
-from ops.cluster.connect import connect
 from ops.cluster.facts import apply
 from ops.cluster.plan import Plan
 from ops.cluster.scale import plan_scale
+from ops.kube.connect import connect
 from tests.integration.cluster import Cluster
 
 NAME = "registry.nextai-agent.com/nextai/ct-store"

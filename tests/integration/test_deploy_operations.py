@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from ops.cluster import logs, record, show, smoke
-from ops.cluster.kubectl import forward
-from ops.cluster.objects import rows, text
 from ops.cluster.shell import open_shell
 from ops.cluster.status import status
 from ops.errors import Failure, UsageError
+from ops.kube.kubectl import forward
+from ops.kube.objects import rows, text
 from tests.integration.cluster import Cluster
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ops.cluster.progress import Notice
 from ops.cluster.release import execute
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.status import status
 from ops.errors import Failure, RolledBack
+from ops.kube.progress import Notice
 from tests.integration.cluster import Cluster
 
 

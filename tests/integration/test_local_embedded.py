@@ -29,7 +29,7 @@ from ops.errors import Failure
 root, verb, *flags = sys.argv[1:]
 if "dropped" in flags:
     flags.remove("dropped")
-    from ops.local import verb as story
+    from ops.verbs import up as story
     import signal
     class Freed:
         def __del__(self):

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from ops.cluster import client as room
 from ops.cluster import logs
-from ops.cluster.client import Unavailable
-from ops.cluster.connect import connect
-from ops.cluster.kubectl import forward
 from ops.cluster.lock import held, hold
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.scale import plan_scale
 from ops.cluster.status import status
 from ops.cluster.target import Target
 from ops.errors import Exit, Failure
+from ops.kube import client as room
+from ops.kube.client import Unavailable
+from ops.kube.connect import connect
+from ops.kube.kubectl import forward
 from ops.retry import Policy
 from ops.testbed import Testbed
 from tests.integration.cluster import Cluster

@@ -14,12 +14,12 @@ import pytest
 
 from ops import catalog as catalogue
 from ops.checks.files import tracked
-from ops.cluster.connect import connect
-from ops.cluster.diff import differences, quiet
 from ops.cluster.facts import apply
-from ops.cluster.objects import Json, key_of
 from ops.cluster.target import resolve_target
 from ops.cluster.unchanged import unchanged
+from ops.kube.connect import connect
+from ops.kube.diff import differences, quiet
+from ops.kube.objects import Json, key_of
 from ops.testbed import Testbed
 from tests.integration import audit
 

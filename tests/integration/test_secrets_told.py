@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from ops.cluster import logs, record, show
-from ops.cluster.client import APPLY, ApiError
-from ops.cluster.objects import Object
 from ops.cluster.plan import to_document
 from ops.cluster.status import status
 from ops.console import output
 from ops.errors import Failure
+from ops.kube.client import APPLY, ApiError
+from ops.kube.objects import Object
 from tests.integration.cluster import Cluster
 
 CANARY = "C4nary-9f2c/with@signs"

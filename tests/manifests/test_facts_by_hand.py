@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ops import catalog as catalogue
-from ops.config.manifests import problems
-from ops.config.objects import PODS, owner
+from ops.manifests import problems
+from ops.manifests.reading import PODS, owner
 from tests.manifests.test_overlays import ROOT, objects
 
 CATALOG = catalogue.load(ROOT)

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from ops import catalog as catalogue
-from ops.cluster.render import build, render
-from ops.config.manifests import problems
+from ops.manifests import problems
+from ops.manifests.render import build, render
 
 ROOT = Path(__file__).parents[2]
 CATALOG = catalogue.load(ROOT)

@@ -10,7 +10,7 @@ import pytest
 from ops import catalog as catalogue
 from ops import testbed as rooms
 from ops.images import build, plan
-from ops.images.verb import engine_of
+from ops.verbs.build import engine_of
 from tests.uncached import build_without_cache
 
 ROOT = Path(__file__).parents[2]

@@ -14,20 +14,21 @@ import pytest
 from invoke import Argument
 
 from ops.catalog import load
-from ops.cluster import checkout, client, connect, errors
-from ops.cluster import verb as cluster
-from ops.cluster.objects import Object
-from ops.cluster.render import fingerprint
 from ops.cluster.rollback import goal_of
 from ops.cluster.target import Target
 from ops.command import Command, environment
 from ops.console import output as console_output
 from ops.console.positional import spread
 from ops.console.verb import guarded, verb
-from ops.database.reach import reached
 from ops.errors import Failure, UsageError
+from ops.folders import cache
+from ops.kube import client, connect, errors
+from ops.kube.objects import Object
+from ops.manifests.render import fingerprint
 from ops.release.facts import reason
-from ops.tools.cachefolder import cache
+from ops.verbs import checkout
+from ops.verbs import deploy as cluster
+from ops.verbs.reach import reached
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -416,8 +417,8 @@ def test_a_credential_program_that_waits_has_a_time_of_its_own_and_does_not_keep
 
 def test_a_cluster_need_not_wait_for_a_kustomize_that_must_first_be_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys.modules["ops.tools.find"], "here", lambda _: None)
-    monkeypatch.setattr("ops.cluster.checkout.build", lambda _: pytest.fail("kustomize was asked for"))
-    monkeypatch.setattr("ops.images.verb.planned", lambda *_, **__: None)
+    monkeypatch.setattr("ops.verbs.checkout.build", lambda _: pytest.fail("kustomize was asked for"))
+    monkeypatch.setattr("ops.verbs.build.planned", lambda *_, **__: None)
     asked = checkout.ask(load(), _target(tmp_path, "", "{}"))
     assert asked.overlay is None
     assert asked.state.result().commit
@@ -425,7 +426,7 @@ def test_a_cluster_need_not_wait_for_a_kustomize_that_must_first_be_built(monkey
 
 def test_a_migration_of_this_machine_is_none_of_the_testbeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bed = _target(tmp_path, "", "{}")
-    monkeypatch.setattr("ops.testbed.verb.wanted", lambda _: bed)
+    monkeypatch.setattr("ops.verbs.testbed.wanted", lambda _: bed)
     with pytest.raises(UsageError, match="it is this machine, and not a cluster"), reached(load(), "local", testbed=True):
         pass
 

@@ -51,7 +51,7 @@ def test_a_verb_after_a_full_disk_is_as_before_it_and_keeps_what_it_compiles(tmp
     ids=["empty", "in its header", "after its header", "in the middle", "the last byte", "zeros", "one bit"],
 )
 def test_a_damaged_module_is_compiled_again(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    program = "from ops import bytecode\nbytecode.keep()\nimport ops.cluster.objects\nprint(ops.cluster.objects.__doc__)\n"
+    program = "from ops import bytecode\nbytecode.keep()\nimport ops.kube.objects\nprint(ops.kube.objects.__doc__)\n"
     expected = started(program, tmp_path)
     good = {file: file.read_bytes() for file in tmp_path.rglob("*.pyc")}
     assert any("objects" in file.name for file in good)
@@ -63,7 +63,7 @@ def test_a_damaged_module_is_compiled_again(tmp_path: Path, damage: Callable[[by
 
 def test_what_the_programs_of_an_earlier_run_left_cut_is_removed_before_the_next(tmp_path: Path) -> None:
     folder = tmp_path / "children"
-    child = "import ops.cluster.objects; print('done')"
+    child = "import ops.kube.objects; print('done')"
     program = f"""
 import subprocess, sys
 from pathlib import Path

@@ -6,13 +6,13 @@ from typing import Any, get_args
 
 import pytest
 
-from ops.cluster.broken import Broken, broken_by, failure
-from ops.cluster.excerpt import shortened
-from ops.cluster.objects import Key
-from ops.cluster.progress import Notice, Progress
-from ops.cluster.readiness import Done, Failed, LogOf, State, Waiting
-from ops.cluster.readiness.causes import CAUSES
-from ops.cluster.readiness.state import Kind
+from ops.kube.broken import Broken, broken_by, failure
+from ops.kube.excerpt import shortened
+from ops.kube.objects import Key
+from ops.kube.progress import Notice, Progress
+from ops.kube.readiness import Done, Failed, LogOf, State, Waiting
+from ops.kube.readiness.causes import CAUSES
+from ops.kube.readiness.state import Kind
 
 WEB, API = Key("Deployment", "n", "web", "apps"), Key("Deployment", "n", "api", "apps")
 LOG = LogOf("n", "web-1", "web")

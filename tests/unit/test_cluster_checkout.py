@@ -33,7 +33,7 @@ def test_a_connection_to_a_cluster_imports_nothing_that_it_does_not_need(tmp_pat
 import json, sys
 from pathlib import Path
 from types import SimpleNamespace
-from ops.cluster.connect import connect
+from ops.kube.connect import connect
 from ops.errors import Failure
 file = Path({str(tmp_path / "config")!r})
 cluster = {{"name": "c", "cluster": {{"server": "http://127.0.0.1:1"}}}}
@@ -65,7 +65,7 @@ print(subprocess.run([sys.executable, "-c", "import ops.errors, sys; print(sys.p
 
 
 def test_modules_are_kept_in_the_cache_folder_where_python_was_told_to_keep_none(tmp_path: Path) -> None:
-    program = "from ops import bytecode\nbytecode.keep()\nimport ops.cluster.objects, sys\nprint(sys.pycache_prefix)\n"
+    program = "from ops import bytecode\nbytecode.keep()\nimport ops.kube.objects, sys\nprint(sys.pycache_prefix)\n"
     env = {"PATH": "/usr/bin:/bin", "NEXTAI_CACHE": str(tmp_path)}
     for given, there in (({"PYTHONDONTWRITEBYTECODE": "1"}, True), ({}, False)):
         done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env={**env, **given}, check=True, capture_output=True, text=True)

@@ -12,13 +12,14 @@ import pytest
 from ops import catalog
 from ops.background import begin
 from ops.catalog import Catalog
-from ops.cluster import checkout, verb
-from ops.cluster.render import Rendered
 from ops.cluster.target import Target
 from ops.errors import Failure, Refused
-from ops.images import verb as images
 from ops.images.model import BuildPlan, Engine, Inputs, Planned
+from ops.manifests.render import Rendered
 from ops.release.annotation import message
+from ops.verbs import build as images
+from ops.verbs import checkout
+from ops.verbs import deploy as verb
 from tests.unit.test_release import git
 
 BUILT = "sha256:" + "b" * 64

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from ops.catalog.model import Environment
-from ops.cluster import client as room
-from ops.cluster.client import ApiError, Client, Unavailable, warnings_of
-from ops.cluster.credentials import source
-from ops.cluster.kubeconfig import Context, Entry
 from ops.cluster.target import Target
-from ops.cluster.transport import Transport
 from ops.errors import Failure
+from ops.kube import client as room
+from ops.kube.client import ApiError, Client, Unavailable, warnings_of
+from ops.kube.credentials import source
+from ops.kube.kubeconfig import Context, Entry
+from ops.kube.transport import Transport
 from ops.retry import Policy
 
 

@@ -17,13 +17,13 @@ import pytest
 import yaml
 
 from ops.catalog.model import Environment
-from ops.cluster import client as room
-from ops.cluster import connect as opening
-from ops.cluster import credentials
-from ops.cluster.client import Client
-from ops.cluster.connect import connect
 from ops.cluster.target import Target
 from ops.errors import Failure
+from ops.kube import client as room
+from ops.kube import connect as opening
+from ops.kube import credentials
+from ops.kube.client import Client
+from ops.kube.connect import connect
 from ops.retry import Policy
 
 CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parents[1] / "data" / "kubeconfig" / "cases.yaml").read_text())
@@ -185,7 +185,7 @@ def test_a_program_asks_a_person_at_a_terminal_and_its_words_are_told_when_it_fa
     [file] = written({"plugin": plugin}, tmp_path, server.address)
     program = f"""
 from ops.catalog.model import Environment
-from ops.cluster.connect import connect
+from ops.kube.connect import connect
 from ops.cluster.target import Target
 from ops.errors import Failure
 from pathlib import Path

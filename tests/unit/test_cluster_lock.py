@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from ops.cluster import apply, client, lock
-from ops.cluster.client import ApiError, Client, Resource
-from ops.cluster.objects import Key
-from ops.cluster.order import Phase
+from ops.cluster import apply, lock
 from ops.cluster.plan import Step
 from ops.errors import Failure
+from ops.kube import client
+from ops.kube.client import ApiError, Client, Resource
+from ops.kube.objects import Key
+from ops.kube.order import Phase
 
 SILENT = Failure("connecting", "no answer", "Check the cluster.")
 

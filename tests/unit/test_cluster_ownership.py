@@ -3,7 +3,7 @@
 from typing import Any
 
 from ops.cluster import ownership
-from ops.cluster.objects import MANAGER
+from ops.kube.objects import MANAGER
 
 KUBECTL = ownership.KUBECTL
 

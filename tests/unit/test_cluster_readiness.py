@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.cluster.readiness import Done, Failed, LogOf, Scene, State, Stuck, Waiting, judge
+from ops.kube.readiness import Done, Failed, LogOf, Scene, State, Stuck, Waiting, judge
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ops.cluster.references import references
+from ops.kube.references import references
 
 CLAIMS: list[dict[str, Any]] = [
     {"storageClassName": "slow"},

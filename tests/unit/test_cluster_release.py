@@ -8,10 +8,10 @@ import pytest
 
 from ops.cluster import release
 from ops.cluster.apply import Pace
-from ops.cluster.client import ApiError
 from ops.cluster.plan import Origin, Plan
 from ops.cluster.record import Header, Record
 from ops.errors import Failure
+from ops.kube.client import ApiError
 
 LEFT = "Deployment n/web: another manager owns .spec.replicas"
 FORBIDDEN = ApiError(403, {"message": "secrets is forbidden"}, "GET secrets")

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from ops.catalog.model import Catalog, Environment
-from ops.cluster import kubectl, release, smoke, verb
+from ops.cluster import release, smoke
 from ops.cluster.target import Target
 from ops.errors import Exit, Failure, UsageError
+from ops.kube import kubectl
 from ops.retry import Policy
+from ops.verbs import deploy as verb
 from tests.integration.small_platform import Platform
 
 CHECKS = """

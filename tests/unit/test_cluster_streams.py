@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from ops.cluster import logs, watch
-from ops.cluster.client import ApiError, Client, Resource
-from ops.cluster.credentials import source
-from ops.cluster.kubeconfig import Context, Entry
-from ops.cluster.mirror import Mirror
-from ops.cluster.transport import Transport
+from ops.cluster import logs
 from ops.errors import Failure
+from ops.kube import watch
+from ops.kube.client import ApiError, Client, Resource
+from ops.kube.credentials import source
+from ops.kube.kubeconfig import Context, Entry
+from ops.kube.mirror import Mirror
+from ops.kube.transport import Transport
 
 PODS = Resource("v1", "pods", True, "Pod")
 SILENT = Failure("connecting", "no answer", "Check the cluster.")

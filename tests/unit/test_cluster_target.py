@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from ops.catalog.model import Cluster
-from ops.cluster.connect import connect
 from ops.cluster.lock import lapsed
-from ops.cluster.render import render
 from ops.cluster.target import Target, resolve_target
 from ops.errors import Exit, Failure, Refused, UsageError
+from ops.kube.connect import connect
+from ops.manifests.render import render
 from tests.integration.small_platform import REGISTRY, Platform
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64

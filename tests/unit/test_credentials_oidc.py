@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ops.cluster.credentials import source
-from ops.cluster.kubeconfig import Context, context_of, read
 from ops.errors import Failure
+from ops.kube.credentials import source
+from ops.kube.kubeconfig import Context, context_of, read
 from ops.testbed.certificates import SERVER, issue
 
 CANARY = "kanarie-refresh-token"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ops import doctor
 from ops.catalog import load
-from ops.doctor import Finding
 from ops.tools.table import TABLE
+from ops.verbs import doctor
+from ops.verbs.doctor import Finding
 
 BUILDX = Finding("buildx", "missing", "it is not on this machine", "Install it.")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.cluster.render import build
 from ops.documents import load, load_all
+from ops.manifests.render import build
 
 TEXTS = ("=", "<<", "1e-07", "1e3", "0o14", "0777", "1.", ".5", ".inf", "yes", "n", "12:30:45", "2026-12-24", "2001-12-14 21:59:43.10 -5")
 NUMBERS = ("1e-07", "1e3", "100000000000000000000", "1.5e+300", "9223372036854775807", "0.1", "-1e-9")

@@ -11,7 +11,7 @@ from ops.catalog.model import Catalog, Database, Image, Job, Stack
 from ops.console import use_json
 from ops.errors import UsageError
 from ops.images import affected
-from ops.images import verb as images
+from ops.verbs import build as images
 
 LOCK = """\
 lockfileVersion: '9.0'

@@ -10,7 +10,7 @@ import pytest
 from ops import catalog
 from ops.checks import dockerfiles
 from ops.errors import Failure, UsageError
-from ops.images import bake, facts, record, verb
+from ops.images import bake, facts, record
 from ops.images.build import _alone
 from ops.images.dockerfile import read
 from ops.images.facts import Facts
@@ -21,6 +21,7 @@ from ops.images.plan import decide as decided
 from ops.images.recipe import check, parse
 from ops.images.registry import digests, is_loopback, reference
 from ops.testbed import Testbed
+from ops.verbs import build as verb
 
 CATALOG = catalog.load()
 DIGEST = "sha256:" + "5" * 64
@@ -311,7 +312,7 @@ def test_what_is_pushed_is_for_the_clusters_nodes_and_what_stays_here_for_the_en
 
 def test_a_testbeds_images_are_for_its_own_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = Testbed("existing", "127.0.0.1:1", "unix:///x", tmp_path, tmp_path, "c", tmp_path, tmp_path)
-    monkeypatch.setattr("ops.testbed.verb.wanted", lambda flag: found if flag else None)
+    monkeypatch.setattr("ops.verbs.testbed.wanted", lambda flag: found if flag else None)
     assert verb.engine_of(CATALOG, testbed=True).platform is None
 
 

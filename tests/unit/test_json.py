@@ -14,7 +14,6 @@ from invoke.exceptions import Exit as Leave
 import tasks
 from ops import catalog, console
 from ops.cluster import logs
-from ops.cluster import verb as cluster
 from ops.cluster.logs import Line
 from ops.cluster.status import Row, Status
 from ops.cluster.target import Target
@@ -23,11 +22,12 @@ from ops.config import contract
 from ops.console.verb import guarded, verb
 from ops.database import __main__ as program
 from ops.database import generate, lint
-from ops.database import verb as database
 from ops.database.journal import Migration
 from ops.errors import Failure, Refused, RolledBack, UsageError
-from ops.local.verb import _ctrl_c_on_terminate
 from ops.secret import Secret
+from ops.verbs import deploy as cluster
+from ops.verbs import migrate as database
+from ops.verbs.up import _ctrl_c_on_terminate
 from tests.unit.test_bad_input import arguments, invoke
 
 Document = dict[str, object]

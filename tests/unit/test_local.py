@@ -14,13 +14,14 @@ from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.config import local as config
 from ops.errors import Failure, UsageError
-from ops.local import composefile, facts, plan, ports, servers, stacks, state, verb
+from ops.local import composefile, facts, plan, ports, servers, stacks, state
 from ops.local.follow import Follower
 from ops.local.inputs import key
 from ops.local.process import Process, from_document, identify
 from ops.local.ready import Probe
 from ops.local.stacks import Built, start_arguments
 from ops.secret import Secret
+from ops.verbs import up as verb
 
 
 @pytest.fixture(scope="module")

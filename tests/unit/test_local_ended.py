@@ -16,12 +16,13 @@ import pytest
 from ops import catalog as catalogue
 from ops import local
 from ops.catalog import Catalog
-from ops.cluster import verb as cluster
 from ops.console import use_json
 from ops.errors import Exit, Failure, UsageError
-from ops.local import compose, embedded, facts, follow, ports, state, verb
+from ops.local import compose, embedded, facts, follow, ports, state
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, Record, State
+from ops.verbs import deploy as cluster
+from ops.verbs import up as verb
 
 Out = pytest.CaptureFixture[str]
 GONE = Identity(1, "another time")

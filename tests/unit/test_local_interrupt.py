@@ -18,12 +18,13 @@ import pytest
 from ops import catalog as catalogue
 from ops.command import Command
 from ops.errors import Failure
-from ops.local import compose, facts, stacks, state, verb
+from ops.local import compose, facts, stacks, state
 from ops.local.interrupt import Children
 from ops.local.process import Process, identify
 from ops.local.ready import Probe
 from ops.local.stacks import Built, Recipe
 from ops.local.state import Entry, Record, State
+from ops.verbs import up as verb
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +34,8 @@ import os, signal, subprocess, sys
 from pathlib import Path
 from types import SimpleNamespace
 from ops import catalog
-from ops.local import compose, state, verb
+from ops.local import compose, state
+from ops.verbs import up as verb
 from ops.local.process import identify
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 home = state.opened(state.State(Path(sys.argv[1])))

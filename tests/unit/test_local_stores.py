@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ops import doctor
 from ops.catalog import load
-from ops.doctor import Finding
 from ops.errors import Failure
 from ops.local import embedded
 from ops.local.state import State
 from ops.tools import stores
+from ops.verbs import doctor
+from ops.verbs.doctor import Finding
 
 
 @pytest.fixture

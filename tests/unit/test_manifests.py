@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ops.catalog import Catalog, Database, Environment, Job, Service, Stack, Store, Variable
-from ops.config.manifests import problems
+from ops.manifests import problems
 
 Tree = dict[str, object]
 

@@ -9,12 +9,12 @@ import pytest
 
 from ops.errors import Failure, Refused, UsageError
 from ops.release import apply, finish, observe, plan, publish
-from ops.release import verb as release_verb
 from ops.release.annotation import images, message
 from ops.release.apply import unfinished
 from ops.release.changelog import section, with_section
 from ops.release.facts import is_path, tagged
 from ops.release.version import bumped, latest
+from ops.verbs import release as release_verb
 from tests.unit.release_clone import DIGESTS, commit, git, hook, refs, release
 
 
@@ -310,7 +310,7 @@ def test_of_two_who_release_at_once_one_does_and_the_other_follows(clone: Path) 
 def verb(clone: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The verb in this clone, with images that need no engine; what was done with them."""
     from ops import catalog
-    from ops.images import verb as rooms
+    from ops.verbs import build as rooms
 
     done: list[str] = []
     made = replace(catalog.load(), root=clone)

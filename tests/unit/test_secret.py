@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ops import secret
-from ops.cluster.errors import ApiError
 from ops.errors import Failure
+from ops.kube.errors import ApiError
 from ops.secret import hide, know
 
 

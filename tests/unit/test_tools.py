@@ -10,10 +10,10 @@ import pytest
 
 from ops.command import Command
 from ops.errors import Failure, UsageError
+from ops.folders import cache
 from ops.local.state import write_private
 from ops.tools import find as public_find
 from ops.tools import gomodule, pnpm
-from ops.tools.cachefolder import cache
 from ops.tools.find import find, here
 from ops.tools.table import TABLE, Spec
 from ops.tools.versions import version_of

@@ -1,0 +1,1 @@
+"""The Kubernetes client side: objects, the connection, watching, readiness, differences. It knows no platform."""

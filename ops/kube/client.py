@@ -1,0 +1,421 @@
+"""The API server: JSON in, JSON out. What may pass is tried again here, and nowhere else (ops/retry.py says how).
+
+A write whose answer was lost is sent again: a PATCH does the same twice; a POST, PUT or DELETE that is refused then, since it has been
+carried out, is looked up and has succeeded.
+"""
+
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from urllib.parse import quote
+
+from ops.cluster.target import Target
+from ops.errors import Failure
+from ops.kube.errors import NO_API_SERVER, ApiError, Unavailable
+from ops.kube.objects import Json, Key, Object, group_of, rows, table, text, texts
+from ops.kube.transport import Call, Transport
+from ops.retry import USUAL, Passing, Policy, persist
+from ops.secret import hide, know
+
+if TYPE_CHECKING:
+    from urllib3 import BaseHTTPResponse, HTTPHeaderDict
+
+__all__ = ["APPLY", "MERGE", "THREADS", "ApiError", "Client", "Resource", "Stream", "Unavailable", "clock", "events", "warnings_of"]
+
+THREADS = 8
+CONNECT_SECONDS = 3.0
+REQUEST_SECONDS = 30.0
+APPLY: Final = "application/apply-patch+yaml"
+MERGE: Final = "application/merge-patch+json"
+# Aggregated discovery (beta in Kubernetes 1.27, GA in 1.30): all kinds of a cluster in two answers.
+DISCOVERY: Final = ",".join(f"application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList" for v in ("v2", "v2beta1"))
+FIRST_SECONDS: Final = 5.0  # of silence, before a request is sent again; each later time twice as long
+GREETING: Final = Policy(tries=4, seconds=2.5)  # whoever waits for a cluster that is not there waits for less than 5 s
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """How a kind is addressed."""
+
+    api_version: str
+    plural: str
+    namespaced: bool
+    kind: str
+
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """The resource's path in the API."""
+        parts = ["/apis" if "/" in self.api_version else "/api", self.api_version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", quote(namespace)]
+        parts.append(self.plural)
+        parts += [quote(p, safe=":") for p in (name, subresource) if p]
+        return "/".join(parts)
+
+
+class Stream(Protocol):
+    """An answer that does not end: lines, until it is closed."""
+
+    def lines(self) -> Iterator[bytes]:
+        """Each line of the answer. Where it breaks off the lines end, without the half one."""
+
+    def close(self) -> None:
+        """End it from any thread."""
+
+
+@dataclass(slots=True)
+class _Lines:
+    response: "BaseHTTPResponse"
+    closed: bool = False
+
+    def lines(self) -> Iterator[bytes]:
+        rest = b""
+        try:
+            for chunk in self.response.stream(64 * 1024, decode_content=False):
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from whole
+        except Exception as error:
+            from urllib3.exceptions import HTTPError
+
+            # A stream that was shut under the reader's feet ends in whatever the reader was doing.
+            if not self.closed and not isinstance(error, HTTPError | OSError):
+                raise
+            rest = b""  # half a line, which would be taken for a whole one
+        finally:
+            self.response.close()
+        if rest:
+            yield rest
+
+    def close(self) -> None:
+        # Wakes the thread that is blocked in a read, which then closes the connection; close() here would wait for it.
+        self.closed = True
+        with suppress(OSError, ValueError, RuntimeError):
+            self.response.shutdown()
+
+
+def events(stream: Stream) -> Iterator[Object]:
+    """The events of a watch. Raises `Failure` for one that is no JSON."""
+    for line in stream.lines():
+        try:
+            event: Json = json.loads(line) if line else {}
+        except ValueError as error:
+            raise Failure("watching the cluster", "its API server sent an event that is no JSON", NO_API_SERVER) from error
+        yield event if isinstance(event, dict) else {}
+
+
+@dataclass(slots=True)
+class Client:
+    """A connection to one cluster. Safe for threads."""
+
+    target: Target
+    _transport: Transport
+    _pool: ThreadPoolExecutor
+    _resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
+    _discovery: threading.Lock = field(default_factory=threading.Lock)
+    _met: tuple[datetime, float] = field(default_factory=lambda: (datetime.now(UTC), clock()))  # the server's time, and ours then
+    _begun: "set[Future[Any]]" = field(default_factory=set)  # what is queued or runs in the pool
+    _warnings: dict[tuple[str, str], None] = field(default_factory=dict)  # (path of the request, text), in the order in which they came
+    guard: Callable[[], None] = lambda: None  # asked before a write is tried again, and may raise
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Json = None,
+        *,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        seconds: float = REQUEST_SECONDS,
+        policy: Policy | None = None,
+    ) -> Object:
+        """Send one request and return its JSON. What may pass is tried again; the body of a POST has a name, so that it can be looked up.
+
+        Raises `ApiError` when the server refuses, `Unavailable` when it does not answer, however often it was asked.
+        """
+        call = Call(method, path, query or {}, body, content_type, accept, seconds, CONNECT_SECONDS)
+        if text(body, "kind") == "Secret":
+            _remember([body])
+        try:
+            answer = self._json(str(call), self._persist(call, self._transport.data, policy))
+        except ApiError as error:
+            done = self._done(call, error) if error.repeated else None
+            if done is None:
+                raise
+            answer = done
+        if "/secrets" in path and not accept.endswith("g=meta.k8s.io;v=v1"):
+            _remember(rows(answer, "items") or [answer])
+        return answer
+
+    def read_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """An answer that is text, such as a log."""
+        return self._persist(Call("GET", path, query or {}, accept="*/*", connect=CONNECT_SECONDS), self._transport.data).decode(
+            errors="replace"
+        )
+
+    def stream(self, path: str, query: Mapping[str, str] | None = None, *, seconds: float | None = None) -> Stream:
+        """An answer that is read line by line while it comes. `seconds`: the longest silence."""
+
+        def begun(response: "BaseHTTPResponse") -> Stream:
+            sock = getattr(response.connection, "sock", None)
+            if sock is not None:
+                sock.settimeout(seconds)
+            return _Lines(response)
+
+        return self._persist(Call("GET", path, query or {}, accept="*/*", connect=CONNECT_SECONDS), begun)
+
+    def _persist(self, call: Call, read: "Callable[[BaseHTTPResponse], R]", policy: Policy | None = None) -> R:
+        """Send it until it is answered, and read the answer."""
+        perhaps = False  # whether it may have been done already, and its answer was lost
+
+        def once(tried: int) -> R:
+            nonlocal perhaps
+            if tried and call.writes:
+                self.guard()  # what was checked before the first try may hold no more
+            try:
+                return read(self._sent(_longer(call, tried)))
+            except ApiError as error:
+                error.repeated = perhaps
+                raise
+            except Passing as passing:
+                perhaps = perhaps or (passing.perhaps and call.writes)
+                if perhaps and not call.repeatable:
+                    raise passing.failure from passing
+                raise
+
+        return persist(once, policy or USUAL)
+
+    def _done(self, call: Call, error: ApiError) -> Object | None:
+        """What there is, where the server refuses since an earlier try, whose answer was lost, has been carried out."""
+        if call.method == "DELETE" and error.status == 404:
+            return {}
+        if call.method not in ("POST", "PUT") or error.status != 409:
+            return None
+        found = self.request("GET", f"{call.path}/{quote(call.name)}" if call.method == "POST" else call.path)
+        return found if _holds(found, call.body) else None
+
+    def _sent(self, call: Call) -> "BaseHTTPResponse":
+        response = self._transport.send(call)
+        self._warned(call.path, response.headers)
+        return response
+
+    def _warned(self, path: str, headers: "HTTPHeaderDict | None") -> None:
+        for warning in warnings_of(headers.getlist("Warning") if headers else ()):
+            self._warnings[path, hide(warning)] = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the API server has warned of since this was last asked for (Pod Security, deprecations): each once, in its order."""
+        found = list(self._warnings)
+        for warning in found:
+            self._warnings.pop(warning, None)
+        return list(dict.fromkeys(words for _, words in found))
+
+    def warnings_at(self, path: str) -> tuple[str, ...]:
+        """What the API server has warned of since then about requests to this path."""
+        return tuple(words for there, words in tuple(self._warnings) if there == path)
+
+    def _json(self, doing: str, raw: bytes) -> Object:
+        try:
+            answer: Json = json.loads(raw or b"{}")
+        except ValueError as error:
+            raise Failure(doing, f"{self.target.server} answers with something that is no JSON", NO_API_SERVER) from error
+        return answer if isinstance(answer, dict) else {}
+
+    def greet(self) -> None:
+        """Make sure that a Kubernetes API server answers at once, and set our clock by it. Raises `Failure` for anything else."""
+        doing = f"connecting to context {self.target.context}"
+        call = Call("GET", "/version", seconds=2.0, connect=2.5)
+        try:
+            raw, dates = self._persist(call, lambda r: (self._transport.data(r), r.headers.getlist("Date")), GREETING)
+        except ApiError as error:
+            remedy = "Renew your credentials for this cluster." if error.status in (401, 403) else NO_API_SERVER
+            raise Failure(doing, f"{self.target.server} refused: {error.message}", remedy) from error
+        if not text(self._json(doing, raw), "gitVersion"):  # a proxy's page, another program
+            raise Failure(doing, f"{self.target.server} answers, and not as a Kubernetes API server", NO_API_SERVER)
+        self._met = _time_of(dates[0] if dates else None), clock()
+
+    def each(self, work: Callable[[T], R], things: Iterable[T]) -> list[R]:
+        """Do the same for each thing, eight at once; results in order. The first error is raised when all have ended."""
+        running = [self.start(partial(work, thing)) for thing in things]
+        wait(running)
+        return [future.result() for future in running]
+
+    def start(self, work: Callable[[], R]) -> "Future[R]":
+        """Begin something in the pool. It must not itself wait for the pool."""
+        future = self._pool.submit(work)
+        self._begun.add(future)
+        future.add_done_callback(self._begun.discard)
+        return future
+
+    def settle(self, seconds: float) -> bool:
+        """Let nothing begin any more of what was given to the pool, and wait so many seconds for what runs: whether it has ended."""
+        return not wait([future for future in tuple(self._begun) if not future.cancel()], timeout=seconds).not_done
+
+    def resource(self, api_version: str, kind: str) -> Resource | None:
+        """How a kind is addressed, or None when this cluster does not know it."""
+        with self._discovery:
+            if not self._resources:
+                self._discover()
+        return self._resources.get((api_version, kind))
+
+    def resource_of(self, manifest: Object) -> Resource:
+        """How the object's kind is addressed. Raises `Failure` when this cluster does not know it."""
+        version, kind = text(manifest, "apiVersion"), text(manifest, "kind")
+        found = self.resource(version, kind)
+        if found is None:
+            raise Failure(f"addressing {kind}", f"context {self.target.context} does not know {version} {kind}", "Install its definition.")
+        return found
+
+    def by_key(self, key: Key) -> Resource | None:
+        """How the kind of a key is addressed, in the version that the cluster prefers."""
+        self.resource("v1", "Pod")
+        return next((r for (version, kind), r in self._resources.items() if kind == key.kind and group_of(version) == key.group), None)
+
+    def forget_kinds(self) -> None:
+        """Ask again which kinds there are: a definition was added."""
+        self._resources.clear()
+
+    def _discover(self) -> None:
+        # Not through the pool: a task of the pool may be the one that asks.
+        answers = [self.request("GET", path, accept=f"{DISCOVERY},application/json") for path in ("/api", "/apis")]
+        found: dict[tuple[str, str], Resource] = {}
+        for answer in answers:
+            listed = _aggregated(answer) if text(answer, "kind") == "APIGroupDiscoveryList" else self._one_by_one(answer)
+            found |= {(resource.api_version, resource.kind): resource for resource in listed}
+        self._resources = found
+
+    def _one_by_one(self, answer: Object) -> Iterator[Resource]:
+        """The kinds of a server, or of one behind it, that lists each version of each group by itself."""
+        versions = texts(answer, "versions")  # of the core, which has no group
+        for group in rows(answer, "groups"):
+            preferred = text(group, "preferredVersion", "groupVersion")
+            all_ = [text(version, "groupVersion") for version in rows(group, "versions")]
+            versions += sorted(all_, key=lambda version: version != preferred)
+        for version in versions:
+            try:
+                listed = self.request("GET", f"{'/apis' if '/' in version else '/api'}/{version}")
+            except (ApiError, Unavailable):  # a server behind this one may be gone: its kinds are not known then
+                if version == "v1":
+                    raise
+                continue
+            for row in rows(listed, "resources"):
+                if "/" not in text(row, "name"):  # else a subresource
+                    yield Resource(version, text(row, "name"), row.get("namespaced") is True, text(row, "kind"))
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """An object, or None when there is none."""
+        try:
+            return self.request("GET", resource.path(namespace, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def find(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> list[Object]:
+        """The objects of a kind. A namespace that does not exist has none."""
+        query = {k: v for k, v in (("labelSelector", labels), ("fieldSelector", fields)) if v}
+        answer = self.request("GET", resource.path(namespace), query)
+        for item in rows(answer, "items"):
+            item["apiVersion"], item["kind"] = resource.api_version, resource.kind
+        return rows(answer, "items")
+
+    def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> bool:
+        """Delete an object and, after it, what it owns (with `uid`: only that very object); False when it was gone already."""
+        return self.delete_path(resource.path(namespace, name), uid=uid)
+
+    def delete_path(self, path: str, *, uid: str = "") -> bool:
+        """Delete what lies at a path; False when it was gone already."""
+        body: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        try:
+            self.request("DELETE", path, body=body)
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def now(self) -> datetime:
+        """The time by the cluster's clock, so that two machines with different clocks agree on what has lapsed, and nobody who sets
+        this machine's clock meanwhile changes that."""
+        met, then = self._met
+        return met + timedelta(seconds=clock() - then)
+
+
+def clock() -> float:
+    """Seconds by a clock that nobody sets, and that counts the time in which the machine sleeps, where there is one."""
+    which = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))  # macOS's monotonic clock counts sleep by itself
+    return time.monotonic() if which is None else time.clock_gettime(which)
+
+
+def _time_of(date: str | None) -> datetime:
+    """The time that a server's answer says; this machine's where that is the same, as the header has whole seconds only."""
+    here = datetime.now(UTC)
+    try:
+        there = parsedate_to_datetime(date) if date else here
+    except (ValueError, TypeError):
+        return here
+    there = there if there.tzinfo else there.replace(tzinfo=UTC)
+    return there if abs(there - here) > timedelta(seconds=2) else here
+
+
+def warnings_of(headers: Iterable[str]) -> list[str]:
+    """The texts of `Warning:` headers, whose form is `299 - "text"`, several to a header or one (RFC 7234, section 5.5)."""
+    quoted = [found for header in headers for found in re.findall(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"', header)]
+    return [re.sub(r"\\(.)", r"\1", text) for text in quoted]
+
+
+def _longer(call: Call, tried: int) -> Call:
+    """The same request, with more time for its answer: a server that is slow must not be asked for ever."""
+    most = FIRST_SECONDS * 2**tried
+    return replace(call, seconds=most if call.seconds is None else min(call.seconds, most))
+
+
+def _holds(found: Json, sent: Json) -> bool:
+    """Whether an object is what was sent: it has all of it, and what the server adds."""
+    if isinstance(sent, dict):
+        if not isinstance(found, dict):
+            return False
+        plain = {k: v for k, v in sent.items() if v is not None and k not in ("resourceVersion", "managedFields", "status", "stringData")}
+        coded: Object = {k: base64.b64encode(str(v).encode()).decode() for k, v in table(sent, "stringData").items()}
+        return all(_holds(found.get(k), v) for k, v in plain.items()) and (not coded or _holds(found.get("data"), coded))
+    if isinstance(sent, list):
+        return isinstance(found, list) and len(found) == len(sent) and all(map(_holds, found, sent))
+    return found == sent
+
+
+def _aggregated(answer: Object) -> Iterator[Resource]:
+    for group in rows(answer, "items"):
+        name = text(group, "metadata", "name")
+        for version in rows(group, "versions"):
+            api_version = f"{name}/{text(version, 'version')}" if name else text(version, "version")
+            for row in rows(version, "resources"):
+                kind, namespaced = text(row, "responseKind", "kind"), text(row, "scope") == "Namespaced"
+                yield Resource(api_version, text(row, "resource"), namespaced, kind)
+
+
+def _remember(secrets: Iterable[Json]) -> None:
+    """Know the values of Secrets, whatever is said of them later. Records are Secrets too, and hold no secret."""
+    for secret in secrets:
+        if text(secret, "type").endswith("/record.v1"):
+            continue
+        know(*(value for value in table(secret, "stringData").values() if isinstance(value, str)))
+        for value in table(secret, "data").values():
+            if isinstance(value, str):
+                know(value)
+                with suppress(ValueError):
+                    know(base64.b64decode(value, validate=True).decode())

@@ -1,0 +1,61 @@
+"""Reaching a cluster: the kubeconfig's settings, its credentials, and an API server that answers in time, or the reason why not."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+
+from ops.background import begin
+from ops.cluster.target import Target
+from ops.console import say
+from ops.kube.client import THREADS, Client
+from ops.kube.credentials import CREDENTIALS_SECONDS, LOGIN_SECONDS, Late, Source, interactive, late, source
+from ops.kube.errors import unreachable
+from ops.kube.kubeconfig import context_of, read, usual_files
+from ops.kube.transport import Transport
+
+ANSWER_SECONDS = 5.0  # a cluster that does not answer is said within this time
+
+
+@contextmanager
+def connect(target: Target) -> Iterator[Client]:
+    """Open a connection to the target and make sure that it answers, within five seconds, or say that it does not.
+
+    The time of a program that gets the credentials is its own: a person may have to log in.
+    """
+    context = context_of(read(usual_files() if target.kubeconfig is None else (target.kubeconfig,)), target.context)
+    transport = Transport(target, context, source(context))
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cluster")
+    try:
+        _identify(transport.source)
+        # In a thread: a name server that is silent cannot be given a timeout otherwise. Not in one of the pool, for which the process
+        # would wait at its end: as long as the name server, or a credential program, likes.
+        opening = begin(partial(_open, target, transport, pool))
+        try:
+            client = opening.result(timeout=ANSWER_SECONDS)
+        except TimeoutError as error:
+            raise unreachable(target, f"no answer within {ANSWER_SECONDS:g} s") from error
+        yield client
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _identify(credentials: Source) -> None:
+    """Have the credentials, when the program that gets them has ended."""
+    context = credentials.context
+    limit = LOGIN_SECONDS if interactive(context) else CREDENTIALS_SECONDS
+    begun = min(ANSWER_SECONDS, limit)
+    with suppress(Late):
+        credentials.get(begun)
+        return
+    say(f"Waiting for the program that gets the credentials of context {context.name}, at most {limit:g} s.")
+    try:
+        credentials.get(limit - begun)
+    except Late as error:
+        raise late(context, limit) from error
+
+
+def _open(target: Target, transport: Transport, pool: ThreadPoolExecutor) -> Client:
+    client = Client(target, transport, pool)
+    client.greet()
+    return client

@@ -1,0 +1,14 @@
+"""CustomResourceDefinition: its kind is served."""
+
+from ops.kube.objects import Object, condition, text
+from ops.kube.readiness.state import Done, Failed, Scene, State, Waiting
+
+
+def judge(definition: Object, _scene: Scene) -> State:
+    """Established, and its names are accepted."""
+    if text(condition(definition, "Established"), "status") == "True":
+        return Done()
+    names = condition(definition, "NamesAccepted")
+    if text(names, "status") == "False":
+        return Failed(f"its names are taken: {text(names, 'message')}")
+    return Waiting("its kind to be served")

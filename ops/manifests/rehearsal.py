@@ -1,0 +1,41 @@
+"""The Secrets of a rehearsal: on a testbed nobody has sealed any, so they are made up, once, and kept on this machine."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+from ops.catalog import Catalog, Image, Store
+from ops.config.local import Address, Setting, environment, kept_secrets
+from ops.kube.objects import Object
+from ops.secret import Secret
+
+
+def in_cluster(catalog: Catalog) -> dict[str, Address]:
+    """Addresses inside the cluster: the Services of stores and services, by name and namespace."""
+    known: dict[str, Image | Store] = {**catalog.stores, **catalog.services}
+    ports = {**{n: s.port for n, s in catalog.stores.items()}, **{n: s.port for n, s in catalog.services.items()}}
+    return {name: Address(f"{name}.{entry.namespace}", ports[name]) for name, entry in known.items()}
+
+
+def secret_name(reader: str) -> str:
+    """The Secret that a service, job or store reads its secret variables from."""
+    return f"{reader}-secrets"
+
+
+def secrets(catalog: Catalog, file: Path) -> list[Object]:
+    """The Secret of every reader, with made-up values that `file` keeps: the same every time, so data stays readable."""
+    setting = Setting(in_cluster(catalog), kept_secrets(catalog, file), {}, "0.0.0.0")  # noqa: S104 (inside a pod)
+    known: dict[str, Image | Store] = {**catalog.images, **catalog.stores}
+    made = []
+    for name, entry in known.items():
+        names = {variable.name for variable in catalog.variables_of(name) if variable.secret}
+        values = {key: value for key, value in environment(catalog, name, setting).items() if key in names}
+        if values:
+            made.append(_manifest(secret_name(name), entry.namespace, values))
+    return made
+
+
+def _manifest(name: str, namespace: str, values: Mapping[str, Secret]) -> Object:
+    data: Object = {key: base64.b64encode(value.reveal().encode()).decode() for key, value in values.items()}
+    metadata: Object = {"name": name, "namespace": namespace, "labels": {"app.kubernetes.io/managed-by": "nextai-rehearsal"}}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}

@@ -1,0 +1,58 @@
+"""What the rules about manifests look at: the catalogue, an environment, and its rendered objects."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ops.catalog import Catalog, Environment, Image, Store
+from ops.manifests.reading import (
+    PODS,
+    Object,
+    name_of,
+    namespace_of,
+    owner,
+)
+
+FILES = {"HorizontalPodAutoscaler": "hpa.yaml", "PodDisruptionBudget": "pdb.yaml", "ClusterIssuer": "cluster-issuer.yaml"}
+CERT_MANAGER = "cert-manager"  # its folder, and the owner of what lies there
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the rules look at."""
+
+    catalog: Catalog
+    environment: Environment
+    objects: tuple[Object, ...]
+
+    def of(self, *kinds: str) -> Iterator[Object]:
+        """The objects of these kinds."""
+        return (thing for thing in self.objects if thing.get("kind") in kinds)
+
+    def find(self, kind: str, namespace: str, name: str) -> Object | None:
+        """The one object of this kind and name, or None."""
+        return next((o for o in self.of(kind) if name_of(o) == name and namespace_of(o) == namespace), None)
+
+    def workload(self, image: Image | Store) -> Object | None:
+        """What runs a service, job or store: the workload that bears its name, in whatever namespace."""
+        return next((o for o in self.of(*PODS) if owner(o) == image.name), None)
+
+    @property
+    def runs(self) -> dict[str, Image | Store]:
+        """Everything in the catalogue that runs in a cluster, by name."""
+        return {**self.catalog.images, **self.catalog.stores}
+
+    def says(self, thing: Object, what: str) -> str:
+        """A problem of an object, with the file that the object came from."""
+        return f"{self.file(thing)}: {thing.get('kind')} {name_of(thing)} {what}"
+
+    def file(self, thing: Object) -> str:
+        """Where an object is written: by kind and owner, since kustomize does not tell."""
+        kind, name = str(thing.get("kind")), owner(thing)
+        if kind == "Namespace":
+            return "k8s/base/namespaces.yaml"
+        if kind == "ConfigMap":
+            return f"{self.environment.overlay}/{name}.env"
+        folder = f"k8s/base/stores/{name}" if name in self.catalog.stores else f"k8s/base/{name}"
+        if name not in self.runs:
+            folder = f"k8s/base/{name if name == CERT_MANAGER else kind.lower()}"
+        return f"{folder}/{FILES.get(kind, f'{kind.lower()}.yaml')}"

@@ -1,0 +1,1 @@
+"""The stories: what each verb does, told in the terms of the rooms below. The one room that knows several others."""

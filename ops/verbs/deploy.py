@@ -1,0 +1,274 @@
+"""`plan`, `deploy`, `status`, `history`, `rollback`, `logs`, `scale`, `shell`: each verb's story."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.catalog import Catalog, load
+from ops.cluster import record, show
+from ops.cluster.plan import Plan, check_environment, from_document, to_document
+from ops.cluster.prepare import plan_deploy
+from ops.cluster.schema import judged
+from ops.cluster.target import Target, no_environment, resolve_target
+from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
+from ops.errors import Exit, Refused, UsageError
+from ops.kube.client import Client
+from ops.kube.connect import connect
+from ops.kube.objects import Object
+from ops.manifests.render import render
+from ops.verbs.checkout import Checkout, ask, check_unmoved, published
+
+if TYPE_CHECKING:
+    from ops.cluster.release import Result
+    from ops.kube.progress import Notice
+
+
+@contextmanager
+def _cluster(env: str, testbed: bool, catalog: Catalog | None = None) -> Iterator[tuple[Catalog, Client, Target]]:
+    """The catalogue, and a connection to the environment's cluster that answers."""
+    catalog, target = _target(env, testbed, catalog)
+    with connect(target) as client:
+        yield catalog, client, target
+
+
+def _is_here(catalog: Catalog, env: str, testbed: bool) -> bool:
+    """Whether the environment is this machine. Raises `UsageError` for one that there is not."""
+    if env not in catalog.environments:
+        raise no_environment(env, catalog.environments)
+    return not testbed and catalog.environments[env].kind == "local"
+
+
+def _target(env: str, testbed: bool, catalog: Catalog | None = None) -> tuple[Catalog, Target]:
+    catalog = catalog or load()
+    if not testbed:
+        return catalog, resolve_target(catalog, env)
+    from ops.verbs import testbed as verb
+
+    return catalog, resolve_target(catalog, env, verb.wanted(testbed))
+
+
+def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
+    """Build what is missing, and show what a deploy would change. Nothing in the cluster is changed."""
+    catalog, target = _target(env, testbed)
+    checkout = ask(catalog, target)
+    with connect(target) as client:
+        decided = _judged(catalog, client, _planned(catalog, client, checkout))
+        _show(decided, target)
+    if out and decided.hidden:
+        cause = f"it changes {', '.join(map(str, decided.hidden))}, and the values of Secrets are in no file"
+        raise Refused(f"writing the plan to {out}", cause, f"Run `invoke deploy --env {env}{' --testbed' * testbed}` without a plan file.")
+    if out:
+        Path(out).write_text(json.dumps(to_document(decided), indent=1), encoding="utf-8")
+        say(f"Wrote {out}: `invoke deploy --env {env}{' --testbed' * testbed} --plan {out}` applies exactly this.")
+    if machine_readable():
+        emit_json({"plan": to_document(decided)})
+    if decided.problems:
+        return Exit.REFUSED
+    return Exit.CHANGES if detailed_exitcode and not decided.empty else Exit.DONE
+
+
+def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool) -> int:
+    """Show the plan, ask, apply exactly that, watch it, and check the platform afterwards."""
+    catalog, target = _target(env, testbed)
+    given = _read(plan_file) if plan_file else None
+    if given:
+        check_environment(given, target.environment.name)
+    checkout = None if given else ask(catalog, target)
+    with connect(target) as client:
+        decided = _judged(catalog, client, _planned(catalog, client, checkout)) if checkout else given
+        assert decided is not None
+        _show(decided, target)
+        return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run, checked=True)
+
+
+def rollback(env: str, *, testbed: bool, to: int, yes: bool, dry_run: bool) -> int:
+    """Go back to a record: its digests, its configuration, its objects."""
+    from ops.cluster.rollback import plan_rollback
+
+    if to < 0:
+        raise UsageError("reading --to", f"{to} is no record", f"`invoke history --env {env}` lists them.")
+    with _cluster(env, testbed) as (catalog, client, target):
+        decided = plan_rollback(catalog, client, to=to)
+        _show(decided, target)
+        return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run)
+
+
+def scale(service: str, replicas: int, env: str, *, testbed: bool, yes: bool, dry_run: bool) -> int:
+    """Move the bounds of a service's autoscaler, or its replicas where it has none."""
+    from ops.cluster.scale import check_range, plan_scale
+
+    check_range(service, replicas)
+    with _cluster(env, testbed) as (catalog, client, target):
+        decided = plan_scale(catalog, client, service, least=replicas)
+        _show(decided, target)
+        return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run)
+
+
+def history(env: str, *, testbed: bool) -> int:
+    """The records, the newest first."""
+    with _cluster(env, testbed) as (catalog, client, target):
+        headers = record.history(client, catalog.namespaces[0])
+    if not headers:
+        say(f"Nothing has been deployed to {target}.")
+    else:
+        table(("record", "what", "outcome", "started", "commit", "version", "who", "cause"), show.history_rows(headers))
+    if machine_readable():
+        emit_json({"environment": env, "records": [asdict(header) for header in headers]})
+    return Exit.DONE
+
+
+def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
+    digests, version = published(catalog, checkout)
+    rendered = render(catalog, client.target.environment, digests, checkout.overlay.result() if checkout.overlay else None)
+    if checkout.overlay is None:  # kustomize was built first, and then read what lies there now
+        check_unmoved(catalog, checkout.state.result())
+    commit, migrations = checkout.state.result().commit, checkout.migrations.result()
+    planned = partial(plan_deploy, catalog, client, rendered, migrations=migrations, commit=commit, version=version)
+    decided = planned()
+    if client.target.rehearsal and decided.problems:
+        decided = planned(made_up=_made_up(catalog, client.target))
+    return decided
+
+
+def _judged(catalog: Catalog, client: Client, decided: Plan) -> Plan:
+    """The plan with what the gates say of its new migrations."""
+    refused, told = judged(catalog, decided.origin, client.target)
+    return replace(decided, problems=(*decided.problems, *refused), warnings=(*decided.warnings, *told))
+
+
+def _made_up(catalog: Catalog, target: Target) -> list[Object]:
+    """A rehearsal has nobody who seals secrets: where a plan misses some, it makes them up, the same every time on this machine."""
+    from ops.manifests import rehearsal
+    from ops.tools import cache
+
+    file = cache() / "rehearsal" / f"{target.environment.name}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return rehearsal.secrets(catalog, file)
+
+
+def _smoke(catalog: Catalog, client: Client) -> Callable[[], None] | None:
+    """The checks that follow a deploy, where the catalogue names a file of them, ready to be run."""
+    if catalog.smoke is None:
+        return None
+    from ops.cluster.smoke import prepare
+
+    return prepare(catalog, client, say)
+
+
+def _read(file: str) -> Plan:
+    try:
+        document = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"reading the plan {file}", str(error), "Make one: `invoke plan --env … --out FILE`.") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"reading the plan {file}", "it is not a plan", "Make one: `invoke plan --env … --out FILE`.")
+    return from_document(document)
+
+
+def _show(decided: Plan, target: Target) -> None:
+    for line in show.plan_lines(decided, str(target)):
+        say(line)
+
+
+def _carry_out(catalog: Catalog, client: Client, decided: Plan, *, yes: bool, dry_run: bool, checked: bool = False) -> int:
+    """Ask, apply, and where it is to be `checked` run the checks; what forbids the plan or the checks is said before the question."""
+    environment = client.target.environment
+    if decided.problems:
+        raise Refused("checking the plan", "\n".join(decided.problems), "Correct every line above, then plan again.")
+    if dry_run or decided.empty:
+        _document(decided, None)
+        return Exit.DONE
+    from ops.cluster.release import execute
+
+    verify = _smoke(catalog, client) if checked else None
+    expect = environment.name if environment.protected and not client.target.rehearsal else ""
+    confirm(f"Apply this to {client.target}?", yes=yes, expect=expect)
+    result = execute(catalog, client, decided, _tell, verify=verify)
+    if result.resumed:
+        say(result.resumed)
+    say(f"Done: record {result.record}, {counted(result.changed, 'object')} changed.", style="bold green")
+    _document(decided, result)
+    return Exit.DONE
+
+
+def _tell(notice: "Notice") -> None:
+    say(show.notice_line(notice))
+
+
+def _document(decided: Plan, result: "Result | None") -> None:
+    if machine_readable():
+        did = {"state": result.state, "record": result.record, "changed": result.changed} if result else {"state": "nothing"}
+        emit_json({"record": 0, "changed": 0, **did, "plan": to_document(decided)})
+
+
+def status(env: str, *, testbed: bool) -> int:
+    """Each workload: wanted, ready, digest, restarts, why it is not ready; and what else is not as it was deployed. Exit 1 then."""
+    from ops.cluster.status import status as look
+
+    catalog = load()
+    if _is_here(catalog, env, testbed):
+        from ops import local
+
+        return local.status(catalog)
+    with _cluster(env, testbed, catalog) as (catalog, client, target):
+        found = look(catalog, client)
+    if machine_readable():
+        emit_json({"environment": env, **show.status_document(found)})
+    else:
+        say(f"{target}: {show.last_line(found.last)}")
+        table(("kind", "name", "ready", "restarts", "age", "image", "why not"), show.status_rows(found.rows))
+        for row in found.rows:
+            for line in row.log:
+                say(f"{row.name} | {line}")
+        for line in show.status_lines(found, target.flags):
+            say(line)
+    return Exit.DONE if found.well else Exit.FAILED
+
+
+def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, since: str) -> int:
+    """The lines of all pods of a service, each with its pod's name."""
+    from ops.cluster.logs import Wanted, read
+
+    if tail < 0:
+        raise UsageError("reading --tail", f"{tail} is no number of lines", "Write 0 or more.")
+    catalog = load()
+    if _is_here(catalog, env, testbed):
+        from ops import local
+
+        if since:
+            raise UsageError("reading --since", "lines are not kept by their time on this machine", "Leave it out; --tail says how many.")
+        return local.logs(catalog, service, follow=follow, tail=tail)
+    wanted = Wanted(tail, _seconds(since) if since else None, follow)
+    with _cluster(env, testbed, catalog) as (catalog, client, _):
+        for line in read(catalog, client, service, wanted):
+            if machine_readable():
+                emit_line(asdict(line))
+            else:
+                say(f"{line.pod} | {line.text}")
+            if not heard():
+                break
+    return Exit.DONE
+
+
+def shell(service: str, env: str, *, testbed: bool, image: str) -> int:
+    """A shell in a debug container beside a running pod, which shares its processes and network."""
+    from ops.cluster.shell import attach, open_shell
+
+    with _cluster(env, testbed) as (catalog, client, _):
+        ready = open_shell(catalog, client, service, image)
+    say(f"Debug container {ready.container} beside {ready.pod}; it ends with the shell, and leaves with the pod.")
+    return attach(ready)
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(text: str) -> int:
+    number, unit = text[:-1], text[-1:]
+    if not number.isdecimal() or unit not in _UNITS:
+        raise UsageError("reading --since", f"{text!r} is no duration", "Write 30s, 10m, 2h or 1d.")
+    return int(number) * _UNITS[unit]

@@ -1,0 +1,192 @@
+"""What `invoke doctor` looks at: every tool with its version and origin, ports, engine, clusters, folders; each with the remedy."""
+
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from ops.catalog import Catalog
+from ops.errors import Failure
+
+State = Literal["ok", "later", "missing"]
+LOOPBACK = "127.0.0.1"
+ENGINE = "Docker Engine"
+EMBEDDED = "embedded "
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, how it is, in words, and what to do about it. `later` is nothing to worry about."""
+
+    what: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+def examine(catalog: Catalog) -> tuple[Finding, ...]:
+    """Look at everything; nothing is fetched, built or changed."""
+    looks: dict[str, Callable[[], Iterable[Finding]]] = {
+        "folders": _folders,
+        "tools": _tools,
+        "stores": _stores,
+        "ports": lambda: _ports(catalog),
+        ENGINE: _engine,
+        "testbed": _testbed,
+        "clusters": lambda: _clusters(catalog),
+    }
+    with ThreadPoolExecutor(len(looks)) as pool:
+        findings = [finding for found in pool.map(_told, looks, looks.values()) for finding in found]
+    if any(finding.what == ENGINE and finding.state == "ok" for finding in findings):
+        # With one nobody needs the embedded engine.
+        return tuple(replace(f, state="later") if f.what.startswith(EMBEDDED) and f.state == "missing" else f for f in findings)
+    # Without an engine its clients have nothing to do: the embedded engine needs none, and the testbed brings its own.
+    clients = _clients_of_the_engine()
+    return tuple(replace(f, state="later") if f.what in clients and f.state == "missing" else f for f in findings)
+
+
+def _clients_of_the_engine() -> set[str]:
+    from ops.tools.table import TABLE
+
+    return {name for name, spec in TABLE.items() if spec.origin == "plugin" or name == "docker"}
+
+
+def _told(what: str, look: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
+    """What was found. One look that cannot be taken does not spoil the others."""
+    try:
+        return tuple(look())
+    except Failure as failure:
+        return (Finding(what, "missing", failure.cause, failure.remedy),)
+    except OSError as error:
+        return (Finding(what, "missing", f"{error.filename or what}: {error.strerror or error}", "Check who may read it."),)
+
+
+def _tools() -> tuple[Finding, ...]:
+    from ops.tools import Found, survey
+
+    return tuple(
+        Finding(row.tool.name, "ok", f"{row.tool.version} ({row.tool.origin})")
+        if isinstance(row, Found)
+        else Finding(row.name, "later" if row.later else "missing", row.cause, row.remedy)
+        for row in survey()
+    )
+
+
+def _stores() -> Iterator[Finding]:
+    """The programs of the embedded engine's stores."""
+    from ops.tools import stores
+
+    for name, store in stores.STORES.items():
+        what = f"{EMBEDDED}{name}"
+        try:
+            if place := stores.present(name):
+                yield Finding(what, "ok", f"{store.locked.what} ({place})")
+            else:
+                stores.require([name])
+                yield Finding(what, "later", "it is not fetched yet", "Nothing to do: it is fetched or built when a verb first needs it.")
+        except Failure as failure:
+            yield Finding(what, "missing", failure.cause, failure.remedy)
+
+
+def _folders() -> Iterator[Finding]:
+    from ops.local import state_folder
+    from ops.tools import cache
+
+    for what, look, variable in (("cache folder", cache, "NEXTAI_CACHE"), ("state folder", state_folder, "NEXTAI_STATE")):
+        try:
+            yield Finding(what, "ok", str(look()))
+        except Failure as failure:
+            yield Finding(what, "missing", failure.cause, f"Set {variable} to a folder that can be written.")
+
+
+def _ports(catalog: Catalog) -> Iterator[Finding]:
+    """Which of the platform's ports somebody listens on."""
+    ports = {store.name: store.local_port for store in catalog.stores.values()}
+    ports |= {service.name: service.local_port for service in catalog.services.values()}
+    taken = [(name, port) for name, port in ports.items() if _listens(port)]
+    if not taken:
+        yield Finding("ports", "ok", "all of the platform's ports are free")
+        return
+    own = _own_ports(catalog)
+    if mine := [name for name, port in taken if port in own]:
+        yield Finding("platform", "ok", f"runs here: {', '.join(mine)}")
+    taken = [(name, port) for name, port in taken if port not in own]
+    if not taken:
+        return
+    held = ", ".join(f"{port} ({name})" for name, port in taken)
+    yield Finding("ports", "later", f"in use: {held}", "Of another checkout's platform, or another program: `invoke up` names it.")
+
+
+def _own_ports(catalog: Catalog) -> set[int]:
+    """The ports of this checkout's platform, where it runs."""
+    from ops.local import state
+    from ops.verbs.up import rows_of
+
+    return {row.port for row in rows_of(catalog, state.of(catalog.root))}
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.3)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _engine() -> tuple[Finding, ...]:
+    from ops.local import facts
+
+    answer = facts.docker()
+    if answer.trouble:
+        remedy = "Nothing to do: `invoke up` uses the embedded engine. For `invoke build`: start Docker, or `invoke testbed.up`."
+        return (Finding(ENGINE, "later", answer.trouble, remedy),)
+    return (Finding(ENGINE, "ok", answer.version),)
+
+
+def _testbed() -> tuple[Finding, ...]:
+    from ops import testbed
+
+    running = testbed.running()
+    if running:
+        return (Finding("testbed", "ok", f"runs (provider {running.provider}), registry {running.registry}"),)
+    provider = testbed.provider()
+    if provider is None:
+        remedy = "Use a Linux machine as root, or start Docker, or name a cluster of yours."
+        return (Finding("testbed", "later", f"cannot run here: {testbed.refusals(testbed.reason)}", remedy),)
+    aside = f"; not native: {testbed.reason('native')}" if provider == "container" else ""
+    return (Finding("testbed", "ok", f"can run here (`invoke testbed.up`, provider {provider}{aside})"),)
+
+
+def _clusters(catalog: Catalog) -> Iterator[Finding]:
+    from ops.cluster.target import resolve_target
+
+    for name, environment in catalog.environments.items():
+        if environment.kind != "kubernetes":
+            continue
+        try:
+            yield Finding(f"cluster of {name}", "ok", str(resolve_target(catalog, name)))
+        except Failure as failure:
+            yield Finding(f"cluster of {name}", "later", failure.cause, failure.remedy)
+
+
+def _remedies(findings: Iterable[Finding]) -> dict[str, list[str]]:
+    """What is to be done, each once with what it is for; first for what is missing."""
+    found: dict[str, list[str]] = {}
+    for finding in sorted(findings, key=lambda finding: finding.state != "missing"):
+        if finding.remedy:
+            found.setdefault(finding.remedy, []).append(finding.what)
+    return found
+
+
+def verb() -> int:
+    """`invoke doctor`: the table, and exit 1 where something is missing."""
+    from ops.catalog import load
+    from ops.console import emit_json, machine_readable, say, table
+
+    findings = examine(load())
+    marks = {"ok": "✓", "later": "·", "missing": "✗"}
+    table(("", "what", "how it is"), [(marks[f.state], f.what, f.detail) for f in findings])
+    for remedy, whats in _remedies(findings).items():
+        say(f"{', '.join(whats)}: {remedy}")
+    if machine_readable():
+        emit_json({"findings": [asdict(finding) for finding in findings]})
+    return 1 if any(finding.state == "missing" for finding in findings) else 0
