@@ -9,13 +9,14 @@ from datetime import timedelta
 from functools import partial
 
 from ops.catalog.model import Catalog
+from ops.catalog.names import MANAGER, OWNED
 from ops.cluster import lock, needs, ownership, record
 from ops.cluster.record import Header, Record
 from ops.cluster.unchanged import unchanged
 from ops.kube import references
 from ops.kube.client import APPLY, ApiError, Client, Resource
 from ops.kube.immutable import explained
-from ops.kube.objects import MANAGER, OWNED, Json, Key, Object, at, group_of, key_of, labels_of, number, rows, table, text
+from ops.kube.objects import Json, Key, Object, at, group_of, key_of, labels_of, number, rows, table, text
 from ops.kube.order import KEPT
 from ops.kube.readiness.state import parse_time
 

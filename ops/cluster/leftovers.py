@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from ops.catalog.names import OWNED
 from ops.cluster.apply import PRUNE_SECONDS, REPLACE_SECONDS, Pace, left_after
 from ops.cluster.plan import Plan
 from ops.errors import Failure
 from ops.kube import byhand
 from ops.kube.client import Client
-from ops.kube.objects import OWNED, Key, Object, condition, key_of, number, rows, text
+from ops.kube.objects import Key, Object, condition, key_of, number, rows, text
 from ops.kube.progress import Notice
 
 _CLAIM = "PersistentVolumeClaim"

@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ops.catalog.names import MANAGER
 from ops.errors import Failure, Refused
 from ops.kube.client import ApiError, Client, clock
-from ops.kube.objects import MANAGER, Object, number, table, text
+from ops.kube.objects import Object, number, table, text
 from ops.retry import ONCE
 
 LEASE_SECONDS = 30

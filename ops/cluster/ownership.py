@@ -9,14 +9,21 @@ from collections.abc import Iterable
 from copy import deepcopy
 from typing import Final
 
+from ops.catalog.names import MANAGER
 from ops.kube.client import ApiError, Client, Resource
-from ops.kube.objects import MANAGER, Json, Key, Object, applied_fields, at, rows, table, text
+from ops.kube.objects import Json, Key, Object, at, rows, table, text
 
 KUBECTL: Final = "kubectl-client-side-apply"  # the manager of `kubectl apply` without --server-side
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 JSON_PATCH: Final = "application/json-patch+json"
 _TRIES = 5
 Fields = Object  # FieldsV1: `f:` a field, `k:` an item by its keys, `v:` an item by its value, `.` the thing itself
+
+
+def applied_fields(live: Object) -> list[Object]:
+    """The entries of an object's managed fields that our applies wrote: one for each version of its kind that was applied."""
+    entries = rows(live, "metadata", "managedFields")
+    return [entry for entry in entries if entry.get("manager") == MANAGER and entry.get("operation") == "Apply"]
 
 
 def owners(live: Object) -> str:

@@ -10,6 +10,7 @@ from ops.cluster.plan import Origin, Plan, make_plan
 from ops.cluster.record import Migration, together
 from ops.cluster.rights import missing_rights
 from ops.cluster.schema import migrations_of
+from ops.cluster.target import target_of
 from ops.kube.client import Client
 from ops.kube.objects import Object
 from ops.manifests.render import Rendered, mark
@@ -31,7 +32,7 @@ def plan_deploy(
     """
     origin = Origin(
         "deploy",
-        client.target.environment.name,
+        target_of(client).environment.name,
         record.stamp(client),
         commit,
         version,
@@ -52,5 +53,5 @@ def prepare(catalog: Catalog, client: Client, origin: Origin, objects: Sequence[
     stores = frozenset(store.image for store in catalog.stores.values())
     facts = gather(catalog, client, wanted, made_up)
     met = together(*(r.schema for r in (facts.last, *facts.trail) if r))
-    plan = make_plan(replace(origin, met=met), facts, stores, rehearsal=client.target.rehearsal)
+    plan = make_plan(replace(origin, met=met), facts, stores, rehearsal=target_of(client).rehearsal)
     return replace(plan, problems=(*plan.problems, *missing_rights(client, plan, catalog.namespaces[0])))

@@ -15,6 +15,7 @@ from ops.cluster.prepare import prepare
 from ops.cluster.record import Header, Record, together
 from ops.cluster.rollback import origin_of
 from ops.cluster.schema import schema_hash, unsafe_behind
+from ops.cluster.target import target_of
 from ops.errors import Exit, Failure, Refused, RolledBack
 from ops.kube.broken import objects_of
 from ops.kube.client import Client, Unavailable
@@ -104,9 +105,9 @@ def _back(change: "_Change", header: Header, failure: Failure) -> Failure:
 def _admit(client: Client, plan: Plan) -> None:
     if plan.problems:
         raise Refused("checking the plan", "\n".join(plan.problems), "Correct every line above, then plan again.")
-    check_environment(plan, client.target.environment.name)
+    check_environment(plan, target_of(client).environment.name)
     if plan.cluster != cluster_id(client):
-        raise Refused("checking the plan", f"it was made for another cluster than {client.target.context}", "Make one for this cluster.")
+        raise Refused("checking the plan", f"it was made for another cluster than {client.cluster.context}", "Make one for this cluster.")
 
 
 def _make_home(client: Client, plan: Plan, home: str, tell: Tell) -> Key | None:
@@ -244,7 +245,7 @@ def _offer(client: Client, headers: Sequence[Header]) -> str:
     goal = record.way_back(headers)
     if goal is None:
         return "Correct the cause, and deploy again: there is no good record before it."
-    command = f"invoke rollback {client.target.flags} --to {goal.number}"
+    command = f"invoke rollback {target_of(client).flags} --to {goal.number}"
     return f"`{command}` goes to the good record before it; or correct the cause, and deploy again."
 
 

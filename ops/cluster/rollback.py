@@ -10,6 +10,7 @@ from ops.cluster.plan import Origin, Plan
 from ops.cluster.prepare import prepare
 from ops.cluster.record import Header, Record
 from ops.cluster.schema import unsafe_behind
+from ops.cluster.target import target_of
 from ops.errors import Refused, UsageError
 from ops.kube.client import Client
 from ops.kube.objects import key_of
@@ -53,7 +54,7 @@ def origin_of(client: Client, goal: Record) -> Origin:
     header = goal.header
     return Origin(
         "rollback",
-        client.target.environment.name,
+        target_of(client).environment.name,
         record.stamp(client),
         header.commit,
         header.version,

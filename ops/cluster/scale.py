@@ -10,6 +10,7 @@ from ops.cluster import record
 from ops.cluster.plan import Origin, Plan
 from ops.cluster.prepare import prepare
 from ops.cluster.schema import unsafe_behind
+from ops.cluster.target import target_of
 from ops.errors import Refused, UsageError
 from ops.guess import did_you_mean
 from ops.kube.client import Client
@@ -37,7 +38,7 @@ def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most:
     _scale(objects, name, least, most)
     origin = Origin(
         "scale",
-        client.target.environment.name,
+        target_of(client).environment.name,
         record.stamp(client),
         header.commit,
         header.version,

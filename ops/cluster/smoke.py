@@ -49,7 +49,7 @@ class Checks:
 def prepare(catalog: Catalog, client: Client, say: Callable[[str], None]) -> Callable[[], None]:
     """What runs the checks of the catalogue's file. Raises `Failure` where they could not be run: no kubectl, or a wrong file."""
     checks = checks_of(catalog)
-    kubectl(client.target)
+    kubectl(client.cluster)
     return lambda: verify(catalog, client, checks, say)
 
 
@@ -160,10 +160,10 @@ def _reach(catalog: Catalog, client: Client, name: str, ended: list[str]) -> Ite
     def run(where: str, argv: Sequence[str], stdin: str | None = None) -> str:
         """Run a program in the newest ready pod of a service or store; returns what it wrote."""
         found = _newest_ready(catalog, client, where)
-        return execute(client.target, text(found, "metadata", "namespace"), text(found, "metadata", "name"), argv, stdin=stdin).stdout
+        return execute(client.cluster, text(found, "metadata", "namespace"), text(found, "metadata", "name"), argv, stdin=stdin).stdout
 
     # To a pod, and not to the Service: kubectl may choose a pod of the former release that is on its way out.
-    with forward(client.target, service.namespace, f"pod/{text(pod, 'metadata', 'name')}", service.port, ended) as port:
+    with forward(client.cluster, service.namespace, f"pod/{text(pod, 'metadata', 'name')}", service.port, ended) as port:
         yield Reach(f"http://127.0.0.1:{port}", run)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from ops.catalog.model import Catalog
+from ops.catalog.names import OWNED
 from ops.cluster import lock, record
 from ops.cluster.record import Header
 from ops.cluster.unchanged import unchanged
@@ -14,7 +15,7 @@ from ops.kube.byhand import halted, leaving
 from ops.kube.client import Client, Resource
 from ops.kube.errors import ApiError
 from ops.kube.excerpt import excerpt
-from ops.kube.objects import OWNED, WORKLOADS, Key, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
+from ops.kube.objects import WORKLOADS, Key, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
 from ops.kube.readiness import Done, Failed, Scene, State, Stuck, Waiting, judge
 
 _EVER = datetime.min.replace(tzinfo=UTC)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Protocol
 
 from ops.catalog.model import Catalog, Environment
+from ops.catalog.names import MANAGER
 from ops.errors import Refused, UsageError
 from ops.guess import did_you_mean
+from ops.kube.client import Client
 from ops.kube.kubeconfig import context_of, read, usual_files
 
 
@@ -42,12 +44,23 @@ class Target:
     kubectl: Path | None = None
 
     @property
+    def agent(self) -> str:
+        """Who asks, to the cluster's audit log."""
+        return MANAGER
+
+    @property
     def flags(self) -> str:
         """What names it on a command line."""
         return f"--env {self.environment.name}" + " --testbed" * self.rehearsal
 
     def __str__(self) -> str:
         return f"{self.environment.name} (context {self.context}, {self.server})"
+
+
+def target_of(client: Client) -> Target:
+    """The environment that a connection of this room was opened for."""
+    assert isinstance(client.cluster, Target)
+    return client.cluster
 
 
 def resolve_target(catalog: Catalog, env: str, testbed: Testbed | None = None) -> Target:

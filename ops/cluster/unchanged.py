@@ -8,8 +8,8 @@ How the API server writes down the fields that a manager owns: https://pkg.go.de
 import json
 from collections.abc import Mapping
 
-from ops.cluster.ownership import from_kubectl
-from ops.kube.objects import Json, Object, applied_fields, same, table, text
+from ops.cluster.ownership import applied_fields, from_kubectl
+from ops.kube.objects import Json, Object, same, table, text
 
 _IDENTITY = ("apiVersion", "kind")  # and metadata.name, metadata.namespace: nobody owns what names the object
 

@@ -4,7 +4,6 @@ from ops.kube.objects import (
     SCALED,
     WORKLOADS,
     Object,
-    applied_fields,
     at,
     containers_of,
     key_of,
@@ -49,7 +48,7 @@ def halted(live: Object, wanted: Object | None = None) -> str:
         key.kind in SCALED
         and at(wanted, "spec", "replicas") is None
         and number(live, "spec", "replicas", default=1) == 0
-        and not _ours(live)
+        and not _declared(live)
     ):
         command = f"kubectl --namespace={key.namespace} scale {key.kind.lower()}/{key.name} --replicas=1"
         return f"it is scaled to 0 by hand, where its autoscaler does nothing; `{command}` ends that"
@@ -79,6 +78,7 @@ def _variables(workload: Object) -> dict[str, set[str]]:
     return {text(container, "name"): {text(row, "name") for row in rows(container, "env")} for container in containers}
 
 
-def _ours(live: Object) -> bool:
-    """Whether the number of replicas is the manifest's."""
-    return any("f:replicas" in table(entry, "fieldsV1", "f:spec") for entry in applied_fields(live))
+def _declared(live: Object) -> bool:
+    """Whether the number of replicas is a manifest's: somebody has applied it."""
+    entries = rows(live, "metadata", "managedFields")
+    return any(text(e, "operation") == "Apply" and "f:replicas" in table(e, "fieldsV1", "f:spec") for e in entries)

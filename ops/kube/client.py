@@ -19,8 +19,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
-from ops.cluster.target import Target
 from ops.errors import Failure
+from ops.kube.cluster import Cluster
 from ops.kube.errors import NO_API_SERVER, ApiError, Unavailable
 from ops.kube.objects import Json, Key, Object, group_of, rows, table, text, texts
 from ops.kube.transport import Call, Transport
@@ -119,7 +119,7 @@ def events(stream: Stream) -> Iterator[Object]:
 class Client:
     """A connection to one cluster. Safe for threads."""
 
-    target: Target
+    cluster: Cluster
     _transport: Transport
     _pool: ThreadPoolExecutor
     _resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
@@ -231,20 +231,20 @@ class Client:
         try:
             answer: Json = json.loads(raw or b"{}")
         except ValueError as error:
-            raise Failure(doing, f"{self.target.server} answers with something that is no JSON", NO_API_SERVER) from error
+            raise Failure(doing, f"{self.cluster.server} answers with something that is no JSON", NO_API_SERVER) from error
         return answer if isinstance(answer, dict) else {}
 
     def greet(self) -> None:
         """Make sure that a Kubernetes API server answers at once, and set our clock by it. Raises `Failure` for anything else."""
-        doing = f"connecting to context {self.target.context}"
+        doing = f"connecting to context {self.cluster.context}"
         call = Call("GET", "/version", seconds=2.0, connect=2.5)
         try:
             raw, dates = self._persist(call, lambda r: (self._transport.data(r), r.headers.getlist("Date")), GREETING)
         except ApiError as error:
             remedy = "Renew your credentials for this cluster." if error.status in (401, 403) else NO_API_SERVER
-            raise Failure(doing, f"{self.target.server} refused: {error.message}", remedy) from error
+            raise Failure(doing, f"{self.cluster.server} refused: {error.message}", remedy) from error
         if not text(self._json(doing, raw), "gitVersion"):  # a proxy's page, another program
-            raise Failure(doing, f"{self.target.server} answers, and not as a Kubernetes API server", NO_API_SERVER)
+            raise Failure(doing, f"{self.cluster.server} answers, and not as a Kubernetes API server", NO_API_SERVER)
         self._met = _time_of(dates[0] if dates else None), clock()
 
     def each(self, work: Callable[[T], R], things: Iterable[T]) -> list[R]:
@@ -276,7 +276,7 @@ class Client:
         version, kind = text(manifest, "apiVersion"), text(manifest, "kind")
         found = self.resource(version, kind)
         if found is None:
-            raise Failure(f"addressing {kind}", f"context {self.target.context} does not know {version} {kind}", "Install its definition.")
+            raise Failure(f"addressing {kind}", f"context {self.cluster.context} does not know {version} {kind}", "Install its definition.")
         return found
 
     def by_key(self, key: Key) -> Resource | None:

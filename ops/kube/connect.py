@@ -6,9 +6,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 
 from ops.background import begin
-from ops.cluster.target import Target
 from ops.console import say
 from ops.kube.client import THREADS, Client
+from ops.kube.cluster import Cluster
 from ops.kube.credentials import CREDENTIALS_SECONDS, LOGIN_SECONDS, Late, Source, interactive, late, source
 from ops.kube.errors import unreachable
 from ops.kube.kubeconfig import context_of, read, usual_files
@@ -18,23 +18,23 @@ ANSWER_SECONDS = 5.0  # a cluster that does not answer is said within this time
 
 
 @contextmanager
-def connect(target: Target) -> Iterator[Client]:
+def connect(cluster: Cluster) -> Iterator[Client]:
     """Open a connection to the target and make sure that it answers, within five seconds, or say that it does not.
 
     The time of a program that gets the credentials is its own: a person may have to log in.
     """
-    context = context_of(read(usual_files() if target.kubeconfig is None else (target.kubeconfig,)), target.context)
-    transport = Transport(target, context, source(context))
+    context = context_of(read(usual_files() if cluster.kubeconfig is None else (cluster.kubeconfig,)), cluster.context)
+    transport = Transport(cluster, context, source(context))
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cluster")
     try:
         _identify(transport.source)
         # In a thread: a name server that is silent cannot be given a timeout otherwise. Not in one of the pool, for which the process
         # would wait at its end: as long as the name server, or a credential program, likes.
-        opening = begin(partial(_open, target, transport, pool))
+        opening = begin(partial(_open, cluster, transport, pool))
         try:
             client = opening.result(timeout=ANSWER_SECONDS)
         except TimeoutError as error:
-            raise unreachable(target, f"no answer within {ANSWER_SECONDS:g} s") from error
+            raise unreachable(cluster, f"no answer within {ANSWER_SECONDS:g} s") from error
         yield client
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -55,7 +55,7 @@ def _identify(credentials: Source) -> None:
         raise late(context, limit) from error
 
 
-def _open(target: Target, transport: Transport, pool: ThreadPoolExecutor) -> Client:
-    client = Client(target, transport, pool)
+def _open(cluster: Cluster, transport: Transport, pool: ThreadPoolExecutor) -> Client:
+    client = Client(cluster, transport, pool)
     client.greet()
     return client

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from ops.cluster.target import Target
 from ops.errors import Failure
+from ops.kube.cluster import Cluster
 from ops.kube.objects import Json, Object, at, rows, table, text
 from ops.retry import passes
 from ops.secret import hide
@@ -57,34 +57,34 @@ class Unavailable(Failure):
     """What may pass has not passed, however often it was tried: it says nothing about what was to be done."""
 
 
-def unreachable(target: Target, cause: str) -> Failure:
+def unreachable(cluster: Cluster, cause: str) -> Failure:
     """The error of a cluster that does not answer, or not in a way that can be trusted."""
-    doing = f"connecting to context {target.context}"
+    doing = f"connecting to context {cluster.context}"
     if re.search(r"CERTIFICATE|X509|PEM lib", cause):
         remedy = "Check the certificate authority and the client certificate of this context in your kubeconfig."
-        return Failure(doing, f"{target.server}: not trusted: {cause}", remedy)
+        return Failure(doing, f"{cluster.server}: not trusted: {cause}", remedy)
     remedy = "Check the cluster, your network and VPN; `invoke doctor` shows more."
-    return Unavailable(doing, f"{target.server} does not answer: {cause}", remedy)
+    return Unavailable(doing, f"{cluster.server} does not answer: {cause}", remedy)
 
 
-def behind(target: Target, proxy: str, cause: str) -> Failure:
+def behind(cluster: Cluster, proxy: str, cause: str) -> Failure:
     """The error of a proxy that does not lead to the cluster."""
-    cause = f"the proxy {proxy} does not lead to {target.server}: {cause}"
+    cause = f"the proxy {proxy} does not lead to {cluster.server}: {cause}"
     remedy = "Check `proxy-url` in the kubeconfig, or HTTPS_PROXY and NO_PROXY in the environment."
-    doing = f"connecting to context {target.context}"
+    doing = f"connecting to context {cluster.context}"
     final = re.search(r"Tunnel connection failed: 4", cause)
     return Failure(doing, cause, remedy) if final else Unavailable(doing, cause, remedy)
 
 
-def failing(target: Target, what: str, error: ApiError) -> Failure:
+def failing(cluster: Cluster, what: str, error: ApiError) -> Failure:
     """The error of an API server, or of something before it, that answers with an error of its own."""
     if text(error.body, "kind") == "Status":
         why = "is overloaded" if error.status == 429 else "failed"
-        cause = f"the API server {target.server} {why} ({error.status}): {error.message}"
-        remedy = f"See how it is (`kubectl --context {target.context} get --raw /readyz?verbose`), then do the same again."
+        cause = f"the API server {cluster.server} {why} ({error.status}): {error.message}"
+        remedy = f"See how it is (`kubectl --context {cluster.context} get --raw /readyz?verbose`), then do the same again."
     else:
         cause = (
-            f"{target.server} answered {error.status}, and not as an API server does: a proxy or a load balancer before it may have failed"
+            f"{cluster.server} answered {error.status}, and not as an API server does: a proxy or a load balancer before it may have failed"
         )
         remedy = "Check what stands before the API server, then do the same again."
     return Unavailable(what, cause, remedy)

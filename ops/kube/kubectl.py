@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Final
 
-from ops.cluster.target import Target
 from ops.command import Command, Completed, checked, run
 from ops.errors import Failure
+from ops.kube.cluster import Cluster
 from ops.retry import Passing, Policy, persist
 
 SECONDS = 20.0  # in which a port must be forwarded: kubectl itself waits for a cluster without an end
@@ -31,22 +31,22 @@ _NOT_BEGUN: Final = re.compile(
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)\s")
 
 
-def kubectl(target: Target) -> tuple[str, ...]:
+def kubectl(cluster: Cluster) -> tuple[str, ...]:
     """kubectl's argv for a target: the testbed's own for a testbed, else this machine's. Raises `Failure` when there is none."""
     from ops import tools
 
-    if target.kubectl and not target.kubectl.exists():
-        raise Failure("looking for kubectl", f"the testbed's is gone: {target.kubectl}", "Run `invoke testbed.up`.")
-    program = (str(target.kubectl),) if target.kubectl else tools.find("kubectl").argv
-    kubeconfig = (f"--kubeconfig={target.kubeconfig}",) if target.kubeconfig else ()
-    return (*program, *kubeconfig, f"--context={target.context}")
+    if cluster.kubectl and not cluster.kubectl.exists():
+        raise Failure("looking for kubectl", f"the testbed's is gone: {cluster.kubectl}", "Run `invoke testbed.up`.")
+    program = (str(cluster.kubectl),) if cluster.kubectl else tools.find("kubectl").argv
+    kubeconfig = (f"--kubeconfig={cluster.kubeconfig}",) if cluster.kubeconfig else ()
+    return (*program, *kubeconfig, f"--context={cluster.context}")
 
 
-def execute(target: Target, namespace: str, pod: str, argv: Sequence[str], *, stdin: str | None = None) -> Completed:
+def execute(cluster: Cluster, namespace: str, pod: str, argv: Sequence[str], *, stdin: str | None = None) -> Completed:
     """Run a program in a pod (`NAME`, or `deploy/NAME`) and return what it wrote. Secrets go through `stdin`, never through argv."""
     interactive = () if stdin is None else ("--stdin",)
     command = Command(
-        (*kubectl(target), "exec", f"--namespace={namespace}", *interactive, pod, "--", *argv),
+        (*kubectl(cluster), "exec", f"--namespace={namespace}", *interactive, pod, "--", *argv),
         f"running {argv[0]} in {namespace}/{pod}",
         stdin=stdin,
         remedy="See `invoke status`.",
@@ -65,12 +65,12 @@ def execute(target: Target, namespace: str, pod: str, argv: Sequence[str], *, st
 
 
 @contextmanager
-def forward(target: Target, namespace: str, resource: str, port: int, ended: list[str] | None = None) -> Iterator[int]:
+def forward(cluster: Cluster, namespace: str, resource: str, port: int, ended: list[str] | None = None) -> Iterator[int]:
     """A free port of this machine that leads to `resource` (such as `service/NAME`) while the block runs.
 
     Where kubectl ends before the block does, its last words are put into `ended`.
     """
-    argv = (*kubectl(target), "port-forward", f"--namespace={namespace}", "--address=127.0.0.1", resource, f":{port}")
+    argv = (*kubectl(cluster), "port-forward", f"--namespace={namespace}", "--address=127.0.0.1", resource, f":{port}")
     doing = f"reaching {resource} in {namespace}"
     # Into a file and not a pipe: a program that kubectl asks for credentials may hold a pipe open, and nobody reads it later.
     with tempfile.TemporaryFile() as said:

@@ -8,8 +8,6 @@ from typing import TypeAlias
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Object: TypeAlias = dict[str, Json]
 
-OWNED = "nextai-agent.com/environment"  # the label of everything that a deploy makes; its value is the environment
-MANAGER = "nextai-deploy"  # the field manager's name, and the Lease's
 SCALED = ("Deployment", "StatefulSet")  # what has a number of replicas
 WORKLOADS = (*SCALED, "DaemonSet")
 
@@ -113,12 +111,6 @@ def annotations_of(manifest: Object) -> dict[str, str]:
 def condition(manifest: Object, kind: str) -> Object:
     """A condition of an object's status, or an empty mapping."""
     return next((c for c in rows(manifest, "status", "conditions") if text(c, "type") == kind), {})
-
-
-def applied_fields(live: Object) -> list[Object]:
-    """The entries of an object's managed fields that our applies wrote: one for each version of its kind that was applied."""
-    entries = rows(live, "metadata", "managedFields")
-    return [entry for entry in entries if entry.get("manager") == MANAGER and entry.get("operation") == "Apply"]
 
 
 def owned_by(manifest: Object, uid: str) -> bool:

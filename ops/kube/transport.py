@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from ops.cluster.target import Target
 from ops.errors import Failure
+from ops.kube.cluster import Cluster
 from ops.kube.credentials import Credentials, PluginFailed, Source
 from ops.kube.errors import Unavailable, behind, failing, reason_of, status_of, unreachable
 from ops.kube.kubeconfig import Context, identify, trust
-from ops.kube.objects import MANAGER, Json, at, text
+from ops.kube.objects import Json, at, text
 from ops.network import connections, proxy_for, shown
 from ops.retry import Passing, begun, retry_after
 
@@ -61,7 +61,7 @@ class Call:
 class Transport:
     """Connections to one API server. Safe for threads."""
 
-    target: Target
+    cluster: Cluster
     context: Context
     source: Source
     _pools: "dict[tuple[bytes, bytes] | None, PoolManager]" = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Transport:
             response.release_conn()
         if error.passes:
             asked = retry_after(response.headers.get("Retry-After"))
-            raise Passing(failing(self.target, str(call), error), asked, perhaps=begun(error.status)) from error
+            raise Passing(failing(self.cluster, str(call), error), asked, perhaps=begun(error.status)) from error
         raise error
 
     def data(self, response: "BaseHTTPResponse") -> bytes:
@@ -126,7 +126,9 @@ class Transport:
         from urllib3.exceptions import HTTPError
 
         query = f"?{urlencode(call.query)}" if call.query else ""
-        headers = HTTPHeaderDict({"Accept": call.accept, "User-Agent": MANAGER})  # by which the API server's audit log tells our requests
+        headers = HTTPHeaderDict({"Accept": call.accept, "User-Agent": self.cluster.agent})
+            {"Accept": call.accept, "User-Agent": self.cluster.agent}
+        )  # by which the API server's audit log tells our requests
         for name, value in self.source.headers(who):
             headers.add(name, value)
         body = None
@@ -163,7 +165,7 @@ class Transport:
         """What a connection that failed means: `Passing` where it may pass, else the `Failure`."""
         from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
-        failure = behind(self.target, shown(self.proxy), reason_of(error)) if isinstance(error, ProxyError) else self._unreachable(error)
+        failure = behind(self.cluster, shown(self.proxy), reason_of(error)) if isinstance(error, ProxyError) else self._unreachable(error)
         sent = not isinstance(error, ProxyError | ConnectTimeoutError | NewConnectionError)
         return Passing(failure, perhaps=sent) if isinstance(failure, Unavailable) else failure
 
@@ -172,7 +174,7 @@ class Transport:
 
         from urllib3.exceptions import SSLError
 
-        failure = unreachable(self.target, reason_of(error))
+        failure = unreachable(self.cluster, reason_of(error))
         inner = error.args[0] if isinstance(error, SSLError) and error.args else error
         if isinstance(inner, ssl.SSLError) and not isinstance(inner, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
             return Failure(failure.doing, failure.cause, failure.remedy)  # no TLS, or none that we speak: that does not pass

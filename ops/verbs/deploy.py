@@ -13,7 +13,7 @@ from ops.cluster import record, show
 from ops.cluster.plan import Plan, check_environment, from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.schema import judged
-from ops.cluster.target import Target, no_environment, resolve_target
+from ops.cluster.target import Target, no_environment, resolve_target, target_of
 from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
 from ops.errors import Exit, Refused, UsageError
 from ops.kube.client import Client
@@ -123,20 +123,20 @@ def history(env: str, *, testbed: bool) -> int:
 
 def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
     digests, version = published(catalog, checkout)
-    rendered = render(catalog, client.target.environment, digests, checkout.overlay.result() if checkout.overlay else None)
+    rendered = render(catalog, target_of(client).environment, digests, checkout.overlay.result() if checkout.overlay else None)
     if checkout.overlay is None:  # kustomize was built first, and then read what lies there now
         check_unmoved(catalog, checkout.state.result())
     commit, migrations = checkout.state.result().commit, checkout.migrations.result()
     planned = partial(plan_deploy, catalog, client, rendered, migrations=migrations, commit=commit, version=version)
     decided = planned()
-    if client.target.rehearsal and decided.problems:
-        decided = planned(made_up=_made_up(catalog, client.target))
+    if target_of(client).rehearsal and decided.problems:
+        decided = planned(made_up=_made_up(catalog, target_of(client)))
     return decided
 
 
 def _judged(catalog: Catalog, client: Client, decided: Plan) -> Plan:
     """The plan with what the gates say of its new migrations."""
-    refused, told = judged(catalog, decided.origin, client.target)
+    refused, told = judged(catalog, decided.origin, target_of(client))
     return replace(decided, problems=(*decided.problems, *refused), warnings=(*decided.warnings, *told))
 
 
@@ -176,7 +176,7 @@ def _show(decided: Plan, target: Target) -> None:
 
 def _carry_out(catalog: Catalog, client: Client, decided: Plan, *, yes: bool, dry_run: bool, checked: bool = False) -> int:
     """Ask, apply, and where it is to be `checked` run the checks; what forbids the plan or the checks is said before the question."""
-    environment = client.target.environment
+    environment = target_of(client).environment
     if decided.problems:
         raise Refused("checking the plan", "\n".join(decided.problems), "Correct every line above, then plan again.")
     if dry_run or decided.empty:
@@ -185,8 +185,8 @@ def _carry_out(catalog: Catalog, client: Client, decided: Plan, *, yes: bool, dr
     from ops.cluster.release import execute
 
     verify = _smoke(catalog, client) if checked else None
-    expect = environment.name if environment.protected and not client.target.rehearsal else ""
-    confirm(f"Apply this to {client.target}?", yes=yes, expect=expect)
+    expect = environment.name if environment.protected and not target_of(client).rehearsal else ""
+    confirm(f"Apply this to {target_of(client)}?", yes=yes, expect=expect)
     result = execute(catalog, client, decided, _tell, verify=verify)
     if result.resumed:
         say(result.resumed)

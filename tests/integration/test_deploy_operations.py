@@ -136,7 +136,7 @@ def test_a_shell_opens_beside_a_service_that_has_none_and_a_wrong_image_is_named
             open_shell(catalog, cluster.client, "web", wrong)
     before = _debug_containers(cluster)
     with pytest.raises(Failure, match="looking for kubectl"):
-        open_shell(catalog, replace(cluster.client, target=replace(cluster.target, kubectl=Path("/nowhere"))), "web", image)
+        open_shell(catalog, replace(cluster.client, cluster=replace(cluster.target, kubectl=Path("/nowhere"))), "web", image)
     assert before and _debug_containers(cluster) == before  # none was left that nobody can join
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from ops.catalog.names import OWNED
 from ops.cluster import facts, show
 from ops.cluster.plan import Plan, Step, from_document, to_document
 from ops.errors import RolledBack
-from ops.kube.objects import OWNED
 from tests.integration.cluster import Cluster
 
 MERGE = "application/merge-patch+json"

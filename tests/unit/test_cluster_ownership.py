@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from ops.catalog.names import MANAGER
 from ops.cluster import ownership
-from ops.kube.objects import MANAGER
 
 KUBECTL = ownership.KUBECTL
 

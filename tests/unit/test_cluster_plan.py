@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops.catalog.names import MANAGER, OWNED
 from ops.cluster import needs, record, show
 from ops.cluster.facts import Facts, Leftover, Sight, Taken, _Contested, _older, _others, _take_back, has_field
 from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
@@ -19,7 +20,7 @@ from ops.cluster.show import summary
 from ops.errors import Refused, UsageError
 from ops.kube.client import Resource
 from ops.kube.diff import differences, masked
-from ops.kube.objects import MANAGER, OWNED, Key, key_of
+from ops.kube.objects import Key, key_of
 from ops.kube.order import Phase
 
 ORIGIN = Origin("deploy", "staging", "2026-01-01T00:00:00Z", "c0ffee")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops.catalog.names import MANAGER
 from ops.cluster.unchanged import unchanged
-from ops.kube.objects import MANAGER
 
 WEB: dict[str, Any] = {
     "apiVersion": "apps/v1",
