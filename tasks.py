@@ -46,17 +46,19 @@ TESTBED = "on the testbed of this machine, in place of the environment's cluster
 )
 def up(_: Context, engine: str = "", detach: bool = False, json: bool = False) -> int | None:
     """Run the whole platform on this machine, print the address of its page, and show the logs until Ctrl-C stops it."""
-    from ops import catalog, local
+    from ops import catalog
+    from ops.verbs import up as story
 
-    return local.up(catalog.load(), engine=engine or None, detach=detach)
+    return story.up(catalog.load(), engine=engine or None, detach=detach)
 
 
 @verb(volumes="also remove the data", yes=YES, json=JSON)
 def down(_: Context, volumes: bool = False, yes: bool = False, json: bool = False) -> int | None:
     """Stop the platform on this machine; data stays unless --volumes."""
-    from ops import catalog, local
+    from ops import catalog
+    from ops.verbs import up as story
 
-    return local.down(catalog.load(), volumes=volumes, yes=yes)
+    return story.down(catalog.load(), volumes=volumes, yes=yes)
 
 
 @verb(
@@ -78,17 +80,17 @@ def build(
     json: bool = False,
 ) -> int | None:
     """Build the images whose content changed; digests out. `invoke build [SERVICE …] [--push]`."""
-    from ops.verbs import build as images
+    from ops.verbs import build as story
 
-    return images.build(service, push=push, explain=explain, testbed=testbed, dry_run=dry_run)
+    return story.build(service, push=push, explain=explain, testbed=testbed, dry_run=dry_run)
 
 
 @verb(since="Git revision to compare with; origin/main without it", json=JSON)
 def affected(_: Context, since: str = "origin/main", json: bool = False) -> int | None:
     """List the images that changed since a revision."""
-    from ops.verbs import build as images
+    from ops.verbs import build as story
 
-    return images.affected(since)
+    return story.affected(since)
 
 
 @verb(
@@ -101,9 +103,9 @@ def affected(_: Context, since: str = "origin/main", json: bool = False) -> int 
 )
 def plan(_: Context, env: str, testbed: bool = False, out: str = "", detailed_exitcode: bool = False, json: bool = False) -> int | None:
     """Build what is missing, and show what a deploy would change, object by object; the cluster stays as it is."""
-    from ops.verbs import deploy as cluster
+    from ops.verbs import deploy as story
 
-    return cluster.plan(env, testbed=testbed, out=out, detailed_exitcode=detailed_exitcode)
+    return story.plan(env, testbed=testbed, out=out, detailed_exitcode=detailed_exitcode)
 
 
 @verb(
@@ -119,25 +121,25 @@ def deploy(
     _: Context, env: str, testbed: bool = False, plan: str = "", yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
     """Build what is missing, show the plan, apply exactly that, watch it; go back by itself when it fails."""
-    from ops.verbs import deploy as cluster
+    from ops.verbs import deploy as story
 
-    return cluster.deploy(env, testbed=testbed, plan_file=plan, yes=yes, dry_run=dry_run)
+    return story.deploy(env, testbed=testbed, plan_file=plan, yes=yes, dry_run=dry_run)
 
 
 @verb(env=ANY_ENV, choices={"env": everywhere}, testbed=TESTBED, json=JSON)
 def status(_: Context, env: str, testbed: bool = False, json: bool = False) -> int | None:
     """Show each workload: wanted, ready, digest, restarts, and why it is not ready."""
-    from ops.verbs import deploy as cluster
+    from ops.verbs import watch as story
 
-    return cluster.status(env, testbed=testbed)
+    return story.status(env, testbed=testbed)
 
 
 @verb(env=ENV, choices={"env": clusters}, testbed=TESTBED, json=JSON)
 def history(_: Context, env: str, testbed: bool = False, json: bool = False) -> int | None:
     """List the deploys of an environment: who, when, what, how it ended."""
-    from ops.verbs import deploy as cluster
+    from ops.verbs import watch as story
 
-    return cluster.history(env, testbed=testbed)
+    return story.history(env, testbed=testbed)
 
 
 @verb(
@@ -153,9 +155,9 @@ def rollback(
     _: Context, env: str, testbed: bool = False, to: int = 0, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
     """Go back to a former deploy: images, configuration and removed objects."""
-    from ops.verbs import deploy as cluster
+    from ops.verbs import deploy as story
 
-    return cluster.rollback(env, testbed=testbed, to=to, yes=yes, dry_run=dry_run)
+    return story.rollback(env, testbed=testbed, to=to, yes=yes, dry_run=dry_run)
 
 
 @verb(
@@ -173,9 +175,9 @@ def logs(
     _: Context, service: str, env: str, testbed: bool = False, follow: bool = False, tail: int = 100, since: str = "", json: bool = False
 ) -> int | None:
     """Show what a service writes, in all its pods or on this machine."""
-    from ops.verbs import deploy as cluster
+    from ops.verbs import watch as story
 
-    return cluster.logs(service, env, testbed=testbed, follow=follow, tail=tail, since=since)
+    return story.logs(service, env, testbed=testbed, follow=follow, tail=tail, since=since)
 
 
 @verb(
@@ -200,17 +202,17 @@ def scale(
     json: bool = False,
 ) -> int | None:
     """Change how many replicas a service has at least; moves the autoscaler's bounds where there is one."""
-    from ops.verbs import deploy as cluster
+    from ops.verbs import deploy as story
 
-    return cluster.scale(service, replicas, env, testbed=testbed, yes=yes, dry_run=dry_run)
+    return story.scale(service, replicas, env, testbed=testbed, yes=yes, dry_run=dry_run)
 
 
 @verb(positional=("service",), service=SERVICE, env=ENV, choices={"env": clusters}, testbed=TESTBED, image="image of the debug container")
 def shell(_: Context, service: str, env: str, testbed: bool = False, image: str = "debian:trixie-slim") -> int | None:
     """Open a shell beside a running pod of a service, in an ephemeral debug container."""
-    from ops.verbs import deploy as cluster
+    from ops.verbs import watch as story
 
-    return cluster.shell(service, env, testbed=testbed, image=image)
+    return story.shell(service, env, testbed=testbed, image=image)
 
 
 @verb(default=True, env=ANY_ENV, testbed=TESTBED, yes=YES, dry_run=DRY, json=JSON)
@@ -218,25 +220,25 @@ def migrate(
     _: Context, env: str = "local", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
     """Run the pending database migrations: shows their SQL first, takes a lock, refuses edited and out-of-order files."""
-    from ops.verbs import migrate as database
+    from ops.verbs import migrate as story
 
-    return database.migrate(env, testbed=testbed, yes=yes, dry_run=dry_run)
+    return story.migrate(env, testbed=testbed, yes=yes, dry_run=dry_run)
 
 
 @verb(called="status", env=ANY_ENV, testbed=TESTBED, json=JSON)
 def migrate_status(_: Context, env: str = "local", testbed: bool = False, json: bool = False) -> int | None:
     """List the migrations: applied, pending, edited."""
-    from ops.verbs import migrate as database
+    from ops.verbs import migrate as story
 
-    return database.status(env, testbed=testbed)
+    return story.status(env, testbed=testbed)
 
 
 @verb(called="check", json=JSON)
 def migrate_check(_: Context, json: bool = False) -> int | None:
     """Check the migration files: journal, order, safety rules."""
-    from ops.verbs import migrate as database
+    from ops.verbs import migrate as story
 
-    return database.check()
+    return story.check()
 
 
 @verb(
@@ -252,17 +254,17 @@ def migrate_baseline(
     _: Context, to: str, env: str = "", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
     """Take over a project with a history: say what has run already, in the checkout or in an environment's database."""
-    from ops.verbs import migrate as database
+    from ops.verbs import migrate as story
 
-    return database.baseline(to, env, testbed=testbed, yes=yes, dry_run=dry_run)
+    return story.baseline(to, env, testbed=testbed, yes=yes, dry_run=dry_run)
 
 
 @verb(called="generate", positional=("name",), name="what it does, in a few words joined by _: part of its file's name", json=JSON)
 def migrate_generate(_: Context, name: str, json: bool = False) -> int | None:
     """Make a migration from the changes of the Drizzle schema."""
-    from ops.verbs import migrate as database
+    from ops.verbs import migrate as story
 
-    return database.generate(name)
+    return story.generate(name)
 
 
 @verb(
@@ -274,25 +276,25 @@ def migrate_generate(_: Context, name: str, json: bool = False) -> int | None:
 )
 def release(_: Context, bump: str, testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False) -> int | None:
     """Release: version, changelog, images by digest in an annotated tag, one atomic push."""
-    from ops.verbs import release as releases
+    from ops.verbs import release as story
 
-    return releases.release(bump, testbed=testbed, yes=yes, dry_run=dry_run)
+    return story.release(bump, testbed=testbed, yes=yes, dry_run=dry_run)
 
 
 @verb(json=JSON)
 def doctor(_: Context, json: bool = False) -> int | None:
     """Show every tool, port, engine and cluster that the verbs need, and the remedy for what is missing."""
-    from ops.verbs import doctor as examination
+    from ops.verbs import doctor as story
 
-    return examination.verb()
+    return story.verb()
 
 
 @verb(check="only say what is stale; exit 1 if anything is", json=JSON)
 def sync(_: Context, check: bool = False, json: bool = False) -> int | None:
     """Write the files that are derived from platform.yaml: contracts and the editors' schema."""
-    from ops.config import contract
+    from ops.verbs import sync as story
 
-    return contract.verb(check=check)
+    return story.sync(check=check)
 
 
 @verb(

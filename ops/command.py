@@ -55,10 +55,10 @@ def environment(command: Command) -> dict[str, str]:
     return {**os.environ, **homeless(), **command.env}
 
 
-def run(command: Command, *, check: bool = True, show: bool = False, timeout: float | None = None) -> Completed:
+def run(command: Command, *, check: bool = True, show: TextIO | None = None, timeout: float | None = None) -> Completed:
     """Run a command to its end and return what it wrote.
 
-    `show` lets its output go to this terminal instead, beside people's text, and it can ask there. `timeout` is in seconds.
+    With `show` its output goes there instead, as it comes, and at a terminal it can ask. `timeout` is in seconds.
     Raises `Failure` when the program is missing, or takes too long, or (with `check`) exits other than 0.
     """
     try:
@@ -71,7 +71,7 @@ def run(command: Command, *, check: bool = True, show: bool = False, timeout: fl
                 stdin=None if command.stdin is not None or (show and sys.stdin and sys.stdin.isatty()) else subprocess.DEVNULL,
                 text=True,
                 errors="replace",
-                stdout=_terminal() if show else subprocess.PIPE,
+                stdout=show or subprocess.PIPE,
                 stderr=None if show else subprocess.PIPE,
                 check=False,
                 timeout=timeout,
@@ -103,12 +103,6 @@ def checked(command: Command, completed: Completed) -> Completed:
         words = _last_words(command, completed)
         raise Failure(command.doing, words, (gitwords.remedy(words) if command.argv[0] == "git" else None) or command.remedy)
     return completed
-
-
-def _terminal() -> TextIO:
-    from ops.console.output import stream
-
-    return stream()
 
 
 def lines(command: Command) -> Generator[str]:

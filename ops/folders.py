@@ -1,5 +1,6 @@
-"""The folder outside the checkout in which everything slow is kept."""
+"""The folders outside the checkout: the cache, which holds everything slow, and the state of this machine's platform."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,3 +57,33 @@ def homeless() -> Mapping[str, str]:
         "npm_config_cache": "npm",
     }
     return {variable: str(folder / name) for variable, name in places.items() if not os.environ.get(variable)}
+
+
+def state_folder_of(root: Path) -> Path:
+    """Where the state of a checkout is or would be: $NEXTAI_STATE, else a folder named by the checkout's path under
+    $XDG_STATE_HOME/nextai-agent. Raises `Failure` when there is no home folder.
+    """
+    try:
+        if named := os.environ.get("NEXTAI_STATE"):
+            return Path(named).expanduser().absolute()
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").expanduser().absolute()
+    except RuntimeError as error:
+        raise Failure("opening the state folder", "there is no home folder", "Set NEXTAI_STATE to a folder that you can write.") from error
+    return base / "nextai-agent" / short(root)
+
+
+def short(folder: Path) -> str:
+    """A name for a folder, of twelve hexadecimal digits."""
+    return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+            output.write(text)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)  # cut off by a full disk

@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ops.catalog.model import Catalog, Environment
 from ops.catalog.names import MANAGER
 from ops.errors import Refused, UsageError
 from ops.guess import did_you_mean
-from ops.kube.client import Client
 from ops.kube.kubeconfig import context_of, read, usual_files
+
+if TYPE_CHECKING:
+    from ops.kube.client import Client
 
 
 class Testbed(Protocol):
@@ -57,7 +59,7 @@ class Target:
         return f"{self.environment.name} (context {self.context}, {self.server})"
 
 
-def target_of(client: Client) -> Target:
+def target_of(client: "Client") -> Target:
     """The environment that a connection of this room was opened for."""
     assert isinstance(client.cluster, Target)
     return client.cluster

@@ -86,22 +86,3 @@ def _read(path: Path) -> str | None:
 
 def _text(document: dict[str, object]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def verb(*, check: bool) -> int:
-    """`invoke sync`: write the derived files, or with `check` only say which are stale (exit 1)."""
-    from ops.catalog import load
-    from ops.console import emit_json, machine_readable, say
-
-    catalog = load()
-    paths = stale(catalog) if check else sync(catalog)
-    if machine_readable():
-        emit_json({"stale" if check else "written": [str(path) for path in paths]})
-    for path in paths:
-        say(f"{'stale' if check else 'wrote'} {path}")
-    if check and paths:
-        say("These files are derived from platform.yaml: run `invoke sync`, and commit them.")
-        return 1
-    if not paths:
-        say("Every derived file is what platform.yaml says.")
-    return 0

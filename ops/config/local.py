@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ops.catalog import Catalog, Variable, url_variable
 from ops.errors import Failure, UsageError
+from ops.folders import write_private
 from ops.secret import Secret
 
 OVERRIDES = ".env.local"
@@ -133,8 +134,6 @@ def kept_secrets(catalog: Catalog, file: Path) -> dict[str, Secret]:
         raise Failure(doing, f"{file} is no JSON", "Remove it: new secrets are made (people must sign in again).") from error
     wanted = generated(catalog)
     if new := {name: secrets.token_urlsafe(36) for name in wanted if not known.get(name)}:
-        from ops.local.state import write_private
-
         known |= new
         write_private(file, json.dumps(known, indent=1, sort_keys=True))
     return {name: Secret(str(known[name])) for name in wanted}

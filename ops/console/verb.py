@@ -125,11 +125,10 @@ def _full(least: int = 16 * 1024 * 1024) -> list[str]:
     import shutil
     import tempfile
 
-    from ops.folders import place
-    from ops.local.state import of
+    from ops.folders import place, state_folder_of
 
     found: list[str] = []
-    for folder in (place, lambda: of(Path.cwd()).folder, lambda: Path(tempfile.gettempdir()), Path.cwd):
+    for folder in (place, lambda: state_folder_of(Path.cwd()), lambda: Path(tempfile.gettempdir()), Path.cwd):
         with suppress(OSError, RuntimeError, Failure):
             there = next(path for path in (folder(), *folder().parents) if path.exists())
             if shutil.disk_usage(there).free < least:

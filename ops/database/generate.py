@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ops.catalog import Catalog
 from ops.command import Command, run
+from ops.console.output import stream
 from ops.database import journal
 from ops.database.journal import Migration
 from ops.errors import UsageError
@@ -22,7 +23,7 @@ def generate(catalog: Catalog, name: str) -> tuple[Migration, ...]:
     pnpm = tools.find("pnpm")
     argv = (*pnpm.argv, "exec", "drizzle-kit", "generate", "--name", name)
     remedy = "Correct src/schema.ts; after a rename drizzle-kit asks on the terminal what became of what."
-    run(Command(argv, "generating a migration", pnpm.env, cwd=folder.parent, remedy=remedy), show=True)
+    run(Command(argv, "generating a migration", pnpm.env, cwd=folder.parent, remedy=remedy), show=stream())
     return tuple(migration for migration in journal.read(folder) if migration.tag not in before)
 
 

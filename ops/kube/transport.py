@@ -127,8 +127,6 @@ class Transport:
 
         query = f"?{urlencode(call.query)}" if call.query else ""
         headers = HTTPHeaderDict({"Accept": call.accept, "User-Agent": self.cluster.agent})
-            {"Accept": call.accept, "User-Agent": self.cluster.agent}
-        )  # by which the API server's audit log tells our requests
         for name, value in self.source.headers(who):
             headers.add(name, value)
         body = None

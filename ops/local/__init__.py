@@ -2,6 +2,5 @@
 
 from ops.local.servers import stores
 from ops.local.state import state_folder
-from ops.verbs.up import down, logs, status, up, variables
 
-__all__ = ["down", "logs", "state_folder", "status", "stores", "up", "variables"]
+__all__ = ["state_folder", "stores"]

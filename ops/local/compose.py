@@ -17,6 +17,7 @@ from ops.console import say
 from ops.console.output import stream
 from ops.engine import connection
 from ops.errors import Failure
+from ops.folders import write_private
 from ops.local import composefile, facts, plan, state
 from ops.local.follow import joined
 from ops.local.interrupt import Children, uninterrupted
@@ -102,7 +103,7 @@ def _keep_password(catalog: Catalog, home: State, setting: config.Setting) -> No
         filters: dict[str, str | list[str] | bool] = {"label": [_label(catalog, home), f"{_VOLUME}={store}"]}
         there = bool(client.volumes.list(filters=filters))
     if not there:
-        state.write_private(home.password, digest)
+        write_private(home.password, digest)
     elif "POSTGRES_PASSWORD" not in setting.overrides and not (home.password.exists() and home.password.read_text() == digest):
         raise Failure(
             f"starting {store}",
@@ -131,7 +132,7 @@ def _pull(catalog: Catalog, home: State) -> None:
         say(f"pulling {', '.join(lacking.values())}")
         command = _compose(catalog, home, ("pull", "--policy", "missing", *lacking), "pulling the stores' images", progress="auto")
         remedy = "Read the output above: mend the way to the registry, or bring the images with `docker load`; then run `invoke up` again."
-        run(replace(command, remedy=remedy), show=True)
+        run(replace(command, remedy=remedy), show=stream())
 
 
 def _has(client: "DockerClient", image: str) -> bool:

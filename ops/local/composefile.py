@@ -7,8 +7,9 @@ from pathlib import Path
 from ops.catalog import Catalog, Image, Service, Store
 from ops.config.local import Setting, environment
 from ops.errors import Failure
+from ops.folders import write_private
 from ops.local.servers import quoted
-from ops.local.state import State, write_private
+from ops.local.state import State
 from ops.secret import Secret
 
 Document = dict[str, object]

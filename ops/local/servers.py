@@ -14,10 +14,11 @@ from pathlib import Path
 
 from ops.command import Command, run
 from ops.errors import Failure
+from ops.folders import write_private
 from ops.local import ready
 from ops.local.process import Identity, Process, end, identify, last_lines, start
 from ops.local.ready import Probe
-from ops.local.state import State, opened, write_private
+from ops.local.state import State, opened
 from ops.tools import stores as store_programs
 
 _LAUNCH = Path(__file__).with_name("launch.py")

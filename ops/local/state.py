@@ -1,7 +1,6 @@
 """The folder with everything that the platform on this machine keeps: data, secrets, logs, what was built, what runs."""
 
 import contextlib
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from ops.console import say
 from ops.errors import Failure
+from ops.folders import short, state_folder_of, write_private
 from ops.local.process import Identity, identify
 
 
@@ -52,7 +52,7 @@ class State:
     @property
     def key(self) -> str:
         """What names containers and volumes that belong to this folder and lie outside of it."""
-        return _short(self.folder)
+        return short(self.folder)
 
     @property
     def record(self) -> Path:
@@ -80,18 +80,8 @@ class State:
 
 
 def of(root: Path) -> State:
-    """The state of a checkout: $NEXTAI_STATE, else a folder named by the checkout's path under $XDG_STATE_HOME/nextai-agent."""
-    try:
-        if named := os.environ.get("NEXTAI_STATE"):
-            return State(Path(named).expanduser().absolute())
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").expanduser().absolute()
-    except RuntimeError as error:
-        raise Failure("opening the state folder", "there is no home folder", "Set NEXTAI_STATE to a folder that you can write.") from error
-    return State(base / "nextai-agent" / _short(root))
-
-
-def _short(folder: Path) -> str:
-    return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
+    """The state of a checkout. Raises `Failure` where there is no folder for it."""
+    return State(state_folder_of(root))
 
 
 def state_folder() -> Path:
@@ -112,18 +102,6 @@ def opened(state: State) -> State:
         cause = f"{error.filename or state.folder}: {error.strerror}"
         raise Failure("opening the state folder", cause, "Set NEXTAI_STATE to a folder that you can write.") from error
     return state
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file that only its owner may read, whole or not at all."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
-            output.write(text)
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)  # cut off by a full disk
 
 
 @dataclass(frozen=True, slots=True)

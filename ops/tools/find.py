@@ -136,18 +136,6 @@ def _plugin(spec: Spec) -> Tool | None:
     return Tool(spec.name, argv, version, "docker plugin") if version and spec.fits(version) else None
 
 
-def _testbed_kubectl(spec: Spec) -> Tool | None:
-    from ops import testbed
-
-    running = getattr(testbed, "running", None)
-    bed = running() if running else None
-    return _at(spec, bed.kubectl, "testbed") if bed else None
-
-
-def _machine(spec: Spec) -> Tool | None:
-    return _on_path(spec) or (_testbed_kubectl(spec) if spec.name == "kubectl" else None)
-
-
 def _wheel(spec: Spec) -> Tool | None:
     return _npm(spec) if spec.name == "npm" else _on_path(spec) or _in_wheel(spec)
 
@@ -193,7 +181,7 @@ def _why_not(spec: Spec) -> str:
 
 
 _LOOK: Mapping[Origin, Callable[[Spec], Tool | None]] = {
-    "machine": _machine,
+    "machine": _on_path,
     "wheel": _wheel,
     "go-module": _go_module_here,
     "workspace": _workspace,

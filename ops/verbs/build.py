@@ -8,6 +8,7 @@ from ops.images.affected import affected as reached
 from ops.images.build import build as make
 from ops.images.model import BuildPlan, Engine
 from ops.images.plan import plan
+from ops.verbs.target import running_testbed
 
 
 def engine_of(catalog: Catalog, *, testbed: bool, push: bool = True) -> Engine:
@@ -15,9 +16,7 @@ def engine_of(catalog: Catalog, *, testbed: bool, push: bool = True) -> Engine:
 
     What is pushed to the catalogue's registry is for the clusters' nodes, whatever machine builds it; all else is for the engine's own.
     """
-    from ops.verbs import testbed as verb
-
-    found = verb.wanted(testbed)
+    found = running_testbed(testbed)
     if found is None:
         return Engine(registry=catalog.registry, platform=catalog.nodes if push else None)
     return Engine(found.docker_host, found.docker_config, found.registry, certificates=found.docker_certificates)

@@ -1,59 +1,35 @@
-"""`plan`, `deploy`, `status`, `history`, `rollback`, `logs`, `scale`, `shell`: each verb's story."""
+"""`plan`, `deploy`, `rollback`, `scale`: what changes an environment on Kubernetes."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.catalog import Catalog, load
-from ops.cluster import record, show
+from ops.catalog import Catalog
+from ops.cluster import show
 from ops.cluster.plan import Plan, check_environment, from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.schema import judged
-from ops.cluster.target import Target, no_environment, resolve_target, target_of
-from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
+from ops.cluster.target import Target, target_of
+from ops.console import confirm, counted, emit_json, machine_readable, say
 from ops.errors import Exit, Refused, UsageError
 from ops.kube.client import Client
 from ops.kube.connect import connect
 from ops.kube.objects import Object
 from ops.manifests.render import render
 from ops.verbs.checkout import Checkout, ask, check_unmoved, published
+from ops.verbs.target import connected, resolved
 
 if TYPE_CHECKING:
     from ops.cluster.release import Result
     from ops.kube.progress import Notice
 
 
-@contextmanager
-def _cluster(env: str, testbed: bool, catalog: Catalog | None = None) -> Iterator[tuple[Catalog, Client, Target]]:
-    """The catalogue, and a connection to the environment's cluster that answers."""
-    catalog, target = _target(env, testbed, catalog)
-    with connect(target) as client:
-        yield catalog, client, target
-
-
-def _is_here(catalog: Catalog, env: str, testbed: bool) -> bool:
-    """Whether the environment is this machine. Raises `UsageError` for one that there is not."""
-    if env not in catalog.environments:
-        raise no_environment(env, catalog.environments)
-    return not testbed and catalog.environments[env].kind == "local"
-
-
-def _target(env: str, testbed: bool, catalog: Catalog | None = None) -> tuple[Catalog, Target]:
-    catalog = catalog or load()
-    if not testbed:
-        return catalog, resolve_target(catalog, env)
-    from ops.verbs import testbed as verb
-
-    return catalog, resolve_target(catalog, env, verb.wanted(testbed))
-
-
 def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
     """Build what is missing, and show what a deploy would change. Nothing in the cluster is changed."""
-    catalog, target = _target(env, testbed)
+    catalog, target = resolved(env, testbed)
     checkout = ask(catalog, target)
     with connect(target) as client:
         decided = _judged(catalog, client, _planned(catalog, client, checkout))
@@ -73,7 +49,7 @@ def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
 
 def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool) -> int:
     """Show the plan, ask, apply exactly that, watch it, and check the platform afterwards."""
-    catalog, target = _target(env, testbed)
+    catalog, target = resolved(env, testbed)
     given = _read(plan_file) if plan_file else None
     if given:
         check_environment(given, target.environment.name)
@@ -91,7 +67,7 @@ def rollback(env: str, *, testbed: bool, to: int, yes: bool, dry_run: bool) -> i
 
     if to < 0:
         raise UsageError("reading --to", f"{to} is no record", f"`invoke history --env {env}` lists them.")
-    with _cluster(env, testbed) as (catalog, client, target):
+    with connected(env, testbed) as (catalog, client, target):
         decided = plan_rollback(catalog, client, to=to)
         _show(decided, target)
         return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run)
@@ -102,23 +78,10 @@ def scale(service: str, replicas: int, env: str, *, testbed: bool, yes: bool, dr
     from ops.cluster.scale import check_range, plan_scale
 
     check_range(service, replicas)
-    with _cluster(env, testbed) as (catalog, client, target):
+    with connected(env, testbed) as (catalog, client, target):
         decided = plan_scale(catalog, client, service, least=replicas)
         _show(decided, target)
         return _carry_out(catalog, client, decided, yes=yes, dry_run=dry_run)
-
-
-def history(env: str, *, testbed: bool) -> int:
-    """The records, the newest first."""
-    with _cluster(env, testbed) as (catalog, client, target):
-        headers = record.history(client, catalog.namespaces[0])
-    if not headers:
-        say(f"Nothing has been deployed to {target}.")
-    else:
-        table(("record", "what", "outcome", "started", "commit", "version", "who", "cause"), show.history_rows(headers))
-    if machine_readable():
-        emit_json({"environment": env, "records": [asdict(header) for header in headers]})
-    return Exit.DONE
 
 
 def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
@@ -203,72 +166,3 @@ def _document(decided: Plan, result: "Result | None") -> None:
     if machine_readable():
         did = {"state": result.state, "record": result.record, "changed": result.changed} if result else {"state": "nothing"}
         emit_json({"record": 0, "changed": 0, **did, "plan": to_document(decided)})
-
-
-def status(env: str, *, testbed: bool) -> int:
-    """Each workload: wanted, ready, digest, restarts, why it is not ready; and what else is not as it was deployed. Exit 1 then."""
-    from ops.cluster.status import status as look
-
-    catalog = load()
-    if _is_here(catalog, env, testbed):
-        from ops import local
-
-        return local.status(catalog)
-    with _cluster(env, testbed, catalog) as (catalog, client, target):
-        found = look(catalog, client)
-    if machine_readable():
-        emit_json({"environment": env, **show.status_document(found)})
-    else:
-        say(f"{target}: {show.last_line(found.last)}")
-        table(("kind", "name", "ready", "restarts", "age", "image", "why not"), show.status_rows(found.rows))
-        for row in found.rows:
-            for line in row.log:
-                say(f"{row.name} | {line}")
-        for line in show.status_lines(found, target.flags):
-            say(line)
-    return Exit.DONE if found.well else Exit.FAILED
-
-
-def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, since: str) -> int:
-    """The lines of all pods of a service, each with its pod's name."""
-    from ops.cluster.logs import Wanted, read
-
-    if tail < 0:
-        raise UsageError("reading --tail", f"{tail} is no number of lines", "Write 0 or more.")
-    catalog = load()
-    if _is_here(catalog, env, testbed):
-        from ops import local
-
-        if since:
-            raise UsageError("reading --since", "lines are not kept by their time on this machine", "Leave it out; --tail says how many.")
-        return local.logs(catalog, service, follow=follow, tail=tail)
-    wanted = Wanted(tail, _seconds(since) if since else None, follow)
-    with _cluster(env, testbed, catalog) as (catalog, client, _):
-        for line in read(catalog, client, service, wanted):
-            if machine_readable():
-                emit_line(asdict(line))
-            else:
-                say(f"{line.pod} | {line.text}")
-            if not heard():
-                break
-    return Exit.DONE
-
-
-def shell(service: str, env: str, *, testbed: bool, image: str) -> int:
-    """A shell in a debug container beside a running pod, which shares its processes and network."""
-    from ops.cluster.shell import attach, open_shell
-
-    with _cluster(env, testbed) as (catalog, client, _):
-        ready = open_shell(catalog, client, service, image)
-    say(f"Debug container {ready.container} beside {ready.pod}; it ends with the shell, and leaves with the pod.")
-    return attach(ready)
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _seconds(text: str) -> int:
-    number, unit = text[:-1], text[-1:]
-    if not number.isdecimal() or unit not in _UNITS:
-        raise UsageError("reading --since", f"{text!r} is no duration", "Write 30s, 10m, 2h or 1d.")
-    return int(number) * _UNITS[unit]

@@ -9,6 +9,7 @@ from ops.catalog import Catalog
 from ops.database.connect import moved
 from ops.errors import Failure
 from ops.secret import Secret
+from ops.verbs.target import resolved
 
 if TYPE_CHECKING:
     from ops.cluster.target import Target
@@ -28,7 +29,7 @@ def reached(catalog: Catalog, env: str, *, testbed: bool = False) -> Iterator[Se
     if known is not None and known.kind == "local" and not testbed:
         yield _local(catalog)
         return
-    target = _target(catalog, env, testbed=testbed)
+    _, target = resolved(env, testbed, catalog)
     inside = _secret(catalog, target)
     store = catalog.stores[catalog.database.store]
     with forward(target, store.namespace, f"service/{store.name}", store.port) as port:
@@ -44,13 +45,6 @@ def _local(catalog: Catalog) -> Secret:
         local.on_this_machine(catalog), local.kept_secrets(catalog, home.secrets), local.overrides(catalog), "127.0.0.1"
     )
     return local.environment(catalog, catalog.database.job, setting)[VARIABLE]
-
-
-def _target(catalog: Catalog, env: str, *, testbed: bool) -> "Target":
-    from ops.cluster.target import resolve_target
-    from ops.verbs import testbed as verb
-
-    return resolve_target(catalog, env, verb.wanted(testbed))
 
 
 def _secret(catalog: Catalog, target: "Target") -> Secret:

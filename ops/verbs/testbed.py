@@ -1,23 +1,12 @@
-"""`testbed.up`, `testbed.down`, `testbed.env`; and the testbed that another verb's --testbed means."""
+"""`testbed.up`, `testbed.down`, `testbed.env`."""
 
 import shlex
 from dataclasses import asdict
 
 from ops import testbed
 from ops.console import emit_json, machine_readable, say
-from ops.errors import Failure
 from ops.testbed.choice import named
-from ops.testbed.model import Testbed
-
-
-def wanted(flag: bool) -> Testbed | None:
-    """The testbed that runs, where `--testbed` was given. Raises `Failure` where none runs."""
-    if not flag:
-        return None
-    found = testbed.running()
-    if found is None:
-        raise Failure("looking for the testbed", "none runs on this machine", "Start it: `invoke testbed.up`.")
-    return found
+from ops.verbs.target import running_testbed
 
 
 def up(provider: str) -> int:
@@ -41,7 +30,7 @@ def down(*, wipe: bool) -> int:
 
 def env() -> int:
     """Shell lines for `eval`."""
-    found = wanted(True)
+    found = running_testbed(True)
     assert found is not None
     variables = testbed.environment(found)
     if machine_readable():

@@ -16,7 +16,7 @@ from ops.images.build import _builder
 from ops.testbed import environment
 from ops.tools import find
 from ops.verbs.build import engine_of
-from ops.verbs.testbed import wanted
+from ops.verbs.target import running_testbed
 from tests.benchmarks.timing import Compared, command, compare
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +58,7 @@ def building() -> list[Compared]:
 def deploying() -> list[Compared]:
     """A deploy that finds nothing to do, against kubectl's diff and kubectl's apply of the same objects."""
     known = catalog.load(ROOT)
-    bed = wanted(True)
+    bed = running_testbed(True)
     assert bed is not None
     target = known.environments[ENVIRONMENT]
     with _folder() as folder:
@@ -78,7 +78,7 @@ def deploying() -> list[Compared]:
 
 def looking() -> list[Compared]:
     """The status of an environment, against kubectl's list of all pods: the aim is three times that."""
-    bed = wanted(True)
+    bed = running_testbed(True)
     assert bed is not None
     kubectl = [str(bed.kubectl), f"--kubeconfig={bed.kubeconfig}", f"--context={bed.context}"]
     peer = command([*kubectl, "get", "pods", "--all-namespaces"], env=_environment())
@@ -101,6 +101,6 @@ def _both(first: object, second: object) -> None:
 
 
 def _environment() -> dict[str, str]:
-    bed = wanted(True)
+    bed = running_testbed(True)
     assert bed is not None
     return {**os.environ, **environment(bed)}

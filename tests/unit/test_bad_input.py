@@ -426,7 +426,7 @@ def test_a_cluster_need_not_wait_for_a_kustomize_that_must_first_be_built(monkey
 
 def test_a_migration_of_this_machine_is_none_of_the_testbeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bed = _target(tmp_path, "", "{}")
-    monkeypatch.setattr("ops.verbs.testbed.wanted", lambda _: bed)
+    monkeypatch.setattr("ops.verbs.target.running_testbed", lambda _: bed)
     with pytest.raises(UsageError, match="it is this machine, and not a cluster"), reached(load(), "local", testbed=True):
         pass
 

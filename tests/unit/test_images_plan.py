@@ -312,7 +312,7 @@ def test_what_is_pushed_is_for_the_clusters_nodes_and_what_stays_here_for_the_en
 
 def test_a_testbeds_images_are_for_its_own_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = Testbed("existing", "127.0.0.1:1", "unix:///x", tmp_path, tmp_path, "c", tmp_path, tmp_path)
-    monkeypatch.setattr("ops.verbs.testbed.wanted", lambda flag: found if flag else None)
+    monkeypatch.setattr("ops.verbs.build.running_testbed", lambda flag: found if flag else None)
     assert verb.engine_of(CATALOG, testbed=True).platform is None
 
 

@@ -18,7 +18,7 @@ from ops.cluster.logs import Line
 from ops.cluster.status import Row, Status
 from ops.cluster.target import Target
 from ops.command import Command, run
-from ops.config import contract
+from ops.console.output import stream
 from ops.console.verb import guarded, verb
 from ops.database import __main__ as program
 from ops.database import generate, lint
@@ -27,6 +27,7 @@ from ops.errors import Failure, Refused, RolledBack, UsageError
 from ops.secret import Secret
 from ops.verbs import deploy as cluster
 from ops.verbs import migrate as database
+from ops.verbs.sync import sync
 from ops.verbs.up import _ctrl_c_on_terminate
 from tests.unit.test_bad_input import arguments, invoke
 
@@ -172,7 +173,7 @@ def test_sync_says_what_is_stale_and_what_it_wrote(
     (tmp_path / "apps" / "web").mkdir(parents=True)
     monkeypatch.setattr(catalog, "load", lambda: web)
     files = ["platform.schema.json", "apps/web/contract.json"]
-    codes = [contract.verb(check=True), contract.verb(check=False), contract.verb(check=True)]
+    codes = [sync(check=True), sync(check=False), sync(check=True)]
     assert codes == [1, 0, 0]
     assert documents(capsys.readouterr().out) == [
         {"version": 1, "stale": files},
@@ -223,7 +224,7 @@ def test_a_workload_that_is_not_ready_is_exit_code_1_for_machines_too(as_json: b
 def test_what_a_program_shows_goes_where_peoples_text_goes(capfd: pytest.CaptureFixture[str]) -> None:
     for as_json, expected in ((True, ("", "hello\n")), (False, ("hello\n", ""))):
         console.use_json(as_json)
-        run(Command(("echo", "hello"), "greeting"), show=True)
+        run(Command(("echo", "hello"), "greeting"), show=stream())
         assert capfd.readouterr() == expected
 
 
