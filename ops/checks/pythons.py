@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ops.command import Command, run
-from ops.tools import cache
+from ops.folders import cache
 from ops.tools.kept import kept
 
 OLDEST, NEWEST = 11, 14  # 3.11, as pyproject.toml has it, to the newest that the locks have wheels for

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ops.catalog import Catalog
 from ops.command import Command, run
-from ops.tools import cache, find
+from ops.folders import cache
+from ops.tools import find
 
 # Fetched, generated or ignored; manifests are scanned as they are rendered, and what is in the testbed is thrown away.
 SKIPPED = ("**/node_modules", "**/.venv", "**/.next", "**/dist", ".nox", "k8s", "infra/testbed")

@@ -189,7 +189,7 @@ def programs() -> Path:
 
 
 def _home() -> Path:
-    from ops.tools import cache
+    from ops.folders import cache
 
     home = cache() / "scratch"
     home.mkdir(mode=0o755, exist_ok=True)

@@ -74,7 +74,7 @@ def keep(key: str, verdict: Verdict) -> None:
 def _file(key: str) -> Path | None:
     """Where a verdict lies on disk: nowhere in the image of the migration Job, which has no cache."""
     try:
-        from ops.tools import cache
+        from ops.folders import cache
 
         folder = cache() / "verdicts"
         folder.mkdir(exist_ok=True)

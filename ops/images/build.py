@@ -11,12 +11,13 @@ from pathlib import Path
 
 from ops.command import Command
 from ops.errors import Failure
+from ops.folders import cache
 from ops.images import bake, context
 from ops.images.engine import connect
 from ops.images.facts import present
 from ops.images.model import BuildPlan, Engine, Planned
 from ops.images.record import remember
-from ops.tools import cache, find
+from ops.tools import find
 
 DOING = "building the images"
 

@@ -18,6 +18,7 @@ from ops.background import begin
 from ops.catalog.model import Catalog, Image
 from ops.console.output import warn
 from ops.errors import Failure
+from ops.folders import cache
 from ops.images.disk import plain
 from ops.images.dockerfile import Dockerfile
 from ops.images.engine import Asked, Lazily, connect
@@ -26,7 +27,6 @@ from ops.images.model import Base, Engine, Entry
 from ops.images.recipe import parse
 from ops.images.record import write_json
 from ops.images.registry import Reference, digests, reference
-from ops.tools import cache
 
 MEMORY_SECONDS = 600
 _INDEX = (".index.v1+json", ".manifest.list.v2+json")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.console import counted
+from ops.folders import cache
 from ops.images.disk import shown as printable
 from ops.images.model import Inputs, Planned
-from ops.tools import cache
 
 VERSION = 2  # a line with version and key, and a line with what went in
 

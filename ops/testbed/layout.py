@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.errors import UsageError
-from ops.tools import cache
+from ops.folders import cache
 
 NODE = "testbed"  # the node's name in Kubernetes
 NODE_BRIDGE, POD_BRIDGE, DOCKER_BRIDGE = "nt-node0", "nt-pods0", "nt-docker0"

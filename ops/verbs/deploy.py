@@ -105,8 +105,8 @@ def _judged(catalog: Catalog, client: Client, decided: Plan) -> Plan:
 
 def _made_up(catalog: Catalog, target: Target) -> list[Object]:
     """A rehearsal has nobody who seals secrets: where a plan misses some, it makes them up, the same every time on this machine."""
+    from ops.folders import cache
     from ops.manifests import rehearsal
-    from ops.tools import cache
 
     file = cache() / "rehearsal" / f"{target.environment.name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -90,8 +90,8 @@ def _stores() -> Iterator[Finding]:
 
 
 def _folders() -> Iterator[Finding]:
+    from ops.folders import cache
     from ops.local import state_folder
-    from ops.tools import cache
 
     for what, look, variable in (("cache folder", cache, "NEXTAI_CACHE"), ("state folder", state_folder, "NEXTAI_STATE")):
         try:

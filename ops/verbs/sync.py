@@ -1,14 +1,14 @@
 """`sync`: the files that are derived from the catalogue."""
 
-from ops.catalog import load
+from ops import catalog
 from ops.config import contract
 from ops.console import emit_json, machine_readable, say
 
 
 def sync(*, check: bool) -> int:
     """`invoke sync`: write the derived files, or with `check` only say which are stale (exit 1)."""
-    catalog = load()
-    paths = contract.stale(catalog) if check else contract.sync(catalog)
+    loaded = catalog.load()
+    paths = contract.stale(loaded) if check else contract.sync(loaded)
     if machine_readable():
         emit_json({"stale" if check else "written": [str(path) for path in paths]})
     for path in paths:

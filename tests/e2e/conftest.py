@@ -31,6 +31,7 @@ def _on_this_machine() -> Iterator[str]:
     """Empty at first, with data and secrets in a folder of its own; that folder keeps the logs when it has ended."""
     from ops import catalog, local
     from ops.config.local import page
+    from ops.verbs.up import down, up
 
     platform = catalog.load()
     address = page(platform).rstrip("/")
@@ -39,7 +40,7 @@ def _on_this_machine() -> Iterator[str]:
     STATE.parent.mkdir(exist_ok=True)
     with FileLock(f"{STATE}.lock"), pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEXTAI_STATE", str(STATE))
-        local.down(platform)  # what a run that was killed has left
+        down(platform)  # what a run that was killed has left
         if STATE.exists():
             shutil.rmtree(STATE)
         STATE.mkdir(mode=0o700)
@@ -47,11 +48,11 @@ def _on_this_machine() -> Iterator[str]:
         if _answers(address):
             cause = f"starting the platform for the page's tests: one answers at {address} already, and its data are somebody's"
             pytest.fail(f"while {cause}\nnext: `invoke down` there, or test that very one: E2E_BASE_URL={address}", pytrace=False)
-        local.up(platform, engine="embedded", detach=True)
+        up(platform, engine="embedded", detach=True)
         try:
             yield address
         finally:
-            local.down(platform)
+            down(platform)
 
 
 def _answers(address: str) -> bool:

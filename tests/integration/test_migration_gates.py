@@ -26,7 +26,7 @@ from ops.database.reading import World
 from ops.database.rules import RULES
 from ops.database.safety import Environment, Finding
 from ops.errors import Refused
-from ops.tools import cache
+from ops.folders import cache
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests/data/migrations"

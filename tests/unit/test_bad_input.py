@@ -401,7 +401,7 @@ def test_a_credential_program_that_waits_has_a_time_of_its_own_and_does_not_keep
     program = (
         "from pathlib import Path\n"
         "from ops.catalog import load\n"
-        "from ops.cluster import connect\n"
+        "from ops.kube import connect\n"
         "from ops.cluster.target import Target\n"
         "from ops.errors import Failure\n"
         "connect.CREDENTIALS_SECONDS = 0.1\n"

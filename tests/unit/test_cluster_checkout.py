@@ -39,7 +39,7 @@ file = Path({str(tmp_path / "config")!r})
 cluster = {{"name": "c", "cluster": {{"server": "http://127.0.0.1:1"}}}}
 file.write_text(json.dumps({{"clusters": [cluster], "contexts": [{{"name": "c", "context": {{"cluster": "c"}}}}]}}))
 try:
-    with connect(SimpleNamespace(kubeconfig=file, context="c", server="http://127.0.0.1:1")): pass
+    with connect(SimpleNamespace(kubeconfig=file, context="c", server="http://127.0.0.1:1", agent="test")): pass
 except Failure as failure: assert "does not answer" in failure.cause, failure.cause
 print(sorted({{name.partition(".")[0] for name in sys.modules}} & {{"kubernetes", "requests", "oauthlib", "docker", "httpx", "rich"}}))
 """

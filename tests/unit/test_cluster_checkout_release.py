@@ -102,7 +102,7 @@ def taken(
     monkeypatch.setattr(verb, "plan_deploy", plan_deploy)
     where = target(platform, rehearsal=rehearsal)
     asked = replace(checkout.ask(platform, where), overlay=overlay)
-    verb._planned(platform, type("C", (), {"target": where}), asked)  # type: ignore[arg-type]
+    verb._planned(platform, type("C", (), {"cluster": where}), asked)  # type: ignore[arg-type]
     return found[0]
 
 

@@ -104,9 +104,9 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., lis
     def does(text: str, *, empty: bool = False, dry_run: bool = False) -> list[str]:
         done: list[str] = []
         result = SimpleNamespace(resumed="", record=1, changed=1, state="done")
-        monkeypatch.setattr(verb, "_target", lambda *_: (catalog(tmp_path, text), TARGET))
+        monkeypatch.setattr(verb, "resolved", lambda *_: (catalog(tmp_path, text), TARGET))
         monkeypatch.setattr(verb, "ask", lambda *_: "a checkout")
-        monkeypatch.setattr(verb, "connect", lambda _: nullcontext(SimpleNamespace(target=TARGET)))
+        monkeypatch.setattr(verb, "connect", lambda _: nullcontext(SimpleNamespace(cluster=TARGET)))
         monkeypatch.setattr(verb, "_planned", lambda *_: SimpleNamespace(problems=(), empty=empty))
         monkeypatch.setattr(verb, "_judged", lambda *given: given[-1])
         monkeypatch.setattr(verb, "_show", lambda *_: None)

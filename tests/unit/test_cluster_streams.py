@@ -30,7 +30,7 @@ class Scripted(Client):
     """An API server that answers by a function of the path and the query: lines of a stream (it ends after them), or an error."""
 
     def __init__(self, stream: Callable[[str, dict[str, str]], Answer], pod: Callable[[], Any] = dict) -> None:
-        target: Any = SimpleNamespace(context="c", server="s")
+        target: Any = SimpleNamespace(context="c", server="s", agent="test")
         api: Any = None
         super().__init__(target, api, ThreadPoolExecutor(1))
         self.script = stream
@@ -75,7 +75,7 @@ def cut() -> Iterator[str]:
 
 @pytest.mark.parametrize(("path", "lines"), [("/whole", [b'{"a":1}', b'{"a']), ("/cut", [b'{"a":1}'])])
 def test_of_a_stream_that_breaks_off_no_half_line_is_read(cut: str, path: str, lines: list[bytes]) -> None:
-    target: Any = SimpleNamespace(context="c", server=cut)
+    target: Any = SimpleNamespace(context="c", server=cut, agent="test")
     nobody = Entry({}, Path())
     context = Context("c", cut, nobody, nobody)
     asked = Client(target, Transport(target, context, source(context)), ThreadPoolExecutor(1))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ops import local
 from ops.config import local as config
 from tests.e2e import conftest as e2e
 
@@ -43,8 +42,8 @@ def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str
     monkeypatch.delenv("E2E_BASE_URL", raising=False)
     monkeypatch.setenv("NEXTAI_STATE", str(tmp_path / "mine"))
     monkeypatch.setattr(e2e, "STATE", tmp_path / "e2e")
-    monkeypatch.setattr(local, "up", lambda *_, **__: calls.append(("up", Path(os.environ["NEXTAI_STATE"]).name)))
-    monkeypatch.setattr(local, "down", lambda *_, **__: calls.append(("down", Path(os.environ["NEXTAI_STATE"]).name)))
+    monkeypatch.setattr("ops.verbs.up.up", lambda *_, **__: calls.append(("up", Path(os.environ["NEXTAI_STATE"]).name)))
+    monkeypatch.setattr("ops.verbs.up.down", lambda *_, **__: calls.append(("down", Path(os.environ["NEXTAI_STATE"]).name)))
     return calls
 
 

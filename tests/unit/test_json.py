@@ -25,8 +25,8 @@ from ops.database import generate, lint
 from ops.database.journal import Migration
 from ops.errors import Failure, Refused, RolledBack, UsageError
 from ops.secret import Secret
-from ops.verbs import deploy as cluster
 from ops.verbs import migrate as database
+from ops.verbs import watch
 from ops.verbs.sync import sync
 from ops.verbs.up import _ctrl_c_on_terminate
 from tests.unit.test_bad_input import arguments, invoke
@@ -201,9 +201,9 @@ def test_logs_are_a_document_a_line_and_a_failure_is_the_last(monkeypatch: pytes
         yield Line("web-2", "web", "listening")
         raise Failure("reading logs", "the connection broke", "Run it again.")
 
-    monkeypatch.setattr(cluster, "_cluster", lambda *_: nullcontext((None, None, None)))
+    monkeypatch.setattr(watch, "connected", lambda *_: nullcontext((None, None, None)))
     monkeypatch.setattr(logs, "read", lines)
-    assert guarded(lambda: cluster.logs("web", "staging", testbed=False, follow=False, tail=9, since="")) == 1
+    assert guarded(lambda: watch.logs("web", "staging", testbed=False, follow=False, tail=9, since="")) == 1
     first, second, last = documents(capsys.readouterr().out)
     assert first == {"version": 1, "pod": "web-1", "container": "web", "text": '{"level": "info"}'}
     assert second["pod"] == "web-2" and "the connection broke" in str(last["error"])
@@ -216,9 +216,9 @@ def test_a_workload_that_is_not_ready_is_exit_code_1_for_machines_too(as_json: b
     console.use_json(as_json)
     row = Row("Deployment", "nextai-system", "web", 0, 1, (), 0, 9, "image not found")
     target = Target(catalog.load().environments["staging"], None, "context", "https://server")
-    monkeypatch.setattr(cluster, "_cluster", lambda *_: nullcontext((None, None, target)))
+    monkeypatch.setattr(watch, "connected", lambda *_: nullcontext((None, None, target)))
     monkeypatch.setattr(status, "status", lambda *_: Status((row,), None, None))
-    assert cluster.status("staging", testbed=False) == 1
+    assert watch.status("staging", testbed=False) == 1
 
 
 def test_what_a_program_shows_goes_where_peoples_text_goes(capfd: pytest.CaptureFixture[str]) -> None:

@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 
 from ops import catalog as catalogue
-from ops import local
 from ops.catalog import Catalog
 from ops.console import use_json
 from ops.errors import Exit, Failure, UsageError
 from ops.local import compose, embedded, facts, follow, ports, state
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, Record, State
-from ops.verbs import deploy as cluster
 from ops.verbs import up as verb
+from ops.verbs import watch
 
 Out = pytest.CaptureFixture[str]
 GONE = Identity(1, "another time")
@@ -230,13 +229,13 @@ def test_an_engine_that_there_is_not_is_wrong_usage_before_anything_else(
 
 def test_logs_of_this_machine_are_the_end_of_the_file(catalog: Catalog, home: State, capsys: Out) -> None:
     home.log("web").write_text("one\ntwo\nthree, and no line's end")
-    assert cluster.logs("web", "local", testbed=False, follow=False, tail=2, since="") == Exit.DONE
+    assert watch.logs("web", "local", testbed=False, follow=False, tail=2, since="") == Exit.DONE
     assert capsys.readouterr().out == "web | two\nweb | three, and no line's end\n"
-    assert local.logs(catalog, "web", follow=False, tail=0) == Exit.DONE
+    assert verb.logs(catalog, "web", follow=False, tail=0) == Exit.DONE
     assert capsys.readouterr().out == ""
     use_json(True)
     try:
-        local.logs(catalog, "web", follow=False, tail=1)
+        verb.logs(catalog, "web", follow=False, tail=1)
     finally:
         use_json(False)
     assert json.loads(capsys.readouterr().out) == {"version": 1, "name": "web", "text": "three, and no line's end"}
@@ -283,7 +282,7 @@ def test_logs_of_a_container_come_from_the_engine(
 )
 def test_wrong_words_for_the_logs_of_this_machine(home: State, name: str, since: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        cluster.logs(name, "local", testbed=False, follow=False, tail=5, since=since)
+        watch.logs(name, "local", testbed=False, follow=False, tail=5, since=since)
     assert said in caught.value.remedy
 
 

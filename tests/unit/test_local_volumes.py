@@ -17,6 +17,7 @@ from docker.errors import ImageNotFound
 from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.command import Command, Completed
+from ops.console.output import stream
 from ops.errors import Failure
 from ops.local import compose, facts, state
 from ops.local.state import State
@@ -166,7 +167,7 @@ def test_the_stores_images_are_pulled_first_and_as_long_as_it_takes(
     lacking = [name for name in catalog.stores if name != "redis"]
     (pull, how), (up, _) = engine.ran
     assert pull == ("auto", "pull", "--policy", "missing", *lacking)
-    assert how == {"show": True}  # and no timeout
+    assert how == {"show": stream()}  # and no timeout
     assert up[:2] == ("quiet", "up")
     assert up[-2:] == ("--pull", "never")
     assert f"pulling {', '.join(catalog.stores[name].image for name in lacking)}\n" in capsys.readouterr().out

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.errors import Failure
+from ops.folders import cache
 from ops.testbed import layout
 from ops.testbed.keep import key_of
-from ops.tools import cache
 
 # What tells the docker client which engine it is to talk to; empty is the same as unset.
 VARIABLES = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
