@@ -9,7 +9,7 @@ from ops.cluster.facts import gather
 from ops.cluster.plan import Origin, Plan, make_plan
 from ops.cluster.record import Migration, together
 from ops.cluster.rights import missing_rights
-from ops.cluster.schema import migrations_of
+from ops.cluster.schema import migrations_of, unreadable_data
 from ops.cluster.target import target_of
 from ops.kube.client import Client
 from ops.kube.objects import Object
@@ -54,4 +54,6 @@ def prepare(catalog: Catalog, client: Client, origin: Origin, objects: Sequence[
     facts = gather(catalog, client, wanted, made_up)
     met = together(*(r.schema for r in (facts.last, *facts.trail) if r))
     plan = make_plan(replace(origin, met=met), facts, stores, rehearsal=target_of(client).rehearsal)
-    return replace(plan, problems=(*plan.problems, *missing_rights(client, plan, catalog.namespaces[0])))
+    # On the way back nothing is held against the store: what is there may be the very deploy that failed for its data.
+    unreadable = unreadable_data(catalog, facts.sights) if origin.kind == "deploy" else []
+    return replace(plan, problems=(*plan.problems, *unreadable, *missing_rights(client, plan, catalog.namespaces[0])))

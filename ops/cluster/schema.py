@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ops.catalog.model import Catalog
+from ops.cluster.objects import key_of, rows, text
 from ops.cluster.record import Migration
 from ops.errors import Refused
 
 if TYPE_CHECKING:
+    from ops.cluster.facts import Sight
     from ops.cluster.plan import Origin
     from ops.cluster.target import Target
     from ops.database.safety import Environment
@@ -48,9 +50,30 @@ def judged(catalog: Catalog, origin: "Origin", target: "Target") -> tuple[list[s
 def _environment(catalog: Catalog, target: "Target") -> "Environment":
     from ops.database.safety import Environment
 
-    major = re.search(r":(\d+)", catalog.stores[catalog.database.store].image)
     protected = target.environment.protected and not target.rehearsal
-    return Environment(catalog.database.user, int(major[1]) if major else 0, protected)
+    return Environment(catalog.database.user, _major(catalog.stores[catalog.database.store].image), protected)
+
+
+def _major(image: str) -> int:
+    """The major version that an image's tag begins with, or 0."""
+    found = re.search(r":(\d+)[^:/]*$", image.partition("@")[0])
+    return int(found[1]) if found else 0
+
+
+def unreadable_data(catalog: Catalog, sights: Sequence["Sight"]) -> list[str]:
+    """Why the database's server would not start: no major version of PostgreSQL reads the data of one before it."""
+    problems = []
+    for sight in sights:
+        key = key_of(sight.wanted)
+        if key.kind != "StatefulSet" or key.name != catalog.database.store or sight.live is None:
+            continue
+        images = ([text(c, "image") for c in rows(o, "spec", "template", "spec", "containers")][:1] for o in (sight.live, sight.wanted))
+        now, wanted = (_major("".join(image)) for image in images)
+        if 0 < now < wanted:
+            cause = f"its data is PostgreSQL {now}'s, and PostgreSQL {wanted} cannot read it"
+            remedy = "dump it, delete this StatefulSet and its claim, deploy, and restore the dump; or keep the version"
+            problems.append(f"{key}: {cause}: {remedy}")
+    return problems
 
 
 def schema_hash(migrations: Sequence[Migration]) -> str:

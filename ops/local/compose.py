@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -37,6 +38,9 @@ _VOLUME = "com.docker.compose.volume"
 _SECONDS_TO_READY = 300
 _SECONDS_TO_STOP = 120  # each has 12, those that need others first
 _MEND = "Mend what the lines above say, then run `invoke up` again."
+_TAIL = 25  # lines: what PostgreSQL's image says of older data has 21
+# What PostgreSQL, and its image from 18 on, say of data that another major version has made.
+_OTHER_DATA = re.compile(r"database files are incompatible with server|there appears to be PostgreSQL data in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +274,8 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
                 say(f"{name}: {word}")
         broken = [one for one in seen if words[one.name] == "unhealthy" or words[one.name].startswith("ended")]
         if broken:
-            raise Failure(f"starting {broken[0].name}", _told(catalog, home, broken[0]), _MEND)
+            told = _told(catalog, home, broken[0])
+            raise Failure(f"starting {broken[0].name}", told, _remedy(catalog, home, broken[0].name, told))
         if trouble:
             raise Failure("starting the containers", trouble, "`docker info` may say more.")
         lacking = [name for name in (*catalog.stores, *catalog.images) if name not in words]
@@ -283,6 +288,17 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
             cause = f"somebody has removed {', '.join(lacking)} meanwhile, as `invoke down` in another terminal does"
             raise Failure("starting the containers", cause, "Run `invoke up` again.")
         time.sleep(0.2)
+
+
+def _remedy(catalog: Catalog, home: State, name: str, told: str) -> str:
+    """What to do about a container that ended."""
+    if name != catalog.database.store or not _OTHER_DATA.search(told):
+        return _MEND
+    volume, image = f"{composefile.project(catalog, home)}_{name}", catalog.stores[name].image
+    return (
+        f"The volume {volume} was made by another version of PostgreSQL than {image}, which cannot read it. Remove the data of this "
+        "machine (`invoke down --volumes`); or check out the commit that it was made with, run `invoke up`, and save it with pg_dump first."
+    )
 
 
 def _late(catalog: Catalog, home: State, lacking: list[str], late: list[Seen]) -> Failure:
@@ -318,7 +334,7 @@ def _told(catalog: Catalog, home: State, seen: Seen) -> str:
         found = _containers(client, catalog, home, seen.name)
         if not found:
             return f"{what}, and somebody has removed it since"
-        lines = found[0].logs(tail=15).decode("utf-8", "replace").splitlines()
+        lines = found[0].logs(tail=_TAIL).decode("utf-8", "replace").splitlines()
         about = found[0].attrs["State"]
     refused = str(about.get("Error") or "")
     checks = about.get("Health", {}).get("Log") or []

@@ -65,7 +65,7 @@ ALL = (
     StandIn("python:3.13-slim-trixie", "python", served=True),
     StandIn("node:24-trixie-slim", "node", base="python:3.13-slim-trixie"),
     StandIn("golang:1.26-trixie", "golang", base="python:3.13-slim-trixie"),
-    StandIn("postgres:17-trixie", "postgres", served=True),
+    StandIn("postgres:18-trixie", "postgres", served=True),
     StandIn("redis:8-trixie", "redis", served=True),
     StandIn("milvusdb/milvus:v2.6.0", "milvus", base="python:3.13-slim-trixie", served=True),
 )
@@ -95,7 +95,7 @@ def keys(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def reference(name: str) -> str:
-    """The path of an official name in a registry: `postgres:17` is `library/postgres:17`."""
+    """The path of an official name in a registry: `postgres:18` is `library/postgres:18`."""
     return name if "/" in name else f"library/{name}"
 
 

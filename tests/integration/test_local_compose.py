@@ -96,6 +96,26 @@ def test_the_stores_come_up_closed_and_answer_with_the_password_alone(stores_alo
         compose.start(catalog, home)
 
 
+def test_data_of_an_older_postgresql_is_refused_with_what_to_do(stores_alone: tuple[Catalog, state.State], engine: DockerClient) -> None:
+    catalog, home = stores_alone
+    compose.start(catalog, home)
+    compose.stop(catalog, home, volumes=False)
+    volume, store = f"{composefile.project(catalog, home)}_postgres", catalog.stores["postgres"]
+    # As the image of version 17 left it: its data at the root of the volume.
+    older = "mv 18/docker/* . && rmdir -p 18/docker && echo 17 > PG_VERSION"
+    mount = {volume: {"bind": store.data, "mode": "rw"}}
+    engine.containers.run(store.image, ["-c", older], entrypoint="sh", user="999", working_dir=store.data, volumes=mount, remove=True)
+    with pytest.raises(Failure, match="there appears to be PostgreSQL data in") as caught:
+        compose.start(catalog, home)
+    assert f"The volume {volume} was made by another version of PostgreSQL than {store.image}" in caught.value.remedy
+    assert "`invoke down --volumes`" in caught.value.remedy
+    newer = "mkdir -p 18/docker && chmod 700 18/docker && mv PG_VERSION base global pg_* postgresql.* 18/docker"
+    engine.containers.run(store.image, ["-c", newer], entrypoint="sh", user="999", working_dir=store.data, volumes=mount, remove=True)
+    with pytest.raises(Failure, match="initialized by PostgreSQL version 17, which is not compatible with this version 18") as caught:
+        compose.start(catalog, home)
+    assert "was made by another version of PostgreSQL" in caught.value.remedy
+
+
 def test_another_checkout_has_its_own_containers_and_volumes(stores_alone: tuple[Catalog, state.State], tmp_path: Path) -> None:
     catalog, home = stores_alone
     compose.start(catalog, home)

@@ -347,6 +347,7 @@ def test_a_deploy_is_refused_for_what_its_new_migrations_do(tmp_path: Path) -> N
 
 def test_a_deploy_to_a_protected_environment_needs_its_own_postgresql(tmp_path: Path) -> None:
     catalog = checkout(tmp_path, TABLE)
+    assert schema.judged(catalog, origin(), target(catalog, "production")) == ([], [])  # the embedded one is of the store's version
     image = {"postgres": replace(catalog.stores["postgres"], image="postgres:12-trixie")}
     other = replace(catalog, stores={**catalog.stores, **image})
     warning = "the migrations were tried on PostgreSQL 18, and the environment has 12"

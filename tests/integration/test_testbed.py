@@ -204,13 +204,13 @@ def store(name: str, reference: str, user: int, path: str, probe: dict[str, obje
 def test_the_stores_run_restricted_on_claimed_volumes(testbed: Testbed, space: None) -> None:
     password = [
         {"name": "POSTGRES_PASSWORD", "value": "only-for-this-test"},
-        {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"},
+        {"name": "PGDATA", "value": "/var/lib/postgresql/pgdata"},
     ]
     postgres = store(
         "postgres",
-        "postgres:17-trixie",
+        "postgres:18-trixie",
         999,
-        "/var/lib/postgresql/data",
+        "/var/lib/postgresql",
         {"exec": {"command": ["pg_isready", "-h", "127.0.0.1"]}},
         env=password,
     )
@@ -226,7 +226,7 @@ def test_the_stores_run_restricted_on_claimed_volumes(testbed: Testbed, space: N
     apply(testbed, *postgres, *redis, *milvus)
     kubectl(testbed, "wait", "--for=condition=Ready", "--timeout=120s", "pod/postgres", "pod/redis", "pod/milvus")
     ask = kubectl(testbed, "exec", "postgres", "--", "psql", "-U", "postgres", "-tAc", "select version()")
-    assert ask.stdout.startswith("PostgreSQL 17")
+    assert ask.stdout.startswith("PostgreSQL 18")
     assert kubectl(testbed, "exec", "redis", "--", "redis-cli", "set", "key", "value").stdout.strip() == "OK"
     listing = "import socket; socket.create_connection(('127.0.0.1', 19530), 2)"
     kubectl(testbed, "exec", "milvus", "--", "python", "-c", listing)
@@ -234,7 +234,7 @@ def test_the_stores_run_restricted_on_claimed_volumes(testbed: Testbed, space: N
 
 
 def test_the_stand_ins_say_that_they_are(testbed: Testbed) -> None:
-    label = docker(testbed, "image", "inspect", "-f", '{{index .Config.Labels "com.nextai-agent.testbed.stand-in"}}', "postgres:17-trixie")
+    label = docker(testbed, "image", "inspect", "-f", '{{index .Config.Labels "com.nextai-agent.testbed.stand-in"}}', "postgres:18-trixie")
     assert label == "true"
 
 

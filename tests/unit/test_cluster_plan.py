@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops.catalog import load
 from ops.catalog.names import MANAGER, OWNED
 from ops.cluster import needs, record, show
 from ops.cluster.facts import Facts, Leftover, Sight, Taken, _Contested, _older, _others, _take_back, has_field
 from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
 from ops.cluster.record import Header, Migration, Record, together
 from ops.cluster.rollback import goal_of
-from ops.cluster.schema import unsafe_behind
+from ops.cluster.schema import unreadable_data, unsafe_behind
 from ops.cluster.show import summary
 from ops.errors import Refused, UsageError
 from ops.kube.client import Resource
@@ -106,6 +107,26 @@ def test_the_order_is_namespaces_configuration_data_migration_workloads_routes_p
         Phase.ROUTES,
         Phase.PRUNE,
     ]
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "refused"),
+    [
+        ("postgres:17-trixie", "postgres:18-trixie", True),
+        ("postgres:17-trixie@sha256:1", "mirror:5000/postgres:19.1", True),
+        ("postgres:18.1", "postgres:18.4-trixie", False),
+        ("postgres:19", "postgres:18", False),  # only a way back: the server itself says whether the data is of 19 already
+        ("postgres", "postgres:18", False),
+        ("", "postgres:18", False),
+    ],
+)
+def test_a_deploy_does_not_give_the_database_s_data_to_a_version_that_cannot_read_it(there: str, wanted: str, refused: bool) -> None:
+    before = live(workload("StatefulSet", "postgres", there)) if there else None
+    sights = [Sight(workload("StatefulSet", "postgres", wanted), before, None), seen(workload("StatefulSet", "redis", "redis:8"))]
+    problems = unreadable_data(load(), sights)
+    assert bool(problems) is refused
+    if refused:
+        assert "its data is PostgreSQL 17's" in problems[0] and "delete this StatefulSet and its claim" in problems[0]
 
 
 @pytest.mark.parametrize("kind", ["Namespace", "PersistentVolumeClaim", "Secret", "CustomResourceDefinition"])

@@ -144,7 +144,7 @@ def test_an_address_with_a_password_gets_into_no_image() -> None:
 
 
 def test_official_names_as_a_registry_has_them() -> None:
-    assert images.reference("postgres:17-trixie") == "library/postgres:17-trixie"
+    assert images.reference("postgres:18-trixie") == "library/postgres:18-trixie"
     assert images.reference("milvusdb/milvus:v2.6.0") == "milvusdb/milvus:v2.6.0"
 
 

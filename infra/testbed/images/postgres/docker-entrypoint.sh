@@ -22,6 +22,21 @@ prepare_folders() {
     chmod 00700 "$PGDATA" || :
 }
 
+refuse_older_data() { # where the image's own place is empty, and data of another version lies where versions before 18 had it
+    local folder
+    [ "$PGDATA" = "/var/lib/postgresql/$PG_MAJOR/docker" ] || return 0
+    for folder in /var/lib/postgresql /var/lib/postgresql/data /var/lib/postgresql/*/docker; do
+        if [ -s "$folder/PG_VERSION" ]; then
+            {
+                echo "Error: in 18+, these Docker images are configured to store database data in $PGDATA."
+                echo "       Counter to that, there appears to be PostgreSQL data in:"
+                echo "         $folder (version $(<"$folder/PG_VERSION"))"
+            } >&2
+            exit 1
+        fi
+    done
+}
+
 create_cluster() {
     local user password database method
     user=$(read_variable POSTGRES_USER postgres)
@@ -72,6 +87,7 @@ if [ "${1:-}" = postgres ]; then
         exec gosu postgres "$0" "$@"
     fi
     if [ ! -s "$PGDATA/PG_VERSION" ]; then
+        refuse_older_data
         create_cluster
     fi
 fi
