@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ops.catalog.model import Catalog
-from ops.cluster.objects import key_of, rows, text
 from ops.cluster.record import Migration
 from ops.errors import Refused
+from ops.kube.objects import key_of, rows, text
 
 if TYPE_CHECKING:
     from ops.cluster.facts import Sight
