@@ -11,6 +11,7 @@ from ops.folders import write_private
 from ops.local.servers import quoted
 from ops.local.state import State
 from ops.secret import Secret
+from ops.stacks import kind_of
 
 Document = dict[str, object]
 
@@ -159,7 +160,7 @@ def _image(catalog: Catalog, home: State, image: Image, reference: str) -> Docum
     }
     if not isinstance(image, Service):
         return shared
-    check = ["CMD", *_probe(image), image.ready]
+    check = ["CMD", *kind_of(image.stack.name).health, image.ready]
     return {**shared, "ports": [_port(image.local_port, image.port)], "healthcheck": {**_CHECK, "test": check}}
 
 
@@ -172,18 +173,3 @@ def _needs(catalog: Catalog, image: Image) -> dict[str, Document]:
 
 def _when(catalog: Catalog, need: str) -> str:
     return "service_started" if need in catalog.stores and need not in _CHECKS else "service_healthy"
-
-
-def _probe(service: Service) -> tuple[str, ...]:
-    """The program of the image that asks the service's health path, without a shell; the path comes behind it."""
-    probes: Mapping[str, tuple[str, ...]] = {
-        "go": ("/server", "-healthcheck"),
-        "node": ("node", "dist/healthcheck.js"),
-        "nextjs": ("node", "healthcheck.ts"),
-        "python": ("python", "-m", "nextai_service_kit.healthcheck"),
-    }
-    if service.stack.name not in probes:
-        raise Failure(
-            "writing the compose document", f"the stack {service.stack.name} has no health check", "Add it to ops/local/composefile.py."
-        )
-    return probes[service.stack.name]

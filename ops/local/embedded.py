@@ -13,7 +13,7 @@ from ops.catalog import Catalog
 from ops.config import local as config
 from ops.console import Progress, counted, say
 from ops.errors import Failure
-from ops.local import plan, servers, stacks, state
+from ops.local import builds, plan, servers, state
 from ops.local.follow import follow
 from ops.local.interrupt import uninterrupted
 from ops.local.ports import require_free
@@ -69,7 +69,7 @@ def start(catalog: Catalog, home: State) -> Platform:
     require_free(plan.ports(catalog), home)
     setting = setting_of(catalog, home)
     with Progress() as progress:
-        built = stacks.build(catalog, home, lambda name, what, done: progress.update(name, what, done=done))
+        built = builds.build(catalog, home, lambda name, what, done: progress.update(name, what, done=done))
         stores: dict[str, Process] = {}
         for wanted in plan.wanted_stores(catalog, setting):
             stores[wanted.name] = servers.process(home, wanted)

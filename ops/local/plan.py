@@ -10,7 +10,7 @@ from ops.config.local import Setting, environment
 from ops.local.process import Process
 from ops.local.ready import Probe
 from ops.local.servers import Wanted
-from ops.local.stacks import Built
+from ops.stacks import Built
 
 _ROOT = Path(__file__).resolve().parents[2]  # where the build system lies: a job is one of its own modules
 # What a program of this machine may need from this shell; nothing else of it reaches a service.

@@ -14,13 +14,14 @@ from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.config import local as config
 from ops.errors import Failure, UsageError
-from ops.local import composefile, facts, plan, ports, servers, stacks, state
+from ops.local import builds, composefile, facts, plan, ports, servers, state
 from ops.local.follow import Follower
 from ops.local.inputs import key
 from ops.local.process import Process, from_document, identify
 from ops.local.ready import Probe
-from ops.local.stacks import Built, start_arguments
 from ops.secret import Secret
+from ops.stacks import Built
+from ops.stacks.node import start_arguments
 from ops.verbs import up as verb
 
 
@@ -329,8 +330,8 @@ def test_one_builds_at_a_time_in_a_folder_that_two_states_share(
         return {}
 
     monkeypatch.setattr(state, "say", say)
-    monkeypatch.setattr(stacks, "_build_all", build)
-    assert stacks.build(catalog, other, lambda *_: None) == {}
+    monkeypatch.setattr(builds, "_build_all", build)
+    assert builds.build(catalog, other, lambda *_: None) == {}
     assert said == ["another build of this checkout is at work; waiting for it"]
     first.acquire(timeout=0)
 

@@ -18,12 +18,12 @@ import pytest
 from ops import catalog as catalogue
 from ops.command import Command
 from ops.errors import Failure
-from ops.local import compose, facts, stacks, state
+from ops.local import builds, compose, facts, state
 from ops.local.interrupt import Children
 from ops.local.process import Process, identify
 from ops.local.ready import Probe
-from ops.local.stacks import Built, Recipe
 from ops.local.state import Entry, Record, State
+from ops.stacks import Built, Recipe
 from ops.verbs import up as verb
 
 ROOT = Path(__file__).parents[2]
@@ -183,8 +183,8 @@ def building(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None
         command = Command(("sh", "-c", commands, "sh", str(folder / service.name)), f"building {service.name}")
         return Recipe((command,), Built(("x",), folder), folder / service.name, ())
 
-    monkeypatch.setattr(stacks, "recipe", recipe)
-    monkeypatch.setattr("ops.local.stacks.os.cpu_count", lambda: 2)
+    monkeypatch.setattr(builds, "recipe", recipe)
+    monkeypatch.setattr("ops.local.builds.os.cpu_count", lambda: 2)
 
 
 def written(folder: Path) -> list[int]:
@@ -206,7 +206,7 @@ def test_ctrl_c_ends_the_builds_and_starts_none_that_waits(home: State, tmp_path
     presser.start()
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        stacks.build(catalog, home, lambda *_: None)
+        builds.build(catalog, home, lambda *_: None)
     presser.join()
     assert time.monotonic() - began < 10
     assert len(written(folder)) == 4  # two builds, and what each had started
@@ -220,7 +220,7 @@ def test_a_build_that_fails_lets_none_start_that_waits(home: State, tmp_path: Pa
     first, *_ = catalog.services
     building(folder, monkeypatch, f'kill $!; case "$1" in */{first}) echo broken >&2; exit 3 ;; esac; sleep 1')
     with pytest.raises(Failure, match=f"building {first}") as caught:
-        stacks.build(catalog, home, lambda *_: None)
+        builds.build(catalog, home, lambda *_: None)
     assert caught.value.cause == "`sh` exited 3\nbroken"
     assert len(list(folder.iterdir())) < len(catalog.services)
 

@@ -1,11 +1,8 @@
-"""How a service of each stack is built and started as a process of this machine."""
+"""Building every service that runs as a process of this machine, where its files have changed."""
 
-import json
 import os
-import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -15,29 +12,10 @@ from ops.errors import Failure
 from ops.local.inputs import key
 from ops.local.interrupt import Children, uninterrupted
 from ops.local.state import State, building
-from ops.tools import Tool, find
+from ops.stacks import Built, Place, Recipe, kind_of
+from ops.tools import find
 
 Say = Callable[[str, str, bool], None]  # (service, what it is doing, whether that is its end)
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A service that is ready to start: argument vector, folder, and what its stack needs in the environment."""
-
-    argv: tuple[str, ...]
-    cwd: Path
-    env: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """What makes a service of one stack: commands, the files they come from, and the file that must be there afterwards."""
-
-    commands: tuple[Command, ...]
-    built: Built
-    artifact: Path
-    tools: tuple[Tool, ...]
-    workspace: bool = False  # needs the packages of the pnpm workspace first
 
 
 def build(catalog: Catalog, state: State, say: Say) -> dict[str, Built]:
@@ -75,60 +53,8 @@ def _build_all(catalog: Catalog, state: State, say: Say) -> dict[str, Built]:
 
 
 def recipe(catalog: Catalog, state: State, service: Service) -> Recipe:
-    """How this service is built and started. Raises `Failure` for a stack that this engine does not know."""
-    make = _RECIPES.get(service.stack.name)
-    if make is None:
-        cause = f"the stack {service.stack.name} cannot be run without Docker (only {', '.join(_RECIPES)} can)"
-        raise Failure(f"preparing {service.name}", cause, "Use `--engine compose`, or add the stack to ops/local/stacks.py.")
-    return make(catalog, state, service)
-
-
-def _go(catalog: Catalog, state: State, service: Service) -> Recipe:
-    go, program = find("go"), state.build / service.name / "server"  # go makes the folder
-    folder = catalog.root / service.path
-    argv = (*go.argv, "build", "-o", str(program), "./cmd/server")
-    remedy = "Correct the code, or check that the Go module proxy is reachable."
-    command = Command(argv, f"building {service.name}", {**go.env, "CGO_ENABLED": "0"}, folder, remedy=remedy)
-    return Recipe((command,), Built((str(program),), folder), program, (go,))
-
-
-def _python(catalog: Catalog, state: State, service: Service) -> Recipe:
-    uv, home = find("uv"), state.build / service.name / "venv"
-    folder = catalog.root / service.path
-    # An environment of our own: the tests' one in the service's folder has other packages.
-    environment = {"UV_PROJECT_ENVIRONMENT": str(home), "VIRTUAL_ENV": "", "UV_PYTHON_DOWNLOADS": "never"}
-    argv = (*uv.argv, "sync", "--locked", "--no-dev", "--quiet")
-    remedy = "Correct its pyproject.toml and uv.lock, or check that PyPI is reachable."
-    command = Command(argv, f"installing {service.name}", environment, folder, remedy=remedy)
-    start = (str(home / "bin" / "python"), "-m", service.name.replace("-", "_"))
-    return Recipe((command,), Built(start, folder, {"PYTHONUNBUFFERED": "1"}), home / "bin" / "python", (uv,))
-
-
-def _node(catalog: Catalog, state: State, service: Service) -> Recipe:
-    node, pnpm = find("node"), find("pnpm")
-    folder = catalog.root / service.path
-    arguments = start_arguments(folder / "package.json")
-    environment = {**pnpm.env, "CI": "true", "NEXT_TELEMETRY_DISABLED": "1"}
-    argv = (*pnpm.argv, "--filter", f"./{service.path}", "run", "build")
-    command = Command(argv, f"building {service.name}", environment, catalog.root, remedy=f"Correct the code in {service.path}.")
-    built = Built((*node.argv, *arguments), folder, {"NODE_ENV": "production", "NEXT_TELEMETRY_DISABLED": "1"})
-    return Recipe((command,), built, folder / arguments[0], (node, pnpm), workspace=True)
-
-
-def start_arguments(package: Path) -> tuple[str, ...]:
-    """What node is given by the package's `start` script: it is run without pnpm and a shell between, which would swallow signals."""
-    try:
-        script = shlex.split(str(json.loads(package.read_text("utf-8"))["scripts"]["start"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Failure("reading how to start a service", f'{package} has no "start" script', 'Give it one: "start": "node FILE".') from error
-    if len(script) < 2 or script[0] != "node" or script[1].startswith("-"):
-        raise Failure(
-            "reading how to start a service", f'{package}: "start" is not `node FILE …`', "Let it be one program, without a shell."
-        )
-    return tuple(script[1:])
-
-
-_RECIPES: Mapping[str, Callable[[Catalog, State, Service], Recipe]] = {"go": _go, "python": _python, "node": _node, "nextjs": _node}
+    """How this service is built and started. Raises `UsageError` for a stack that has no file."""
+    return kind_of(service.stack.name).recipe(Place(catalog.root, state.build, service))
 
 
 def _packages(catalog: Catalog, state: State, children: Children, say: Say) -> None:

@@ -1,0 +1,58 @@
+"""What a stack says of its services."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ops.catalog import Service
+from ops.command import Command
+from ops.tools import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a service is built: the checkout, the folder for what is made, the service."""
+
+    root: Path
+    build: Path
+    service: Service
+
+    @property
+    def folder(self) -> Path:
+        """The service's own folder."""
+        return self.root / self.service.path
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A service that is ready to start: argument vector, folder, and what its stack needs in the environment."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What makes a service: commands, what is started afterwards, the file that must be there by then, the tools.
+
+    `workspace`: the packages of the pnpm workspace are installed first.
+    """
+
+    commands: tuple[Command, ...]
+    built: Built
+    artifact: Path
+    tools: tuple[Tool, ...]
+    workspace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StackKind:
+    """All that this build system knows of a stack. Its Dockerfile, base images and test command stand in platform.yaml.
+
+    `recipe`: how a service is built and started as a process of this machine.
+    `health`: the program of the image that asks a path of its own service, without a shell; the path comes behind it.
+    """
+
+    recipe: Callable[[Place], Recipe]
+    health: tuple[str, ...]

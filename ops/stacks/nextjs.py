@@ -1,0 +1,6 @@
+"""Next.js: built and started as every package of the workspace, but its health check is not bundled."""
+
+from ops.stacks.model import StackKind
+from ops.stacks.node import recipe
+
+STACK = StackKind(recipe, health=("node", "healthcheck.ts"))
