@@ -208,7 +208,7 @@ def test_ctrl_c_ends_the_builds_and_starts_none_that_waits(home: State, tmp_path
     with pytest.raises(KeyboardInterrupt):
         builds.build(catalog, home, lambda *_: None)
     presser.join()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 19  # what each started sleeps for 20 s
     assert len(written(folder)) == 4  # two builds, and what each had started
     until(lambda: not any(identify(pid).alive for pid in written(folder)))
 
