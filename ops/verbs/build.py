@@ -12,9 +12,10 @@ from ops.verbs.target import running_testbed
 
 
 def engine_of(catalog: Catalog, *, testbed: bool, push: bool = True) -> Engine:
-    """This machine's engine and the catalogue's registry, or the testbed's.
+    """This machine's engine with the catalogue's registry, or the testbed's engine and registry.
 
-    What is pushed to the catalogue's registry is for the clusters' nodes, whatever machine builds it; all else is for the engine's own.
+    Images that are pushed to the catalogue's registry are built for the platform of the clusters' nodes. All others are built for
+    the engine's own platform.
     """
     found = running_testbed(testbed)
     if found is None:
@@ -47,7 +48,7 @@ def planned(catalog: Catalog, names: Sequence[str], *, testbed: bool) -> tuple[E
 
 
 def publish(engine: Engine, decided: BuildPlan) -> dict[str, str]:
-    """The digest of each image of a plan, built and pushed where the registry has not got it."""
+    """The digest of each image of a plan. Those that the registry does not have are built and pushed."""
     _show(decided, explain=True)
     return make(decided, engine, True, report=say)
 

@@ -1,4 +1,7 @@
-"""What a deploy takes from this checkout. It is asked while the cluster is being reached: neither needs the other."""
+"""What a deploy takes from this checkout: its commit, overlay, migrations and images.
+
+All of it is read in the background while the connection to the cluster is opened: neither depends on the other.
+"""
 
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -25,23 +28,24 @@ CHANGED = "+"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What git says of a checkout: the commit, and what has changed that no commit holds (`git status`)."""
+    """What git says about a checkout: the commit, and the changes that are not committed (`git status`)."""
 
     head: str
     changes: str
 
     @property
     def commit(self) -> str:
-        """The commit that is deployed; with + where there are changes."""
+        """The commit that is deployed, with + at its end where there are uncommitted changes."""
         return self.head + (CHANGED if self.changes else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """Answers that may still be on their way: what kustomize makes of the overlay, what git says, the migrations, the release whose
-    images are deployed or else which images are there.
+    """What a deploy needs of the checkout, each part computed in the background.
 
-    `overlay` is None where kustomize must first be built: that takes minutes, and a cluster that does not answer is told at once.
+    `images` is the release whose images are deployed, or else the engine and the plan of what must be built.
+    `overlay` is what kustomize renders. It is None where kustomize itself must be built first: that takes minutes, so it waits
+    until the cluster has answered.
     """
 
     overlay: "Future[str] | None"
@@ -50,14 +54,14 @@ class Checkout:
     images: "Future[Tagged | tuple[Engine, BuildPlan]]"
 
 
-def ask(catalog: Catalog, target: Target) -> Checkout:
-    """Begin to ask. Nothing is built or written; an error is raised where its answer is taken."""
+def begin_reading(catalog: Catalog, target: Target) -> Checkout:
+    """Read the checkout in the background. Nothing is built or written; an error is raised by `result()` of the part that has it."""
     from ops.tools.find import here
 
     overlay = begin(partial(build, catalog.root / str(target.environment.overlay))) if here("kustomize") else None
     state = begin(partial(_state, catalog))
-    # Here, and not in a thread: the client of the cluster imports requests too, and two threads that import modules which
-    # import each other can see half of one.
+    # Imported here, and not in a thread: the cluster's client imports requests too. Two threads that import modules which import
+    # each other can get one that is only half initialised.
     import docker  # noqa: F401
 
     from ops.release import facts  # noqa: F401
@@ -67,36 +71,37 @@ def ask(catalog: Catalog, target: Target) -> Checkout:
 
 
 def published(catalog: Catalog, checkout: Checkout) -> tuple[Mapping[str, str], str]:
-    """The digest of each image, and the version of the release that they are of. What is no release is built first, where it must be.
+    """The digest of each image, and the version of the release that they belong to (empty where the checkout is no release).
 
-    Raises `Refused` where the checkout has another commit, or other changed files, when they are built than when it was asked.
+    A checkout that is no release has its missing images built and pushed first. Raises `Refused` where its commit or its changed
+    files are others after the build than before.
     """
     from ops.verbs import build as images
 
     found = checkout.images.result()
     if isinstance(found, tuple):
         digests = images.publish(*found)
-        if found[1].missing:  # that took its time
+        if found[1].missing:  # building takes minutes, in which files may change
             check_unmoved(catalog, checkout.state.result())
         return digests, ""
-    say(f"This checkout is {found.tag}: its images, by digest.")
+    say(f"This checkout is release {found.tag}: the images that its tag names are deployed, and none is built.")
     return {name: found.digests[catalog.repository(name)] for name in catalog.images}, found.version
 
 
 def check_unmoved(catalog: Catalog, before: State) -> None:
-    """What was asked first is that of the beginning: what else is deployed must not be another commit's. Raises `Refused` where it is."""
+    """Raise `Refused` where the checkout has changed since `before`: everything that is deployed must come from one commit."""
     now = _state(catalog)
     if now != before:
         was, is_now = (f"{state.head[:7]}{' with changes' if state.changes else ''}" for state in (before, now))
-        cause = f"the checkout was changed while things were built: it was at {was}, and is at {is_now}"
-        raise Refused("taking what is deployed from the checkout", cause, "Run it again: what was built is kept.")
+        cause = f"the checkout was changed while images were built: it was at {was}, and is at {is_now}"
+        raise Refused("reading the checkout", cause, "Run it again: the images that were built are kept.")
 
 
 def _images(catalog: Catalog, target: Target, state: "Future[State]") -> "Tagged | tuple[Engine, BuildPlan]":
-    """The release that this checkout is, whose images the registry has; else what its files make.
+    """The release that this checkout is, when the registry has its images; else the engine and the plan of what must be built.
 
-    A release must run what was checked under its tag, and its files might make another digest today: base images move.
-    Raises `Refused` where the registry has not got them. A testbed need not have them: there they are built.
+    A release must run the images that were checked under its tag. Building its files again might give another digest, since the
+    tags of base images move. Raises `Refused` where the registry lacks one of them; for a testbed they are built instead.
     """
     from ops.release.facts import tagged
     from ops.verbs import build as images
@@ -104,15 +109,15 @@ def _images(catalog: Catalog, target: Target, state: "Future[State]") -> "Tagged
     release = tagged(catalog.root)
     changed = bool(state.result().changes)
     if release and changed and target.environment.protected and not target.rehearsal:
-        cause = f"the checkout has changes that {release.tag} has not (`git status`), so other images would be built and deployed"
-        raise Refused(f"taking the images of {release.tag}", cause, "Commit them and release, or deploy from a clean checkout.")
+        cause = f"the checkout has changes that {release.tag} does not have (`git status`), so other images would be built and deployed"
+        raise Refused(f"choosing the images of {release.tag}", cause, "Commit them and release, or deploy from a clean checkout.")
     if release and not changed:
         lacking = _lacking(catalog, images.engine_of(catalog, testbed=target.rehearsal), release)
         if not lacking:
             return release
         if not target.rehearsal:
-            remedy = "`invoke build --push` here makes the same digests while the base images are the same; else release again."
-            raise Refused(f"taking the images of {release.tag}", "\n".join(lacking), remedy)
+            remedy = "Run `invoke build --push` here, which gives the same digests while the base images are the same; else release again."
+            raise Refused(f"choosing the images of {release.tag}", "\n".join(lacking), remedy)
     return images.planned(catalog, list(catalog.images), testbed=target.rehearsal)
 
 
@@ -124,7 +129,7 @@ def _lacking(catalog: Catalog, engine: "Engine", release: "Tagged") -> list[str]
     references = {name: f"{engine.registry}/{catalog.prefix}/{name}@{digest}" for name, digest in digests.items() if digest}
     there = present(list(references.values()), engine, push=True)
     unnamed = [f"the tag names no digest for {name}" for name, digest in digests.items() if not digest]
-    return [*unnamed, *(f"the registry has not got {reference}" for reference in references.values() if not there[reference])]
+    return [*unnamed, *(f"the registry does not have {reference}" for reference in references.values() if not there[reference])]
 
 
 def _state(catalog: Catalog) -> State:

@@ -19,7 +19,7 @@ from ops.kube.client import Client
 from ops.kube.connect import connect
 from ops.kube.objects import Object
 from ops.manifests.render import render
-from ops.verbs.checkout import Checkout, ask, check_unmoved, published
+from ops.verbs.checkout import Checkout, begin_reading, check_unmoved, published
 from ops.verbs.target import connected, resolved
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 def plan(env: str, *, testbed: bool, out: str, detailed_exitcode: bool) -> int:
     """Build what is missing, and show what a deploy would change. Nothing in the cluster is changed."""
     catalog, target = resolved(env, testbed)
-    checkout = ask(catalog, target)
+    checkout = begin_reading(catalog, target)
     with connect(target) as client:
         decided = _judged(catalog, client, _planned(catalog, client, checkout))
         _show(decided, target)
     if out and decided.hidden:
-        cause = f"it changes {', '.join(map(str, decided.hidden))}, and the values of Secrets are in no file"
+        cause = f"it changes {', '.join(map(str, decided.hidden))}, and a plan file never holds the values of Secrets"
         raise Refused(f"writing the plan to {out}", cause, f"Run `invoke deploy --env {env}{' --testbed' * testbed}` without a plan file.")
     if out:
         Path(out).write_text(json.dumps(to_document(decided), indent=1), encoding="utf-8")
@@ -53,7 +53,7 @@ def deploy(env: str, *, testbed: bool, plan_file: str, yes: bool, dry_run: bool)
     given = _read(plan_file) if plan_file else None
     if given:
         check_environment(given, target.environment.name)
-    checkout = None if given else ask(catalog, target)
+    checkout = None if given else begin_reading(catalog, target)
     with connect(target) as client:
         decided = _judged(catalog, client, _planned(catalog, client, checkout)) if checkout else given
         assert decided is not None
@@ -66,7 +66,7 @@ def rollback(env: str, *, testbed: bool, to: int, yes: bool, dry_run: bool) -> i
     from ops.cluster.rollback import plan_rollback
 
     if to < 0:
-        raise UsageError("reading --to", f"{to} is no record", f"`invoke history --env {env}` lists them.")
+        raise UsageError("reading --to", f"{to} is not the number of a record", f"`invoke history --env {env}` lists the records.")
     with connected(env, testbed) as (catalog, client, target):
         decided = plan_rollback(catalog, client, to=to)
         _show(decided, target)
@@ -87,7 +87,7 @@ def scale(service: str, replicas: int, env: str, *, testbed: bool, yes: bool, dr
 def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
     digests, version = published(catalog, checkout)
     rendered = render(catalog, target_of(client).environment, digests, checkout.overlay.result() if checkout.overlay else None)
-    if checkout.overlay is None:  # kustomize was built first, and then read what lies there now
+    if checkout.overlay is None:  # kustomize was built first, and has read the overlay only now
         check_unmoved(catalog, checkout.state.result())
     commit, migrations = checkout.state.result().commit, checkout.migrations.result()
     planned = partial(plan_deploy, catalog, client, rendered, migrations=migrations, commit=commit, version=version)
@@ -98,13 +98,13 @@ def _planned(catalog: Catalog, client: Client, checkout: Checkout) -> Plan:
 
 
 def _judged(catalog: Catalog, client: Client, decided: Plan) -> Plan:
-    """The plan with what the gates say of its new migrations."""
+    """The plan with the gates' findings about its new migrations."""
     refused, told = judged(catalog, decided.origin, target_of(client))
     return replace(decided, problems=(*decided.problems, *refused), warnings=(*decided.warnings, *told))
 
 
 def _made_up(catalog: Catalog, target: Target) -> list[Object]:
-    """A rehearsal has nobody who seals secrets: where a plan misses some, it makes them up, the same every time on this machine."""
+    """Secrets for a rehearsal, where no real ones are in the cluster: generated once, and the same every time on this machine."""
     from ops.folders import cache
     from ops.manifests import rehearsal
 
@@ -114,7 +114,7 @@ def _made_up(catalog: Catalog, target: Target) -> list[Object]:
 
 
 def _smoke(catalog: Catalog, client: Client) -> Callable[[], None] | None:
-    """The checks that follow a deploy, where the catalogue names a file of them, ready to be run."""
+    """The checks after a deploy, loaded and ready to run; None where the catalogue names no file of checks."""
     if catalog.smoke is None:
         return None
     from ops.cluster.smoke import prepare
@@ -138,7 +138,7 @@ def _show(decided: Plan, target: Target) -> None:
 
 
 def _carry_out(catalog: Catalog, client: Client, decided: Plan, *, yes: bool, dry_run: bool, checked: bool = False) -> int:
-    """Ask, apply, and where it is to be `checked` run the checks; what forbids the plan or the checks is said before the question."""
+    """Ask, apply, and with `checked` run the checks afterwards. What prevents the plan or the checks is reported before the question."""
     environment = target_of(client).environment
     if decided.problems:
         raise Refused("checking the plan", "\n".join(decided.problems), "Correct every line above, then plan again.")

@@ -17,7 +17,7 @@ EMBEDDED = "embedded "
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: what was looked at, how it is, in words, and what to do about it. `later` is nothing to worry about."""
+    """One line of the table: the thing, its state, the details and the remedy. `later`: it is not there, and not needed yet."""
 
     what: str
     state: State
@@ -39,9 +39,9 @@ def examine(catalog: Catalog) -> tuple[Finding, ...]:
     with ThreadPoolExecutor(len(looks)) as pool:
         findings = [finding for found in pool.map(_told, looks, looks.values()) for finding in found]
     if any(finding.what == ENGINE and finding.state == "ok" for finding in findings):
-        # With one nobody needs the embedded engine.
+        # Where a Docker Engine answers, the embedded engine is not needed.
         return tuple(replace(f, state="later") if f.what.startswith(EMBEDDED) and f.state == "missing" else f for f in findings)
-    # Without an engine its clients have nothing to do: the embedded engine needs none, and the testbed brings its own.
+    # Without a Docker Engine its clients are not needed: the embedded engine does without, and the testbed brings its own.
     clients = _clients_of_the_engine()
     return tuple(replace(f, state="later") if f.what in clients and f.state == "missing" else f for f in findings)
 
@@ -53,13 +53,13 @@ def _clients_of_the_engine() -> set[str]:
 
 
 def _told(what: str, look: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
-    """What was found. One look that cannot be taken does not spoil the others."""
+    """The findings of one look. One that fails is a finding itself, and does not end the others."""
     try:
         return tuple(look())
     except Failure as failure:
         return (Finding(what, "missing", failure.cause, failure.remedy),)
     except OSError as error:
-        return (Finding(what, "missing", f"{error.filename or what}: {error.strerror or error}", "Check who may read it."),)
+        return (Finding(what, "missing", f"{error.filename or what}: {error.strerror or error}", "Check its permissions."),)
 
 
 def _tools() -> tuple[Finding, ...]:
@@ -101,7 +101,7 @@ def _folders() -> Iterator[Finding]:
 
 
 def _ports(catalog: Catalog) -> Iterator[Finding]:
-    """Which of the platform's ports somebody listens on."""
+    """Which of the platform's ports are in use."""
     ports = {store.name: store.local_port for store in catalog.stores.values()}
     ports |= {service.name: service.local_port for service in catalog.services.values()}
     taken = [(name, port) for name, port in ports.items() if _listens(port)]
@@ -115,7 +115,7 @@ def _ports(catalog: Catalog) -> Iterator[Finding]:
     if not taken:
         return
     held = ", ".join(f"{port} ({name})" for name, port in taken)
-    yield Finding("ports", "later", f"in use: {held}", "Of another checkout's platform, or another program: `invoke up` names it.")
+    yield Finding("ports", "later", f"in use: {held}", "Another checkout's platform or another program has them: `invoke up` says which.")
 
 
 def _own_ports(catalog: Catalog) -> set[int]:
@@ -150,7 +150,7 @@ def _testbed() -> tuple[Finding, ...]:
         return (Finding("testbed", "ok", f"runs (provider {running.provider}), registry {running.registry}"),)
     provider = testbed.provider()
     if provider is None:
-        remedy = "Use a Linux machine as root, or start Docker, or name a cluster of yours."
+        remedy = "Use Linux as root, or start Docker, or name a cluster of your own (docs/decisions/testbed.md)."
         return (Finding("testbed", "later", f"cannot run here: {testbed.refusals(testbed.reason)}", remedy),)
     aside = f"; not native: {testbed.reason('native')}" if provider == "container" else ""
     return (Finding("testbed", "ok", f"can run here (`invoke testbed.up`, provider {provider}{aside})"),)
@@ -169,7 +169,7 @@ def _clusters(catalog: Catalog) -> Iterator[Finding]:
 
 
 def _remedies(findings: Iterable[Finding]) -> dict[str, list[str]]:
-    """What is to be done, each once with what it is for; first for what is missing."""
+    """Each remedy once, with the things that need it; those of missing things first."""
     found: dict[str, list[str]] = {}
     for finding in sorted(findings, key=lambda finding: finding.state != "missing"):
         if finding.remedy:
@@ -184,7 +184,7 @@ def verb() -> int:
 
     findings = examine(load())
     marks = {"ok": "✓", "later": "·", "missing": "✗"}
-    table(("", "what", "how it is"), [(marks[f.state], f.what, f.detail) for f in findings])
+    table(("", "what", "state"), [(marks[f.state], f.what, f.detail) for f in findings])
     for remedy, whats in _remedies(findings).items():
         say(f"{', '.join(whats)}: {remedy}")
     if machine_readable():

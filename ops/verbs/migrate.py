@@ -1,4 +1,4 @@
-"""`migrate`, `migrate.status`, `migrate.check`, `migrate.generate`: what a person sees of this room."""
+"""`migrate`, `migrate.status`, `migrate.check`, `migrate.generate`, `migrate.baseline`: the migrations of an environment's database."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -88,25 +88,31 @@ def generate(name: str) -> int:
 
 
 def baseline(to: str, env: str = "", *, testbed: bool = False, yes: bool = False, dry_run: bool = False) -> int:
-    """Without an environment: the folder is history up to this file. With one: its database has what these files do."""
+    """Take over a project that has a history.
+
+    Without `env`: mark the files up to `to` as history in the folder. With `env`: record them as applied in that database, which
+    has their changes already. No file is run.
+    """
     catalog = load()
     folder = _folder(catalog)
     if not env:
         if not dry_run:
             journal.write_baseline(folder, to)
-        say(f"{folder / journal.BASELINE}: {'would say' if dry_run else 'says'} that all up to {to} is history; commit it")
+        would = "would mark" if dry_run else "marks"
+        say(f"{folder / journal.BASELINE} {would} every file up to {to} as history. Commit it.")
         _document({"history": to})
         return Exit.DONE
     with reached(catalog, env, testbed=testbed) as dsn:
         new = runner.unrecorded(dsn, folder, to)
         for migration in new:
-            say(f"to be written down as applied, and not run: {migration.file}")
+            say(f"to be recorded as applied, and not run: {migration.file}")
         environment = catalog.environments[env]
         if new and not dry_run:
             expect = env if environment.protected and not testbed else ""
-            confirm(f"Does the database of {env} have what these {counted(len(new), 'migration')} do?", yes=yes, expect=expect)
+            changes = f"the changes of {'this' if len(new) == 1 else 'these'} {counted(len(new), 'migration')}"
+            confirm(f"Does the database of {env} have {changes}?", yes=yes, expect=expect)
             new = runner.baseline(dsn, folder, to, say=say)
-    say(f"{env}: {counted(len(new), 'migration')} {'to be ' if dry_run else ''}written down as applied")
+    say(f"{env}: {counted(len(new), 'migration')} {'to be ' if dry_run else ''}recorded as applied")
     _document({"environment": env, "recorded": _entries(new), "dryRun": dry_run})
     return Exit.DONE
 

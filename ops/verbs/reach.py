@@ -1,4 +1,4 @@
-"""The way to an environment's database from this machine: its connection string, and a forwarded port where it lies in a cluster."""
+"""How this machine connects to an environment's database: its connection string, and a forwarded port where it is in a cluster."""
 
 from base64 import b64decode
 from collections.abc import Iterator

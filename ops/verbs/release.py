@@ -9,9 +9,9 @@ from ops.release.plan import Plan, plan
 
 
 def release(bump: str, *, testbed: bool, yes: bool, dry_run: bool) -> int:
-    """Release the head of main: everything is looked at first, and one push makes it real.
+    """Release the head of main: check everything, show the plan, ask, build, and publish with one push.
 
-    With `testbed` the images are the testbed's, and a push that would leave this machine is refused.
+    With `testbed` the images go to the testbed's registry, and a push to another machine is refused.
     """
     from ops.release.version import check_bump
     from ops.verbs import build as images
@@ -30,7 +30,7 @@ def release(bump: str, *, testbed: bool, yes: bool, dry_run: bool) -> int:
         return 0
     confirm(f"Release {decided.tag}?", yes=yes)
     builds = images.planned(catalog, list(catalog.images), testbed=testbed)
-    check_unchanged(catalog.root, decided)  # after the files were read: a person may think for long, and a build takes no other files
+    check_unchanged(catalog.root, decided)  # after the files were read, since a build takes only those; the question may have stood long
     digests = images.publish(*builds)
     done = publish(catalog.root, catalog.platform, decided, changes, {catalog.repository(n): d for n, d in digests.items()})
     say(f"Released {done.tag}: {decided.remote}/{decided.branch} is at {done.commit[:7]}.", style="bold green")
@@ -39,7 +39,7 @@ def release(bump: str, *, testbed: bool, yes: bool, dry_run: bool) -> int:
 
 
 def _finish(catalog: Catalog, facts: Facts, tag: str, *, dry_run: bool) -> int:
-    say(f"This commit was released as {tag}, from here or elsewhere; what is missing here: its tag, and {facts.release_branch} at it.")
+    say(f"This commit was released as {tag} already. To be done here: fetch the tag, and move {facts.release_branch} to it.")
     if not dry_run:
         finish(catalog.root, tag, facts.release_branch, facts.remote)
         say(f"Released {tag}.", style="bold green")

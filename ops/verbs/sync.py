@@ -17,5 +17,5 @@ def sync(*, check: bool) -> int:
         say("These files are derived from platform.yaml: run `invoke sync`, and commit them.")
         return 1
     if not paths:
-        say("Every derived file is what platform.yaml says.")
+        say("Every derived file agrees with platform.yaml.")
     return 0

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 from ops.catalog import Catalog, load
 from ops.errors import Failure
 
-if TYPE_CHECKING:  # each verb imports what it needs, and no more: that is most of its start
+if TYPE_CHECKING:  # at run time each verb imports only what it needs: imports are most of its start-up time
     from ops.cluster.target import Target
     from ops.kube.client import Client
     from ops.testbed.model import Testbed
 
 
 def running_testbed(flag: bool) -> "Testbed | None":
-    """The testbed that runs, where `--testbed` was given. Raises `Failure` where none runs."""
+    """The running testbed where `--testbed` was given, else None. Raises `Failure` where it was given and none runs."""
     if not flag:
         return None
     from ops import testbed
 
     found = testbed.running()
     if found is None:
-        raise Failure("looking for the testbed", "none runs on this machine", "Start it: `invoke testbed.up`.")
+        raise Failure("looking for the testbed", "no testbed runs on this machine", "Start it: `invoke testbed.up`.")
     return found
 
 
@@ -44,7 +44,7 @@ def resolved(env: str, testbed: bool, catalog: Catalog | None = None) -> "tuple[
 
 @contextmanager
 def connected(env: str, testbed: bool, catalog: Catalog | None = None) -> "Iterator[tuple[Catalog, Client, Target]]":
-    """The catalogue, and a connection to the environment's cluster that answers."""
+    """The catalogue, and an open connection to the environment's cluster."""
     from ops.kube.connect import connect
 
     catalog, target = resolved(env, testbed, catalog)

@@ -10,7 +10,7 @@ from ops.verbs.target import running_testbed
 
 
 def up(provider: str) -> int:
-    """Start it, and say how to use it. `provider` is empty, or the one that must be taken."""
+    """Start it, and say how to use it. `provider` names the one to use; empty: the first that can run here."""
     found = testbed.up(provider=named(provider), say=say)
     say(f"The testbed runs: provider {found.provider}, registry {found.registry}, context {found.context}.", style="bold green")
     say('Next: `invoke deploy --env staging --testbed`; or `eval "$(invoke testbed.env)"` for docker and kubectl.')
@@ -22,7 +22,7 @@ def up(provider: str) -> int:
 def down(*, wipe: bool) -> int:
     """Stop it; nothing running is success."""
     testbed.down(wipe=wipe, say=say)
-    say("Nothing of the testbed runs.")
+    say("The testbed is stopped.")
     if machine_readable():
         emit_json({"running": False})
     return 0

@@ -34,7 +34,7 @@ class Row:
 
     @property
     def trouble(self) -> str:
-        """How it is in words, where that is not well; the empty string otherwise."""
+        """What is wrong with it, in words; the empty string where nothing is."""
         if self.state.startswith("ended"):
             return f"{self.name} has {self.state}"
         return f"{self.name} is {self.state}" if self.state == "unhealthy" else ""
@@ -43,15 +43,15 @@ class Row:
 def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int:
     """Start the platform, print the page's address, and show its logs until Ctrl-C stops it; with `detach`, return instead.
 
-    Finding that all of it runs already is success; where something has ended, everything is started again, on the engine that it ran on.
-    Raises `UsageError` for an engine that there is not, `Failure` when it does not come up; then nothing of it runs.
+    Where all of it runs already, that is success. Where a part has ended, everything is started again, on the same engine.
+    Raises `UsageError` for an unknown engine, and `Failure` when it does not start; then everything is stopped again.
     """
     facts.check(engine)
     home = state.opened(state.of(catalog.root))
     attend: Callable[[list[int]], None] | None = None
     with _ctrl_c_on_terminate() as pressed:
         try:
-            with state.alone(home.lock, "another `up` or `down` is at work; waiting for it"), _what_is_left(home):
+            with state.alone(home.lock, "another `up` or `down` is at work; waiting for it"), _remaining_named(home):
                 started = _started(catalog, home, engine)
                 if isinstance(started, Record):
                     return _runs_already(started)
@@ -65,14 +65,14 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
         except KeyboardInterrupt:
             if attend is None:
                 raise
-            pressed.append(signal.SIGINT)  # it came when all was up: what follows stops everything
-        with _what_is_left(home):
+            pressed.append(signal.SIGINT)  # Ctrl-C came when everything ran: `attend` stops it
+        with _remaining_named(home):
             attend(pressed)
     return Exit.DONE
 
 
 def _started(catalog: Catalog, home: State, engine: str | None) -> Record | tuple[str, Callable[[list[int]], None]]:
-    """The record of what runs already as a whole; else start everything: the engine, and what shows the logs until Ctrl-C."""
+    """Start everything, and return the engine and the function that shows its logs until Ctrl-C. Where all runs already: its record."""
     state.opened(home)  # again: a `down --volumes` may have had the lock
     state.keep_checkout(home, catalog.root)
     record = current(catalog, home)
@@ -93,7 +93,7 @@ def _started(catalog: Catalog, home: State, engine: str | None) -> Record | tupl
 
 
 def down(catalog: Catalog, volumes: bool = False, yes: bool = False) -> int:
-    """Stop the platform; with `volumes` remove its data, its secrets and what was built, after asking. Nothing running is success."""
+    """Stop the platform. With `volumes` ask, then remove its data, its secrets and the built files too. Nothing running is success."""
     home = state.of(catalog.root)
     if volumes:
         confirm(f"Remove all data of the platform on this machine ({home.folder})?", yes=yes)
@@ -109,7 +109,7 @@ def down(catalog: Catalog, volumes: bool = False, yes: bool = False) -> int:
 
 
 def _stop(catalog: Catalog, home: State, volumes: bool) -> str:
-    """Stop what runs, whichever engine runs it, and say how much that was. Ctrl-C waits until that is done, and ends what would follow."""
+    """Stop what runs on either engine, and return how much that was, in words. Ctrl-C takes effect when everything is stopped."""
     with uninterrupted() as pressed:
         stopped = _stop_containers(catalog, home, volumes) or _some(embedded.stop(home), "process", "processes")
     if pressed:
@@ -118,7 +118,7 @@ def _stop(catalog: Catalog, home: State, volumes: bool) -> str:
 
 
 def _stop_containers(catalog: Catalog, home: State, volumes: bool) -> str:
-    """Stop the compose engine's part; also when its record is lost, and with `volumes` when only its data is left."""
+    """Stop the compose engine's containers, also when their record is lost. With `volumes` also when only their data is there."""
     from ops.local import compose
 
     record = state.read(home)
@@ -138,7 +138,7 @@ def _some(count: int, *noun: str) -> str:
 
 
 def _remove(catalog: Catalog, home: State) -> str:
-    """Remove what the state folder holds, and stop before what an `up` that had the lock has started since."""
+    """Remove what the state folder holds. What an `up` has started since, while it had the lock, is stopped before."""
     with state.alone(home.lock, "another `up` is at work; waiting for it"):
         stopped = _stop(catalog, home, volumes=True)
         for part in (home.data, home.logs, home.run):
@@ -151,9 +151,9 @@ def _remove(catalog: Catalog, home: State) -> str:
 
 
 def status(catalog: Catalog) -> int:
-    """Show what runs: a row for each store, job and service, and the last lines of what has ended. Exit 1 where something has.
+    """Show a row for each store, job and service, and the last lines of those that have ended. Exit 1 where one has.
 
-    All of it may have: then nothing runs, though nobody stopped it. What is just being started or stopped is not in trouble.
+    Where all of them have ended without a `down`, that is said too. While they are being started or stopped, nothing counts as ended.
     """
     home = state.of(catalog.root)
     known, record, rows = _seen(catalog, home)
@@ -192,7 +192,7 @@ def status(catalog: Catalog) -> int:
 
 
 def _seen(catalog: Catalog, home: State) -> tuple[Record | None, Record | None, list[Row]]:
-    """What was written down, what of that runs, and its rows: of one moment, and so looked at again where it was written anew meanwhile."""
+    """The record on disk, the record where its platform runs, and the rows: all of one moment. Read again where the record changed."""
     while True:
         known = state.read(home)
         record, rows = current(catalog, home), rows_of(catalog, home)
@@ -201,13 +201,13 @@ def _seen(catalog: Catalog, home: State) -> tuple[Record | None, Record | None, 
 
 
 def _lost(record: Record | None) -> str:
-    """Why nothing is found to run though no `down` has stopped it; the empty string where one has."""
+    """Why nothing runs although no `down` has stopped it; the empty string without a record, as after a `down`."""
     if record is None:
         return ""
     if record.engine == "compose":
         return facts.docker().trouble or "none of its containers runs"
     left = ", ".join(name for name, entry in record.processes.items() if entry.identity.alive)
-    return f"its supervisor, process {record.supervisor.pid}, has ended{f', and left {left} running' if left else ''}"
+    return f"its supervisor, process {record.supervisor.pid}, has ended{f'; still running: {left}' if left else ''}"
 
 
 def rows_of(catalog: Catalog, home: State) -> list[Row]:
@@ -224,9 +224,9 @@ def rows_of(catalog: Catalog, home: State) -> list[Row]:
 
 
 def logs(catalog: Catalog, name: str, *, follow: bool, tail: int) -> int:
-    """Show the last lines of a store, job or service, and with `follow` those that come until it ends.
+    """Show the last lines of a store, job or service, and with `follow` new ones until it ends.
 
-    Raises `UsageError` for a name that there is not, `Failure` for what has not run here.
+    Raises `UsageError` for an unknown name, `Failure` for one that has never run here.
     """
     known = [*catalog.stores, *catalog.jobs, *catalog.services]
     if name not in known:
@@ -243,7 +243,7 @@ def logs(catalog: Catalog, name: str, *, follow: bool, tail: int) -> int:
 
 
 def _lines(catalog: Catalog, home: State, name: str, tail: int, *, follow: bool = False) -> Iterator[str]:
-    """What it writes, from whichever engine ran it last: what has ended can be read too."""
+    """The lines of the engine that ran it last, also of what has ended."""
     record = state.read(home)
     if record and record.engine == "compose":
         from ops.local import compose
@@ -273,7 +273,7 @@ def current(catalog: Catalog, home: State) -> Record | None:
 
 
 def variables(catalog: Catalog, name: str) -> Mapping[str, Secret]:
-    """The variables of a service, job or store as seen from this machine, whichever engine runs it: for `migrate` and `psql`.
+    """The variables of a service, job or store with addresses that this machine can reach, on either engine: for `migrate` and `psql`.
 
     Raises `Failure` when the platform has never been started here.
     """
@@ -294,7 +294,7 @@ def _trouble(rows: list[Row]) -> str:
 
 def _runs_already(record: Record) -> int:
     say(f"runs already on the {record.engine} engine: {record.address}")
-    say("`invoke down` and `invoke up` take in changed code.")
+    say("To run changed code: `invoke down`, then `invoke up`.")
     say(_LOGS)
     if machine_readable():
         emit_json({"engine": record.engine, "address": record.address, "started": False})
@@ -310,8 +310,10 @@ def _announce(catalog: Catalog, engine: str) -> None:
 
 @contextlib.contextmanager
 def _ctrl_c_on_terminate() -> Iterator[list[int]]:
-    """A closed terminal or a kill stops the platform as Ctrl-C does. The list keeps what came: Python drops an exception that is raised
-    while an object is being freed, as a lock is when everything is up."""
+    """A closed terminal (SIGHUP) or `kill` (SIGTERM) stops the platform as Ctrl-C does.
+
+    The list keeps the signals that came: Python drops an exception that is raised while an object is being freed.
+    """
     pressed: list[int] = []
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
@@ -326,11 +328,11 @@ def _ctrl_c_on_terminate() -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def _what_is_left(home: State) -> Iterator[None]:
-    """Where Ctrl-C has not let stopping come to its end, which the record outlives, say what does."""
+def _remaining_named(home: State) -> Iterator[None]:
+    """Where Ctrl-C interrupts the stopping, processes may remain, and so does their record: then say which verb ends them."""
     try:
         yield
     except KeyboardInterrupt:
         if home.record.exists():
-            raise KeyboardInterrupt("interrupted; `invoke down` ends what is left") from None
+            raise KeyboardInterrupt("interrupted; something may still run: `invoke down` ends it") from None
         raise

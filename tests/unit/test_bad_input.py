@@ -54,7 +54,7 @@ def invoke(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ("logs web --env staging --tail many", "expected a whole number, not 'many'"),
         ("logs web --env staging --tail=-3", "-3 is no number of lines"),
         ("scale web --env staging --replicas=-1", "-1 to -1 is no range of replicas"),
-        ("rollback --env staging --to=-1", "-1 is no record"),
+        ("rollback --env staging --to=-1", "-1 is not the number of a record"),
         ("logs", "logs needs 'service'"),
         ("logs web --env", "--env needs a value"),
         ("no-such-verb", "No idea what 'no-such-verb' is!"),
@@ -419,7 +419,7 @@ def test_a_cluster_need_not_wait_for_a_kustomize_that_must_first_be_built(monkey
     monkeypatch.setattr(sys.modules["ops.tools.find"], "here", lambda _: None)
     monkeypatch.setattr("ops.verbs.checkout.build", lambda _: pytest.fail("kustomize was asked for"))
     monkeypatch.setattr("ops.verbs.build.planned", lambda *_, **__: None)
-    asked = checkout.ask(load(), _target(tmp_path, "", "{}"))
+    asked = checkout.begin_reading(load(), _target(tmp_path, "", "{}"))
     assert asked.overlay is None
     assert asked.state.result().commit
 

@@ -101,7 +101,7 @@ def taken(
     monkeypatch.setattr(verb, "render", render)
     monkeypatch.setattr(verb, "plan_deploy", plan_deploy)
     where = target(platform, rehearsal=rehearsal)
-    asked = replace(checkout.ask(platform, where), overlay=overlay)
+    asked = replace(checkout.begin_reading(platform, where), overlay=overlay)
     verb._planned(platform, type("C", (), {"cluster": where}), asked)  # type: ignore[arg-type]
     return found[0]
 
@@ -128,7 +128,7 @@ def test_a_checkout_that_is_changed_while_images_are_built_is_not_deployed(
 
 def test_a_checkout_that_is_changed_while_kustomize_is_built_is_not_deployed(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     released(platform)
-    with pytest.raises(Refused, match="was changed while things were built"):
+    with pytest.raises(Refused, match="was changed while images were built"):
         taken(platform, monkeypatch, rendering=(platform.root / "b").touch)
 
 

@@ -117,7 +117,7 @@ def test_status_fails_where_a_container_is_unhealthy_or_ended(
 @pytest.mark.parametrize(
     ("engine", "answer", "said"),
     [
-        ("embedded", facts.Answer(), "its supervisor, process 1, has ended, and left postgres running"),
+        ("embedded", facts.Answer(), "its supervisor, process 1, has ended; still running: postgres"),
         ("compose", facts.Answer("1"), "none of its containers runs"),
         ("compose", facts.Answer(trouble="no Docker Engine answers at here"), "no Docker Engine answers at here"),
     ],

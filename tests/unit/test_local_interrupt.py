@@ -49,7 +49,7 @@ class Follower(subprocess.Popen):
         return super().wait(timeout)
 
 compose.subprocess.Popen = Follower
-with verb._ctrl_c_on_terminate(), verb._what_is_left(home):
+with verb._ctrl_c_on_terminate(), verb._remaining_named(home):
     compose.attend(catalog.load(), home, [])
 """
 DOCKER = """#!/bin/sh
@@ -158,10 +158,13 @@ def test_up_that_starts_everything_again_only_stops_it_after_ctrl_c(home: State,
 
 
 def test_what_an_interrupted_command_says_of_what_is_left_is_so(home: State) -> None:
-    for left, said in ((False, "nothing that this command started was left running"), (True, "`invoke down` ends what is left")):
+    for left, said in (
+        (False, "nothing that this command started was left running"),
+        (True, "something may still run: `invoke down` ends it"),
+    ):
         if left:
             state.write(home, Record("compose", identify(os.getpid()), "", {}))
-        with pytest.raises(KeyboardInterrupt, match=said), verb._ctrl_c_on_terminate(), verb._what_is_left(home):
+        with pytest.raises(KeyboardInterrupt, match=said), verb._ctrl_c_on_terminate(), verb._remaining_named(home):
             os.kill(os.getpid(), signal.SIGTERM)
             signal.pause()
 
