@@ -27,13 +27,16 @@ _lost: OSError | None = None
 
 
 def use_json(wanted: bool) -> None:
-    """A verb begins: with `--json` stdout belongs to its one document, and people's text goes to stderr."""
+    """To be called when a verb begins. With `--json`, stdout carries the verb's one JSON document, and text for people goes to stderr."""
     global _json, _answered, _lost
     _json, _answered, _lost = wanted, False, None
 
 
 def open_streams() -> None:
-    """Streams that take any text: a closed one (`>&-`) leads nowhere, and a letter that an encoding has not is written as its escape."""
+    """Make the standard streams accept any text.
+
+    A closed one (`>&-`) becomes /dev/null. A character that the encoding lacks is written as its escape.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         there: object = getattr(sys, name)
         if there is None:
@@ -80,8 +83,8 @@ def say(text: str, style: str = "") -> None:
 
 
 def _write(out: TextIO, text: str) -> None:
-    """One line, in one piece: threads speak at the same time. A reader that left (`| head`) does not cut the work, nor does a full disk."""
-    global _lost  # noqa: PLW0603 (one process speaks one way)
+    """One line, by one call, since several threads write. Neither a reader that has gone (`| head`) nor a full disk ends the work."""
+    global _lost  # noqa: PLW0603 (the state of this process's output)
     try:
         out.write(f"{visible(text) if out.isatty() else text}\n")
         out.flush()
@@ -93,8 +96,8 @@ def _write(out: TextIO, text: str) -> None:
 
 
 def deafen(out: TextIO) -> None:
-    """Let what is still written to a stream that nobody reads any more go nowhere."""
-    global _heard  # noqa: PLW0603 (one process speaks one way)
+    """Send what is still written to a stream without a reader to /dev/null."""
+    global _heard  # noqa: PLW0603 (the state of this process's output)
     _heard = False
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, out.fileno())
@@ -102,12 +105,12 @@ def deafen(out: TextIO) -> None:
 
 
 def heard() -> bool:
-    """Whether there is still a reader: a verb that only shows something ends without one, also while there is nothing to show."""
+    """Whether standard output still has a reader. Without one a verb that only shows something ends, even while it waits for lines."""
     return _heard and not _left()
 
 
 def _left() -> bool:
-    """Whether standard output is a pipe, or a terminal, at whose other end there is nobody any more (POSIX, poll)."""
+    """Whether standard output is a pipe or terminal whose other end was closed (POSIX, poll)."""
     with suppress(AttributeError, OSError, ValueError):
         asked = select.poll()
         asked.register(sys.stdout.fileno(), 0)
@@ -116,7 +119,7 @@ def _left() -> bool:
 
 
 def unwritten() -> Failure | None:
-    """What to say at the end where standard output could not be written."""
+    """The failure to report at the end where standard output could not be written; None where it could."""
     return None if _lost is None else not_written(_lost)
 
 
@@ -177,7 +180,7 @@ def _escaped(text: str) -> str:
 
 def emit_json(document: object, version: int = 1) -> None:
     """The one document of a verb on stdout."""
-    global _answered  # noqa: PLW0603 (one process speaks one way)
+    global _answered  # noqa: PLW0603 (the state of this process's output)
     body = {"version": version, **document} if isinstance(document, dict) else {"version": version, "items": document}
     _answered = True
     _write(sys.stdout, _json_line(body))
@@ -231,7 +234,7 @@ class Progress:
             self._live.stop()
 
     def update(self, name: str, state: str, *, done: bool = False) -> None:
-        """`name` is now at `state`. The same state twice is said once."""
+        """Show that `name` is now at `state`. The same state twice is shown once."""
         if self._states.get(name) == state:
             return
         self._states[name] = state

@@ -1,4 +1,4 @@
-"""Invoke's own program, made to speak as the verbs do: wrong usage in three parts with exit code 2, and quiet when its reader leaves."""
+"""Invoke's own program with this project's errors: wrong usage in three parts with exit code 2, and no traceback at `| head`."""
 
 import inspect
 import os
@@ -28,9 +28,9 @@ class Speaker(Program):
             self._leave(wrong)
 
     def _check(self) -> None:
-        """What Invoke lets through, and would be done as if it had not been said."""
+        """Refuse what Invoke would ignore silently."""
         if self.core.remainder:
-            raise ParseError(f"no verb reads what stands behind `--`: {self.core.remainder}")
+            raise ParseError(f"no verb takes arguments after `--`: {self.core.remainder}")
         for argument in (argument for verb in self.tasks for argument in verb.args.values()):
             if argument.raw_value == "":
                 raise ParseError(f"--{argument.name.replace('_', '-')} needs a value")
@@ -79,11 +79,9 @@ class Speaker(Program):
 
 def _tell(wrong: Exception, verbs: Iterable[str]) -> None:
     words = re.sub(r"^Flag <Argument: ([\w-]+)\b.*> needed value and was not given one!$", r"--\1 needs a value", str(wrong))
-    words = re.sub(
-        r"^'([\w.-]+)' did not receive required positional arguments: (.+)$", r"\1 needs \2: `invoke --help \1` tells of it", words
-    )
+    words = re.sub(r"^'([\w.-]+)' did not receive required positional arguments: (.+)$", r"\1 needs \2: see `invoke --help \1`", words)
     if unknown := re.search(r"^No idea what '([a-z][\w.]*)' is!$", words):
         words += did_you_mean(unknown[1], verbs)
     if isinstance(wrong, ValueError):
         words = f"expected a whole number, not {words.rpartition(': ')[2]}"
-    error(UsageError("reading the command line", words, "`invoke --list` lists the verbs, `invoke --help VERB` tells about one."))
+    error(UsageError("reading the command line", words, "`invoke --list` lists the verbs, `invoke --help VERB` explains one."))

@@ -67,7 +67,7 @@ def _checked(
     """
     wanted = {name: p for name, p in inspect.signature(function).parameters.items() if p.default is p.empty and name in options}
     doing = f"reading the arguments of {function.__name__}"
-    next_ = f"`invoke --help {function.__name__}` tells about them."
+    next_ = f"`invoke --help {function.__name__}` explains them."
     numbers: dict[str, object] = {}
     for name, parameter in wanted.items():
         value = options[name]
@@ -117,7 +117,7 @@ def _remedy(failure: OSError) -> str:
         return f"The disk is full: free some space in {where}, or let NEXTAI_CACHE and NEXTAI_STATE name folders elsewhere."
     if failure.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return "Check who may write there; NEXTAI_CACHE and NEXTAI_STATE name other folders for the cache and the state."
-    return "Mend that, then run it again."
+    return "Correct that, then run it again."
 
 
 def _full(least: int = 16 * 1024 * 1024) -> list[str]:

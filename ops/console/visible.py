@@ -1,6 +1,6 @@
-"""Other people's words on a terminal: a commit message, a log line or a server's answer must not move its cursor or set its title.
+"""Text from elsewhere on a terminal: a commit message, a log line or a server's answer must not move its cursor or set its title.
 
-What a terminal would obey is shown as an escape (`\\x1b`), and so are characters that change the order in which text is read
+A control character is shown as an escape (`\\x1b`), and so are characters that change the order in which text is read
 (Unicode Standard Annex 9; CVE-2021-42574). Colours (SGR sequences) stay: logs have them, and `_write` ends them with the line.
 """
 

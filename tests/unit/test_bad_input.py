@@ -67,7 +67,7 @@ def invoke(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ("deploy --env staging --plan= --yes", "--plan needs a value"),
         ("build --service", "--service needs a value"),
         ("build -s --dry-run", "--service needs a value"),
-        ("build -- web", "no verb reads what stands behind `--`: web"),
+        ("build -- web", "no verb takes arguments after `--`: web"),
     ],
 )
 def test_wrong_usage_is_told_in_three_parts_with_exit_code_2(words: str, cause: str) -> None:
