@@ -1,4 +1,4 @@
-"""What somebody did by hand that no dry run shows: the fields are not the manifest's, and they decide whether it works."""
+"""Changes by hand that no dry run shows, since the manifest does not have these fields; they decide whether the workload works."""
 
 from ops.kube.objects import (
     SCALED,
@@ -17,14 +17,14 @@ from ops.kube.objects import (
 
 
 def leaving(live: Object) -> str:
-    """Why nothing can be said of an object that is on its way out, or the empty string."""
+    """Why an object that is being deleted cannot be planned for; the empty string where it is not being deleted."""
     if not text(live, "metadata", "deletionTimestamp"):
         return ""
     return f"it is being deleted ({_holding(live)}): plan again when it is gone"
 
 
 def _holding(live: Object) -> str:
-    """What keeps an object that was deleted: its finalizers; of a namespace, what is still in it, by its own conditions."""
+    """What delays a deletion: the object's finalizers; for a namespace, what is still in it, as its conditions say."""
     left = [text(c, "message").strip(" .") for c in rows(live, "status", "conditions") if text(c, "status") == "True"]
     if text(live, "kind") == "Namespace" and left:
         return "; ".join(left)
@@ -36,11 +36,14 @@ def lingers(live: Object) -> str:
     if not text(live, "metadata", "deletionTimestamp"):
         return ""
     finalizers = ", ".join(texts(live, "metadata", "finalizers"))
-    return f"it was deleted, and is still there: {f'held by its finalizer {finalizers}' if finalizers else 'its end is awaited'}"
+    return f"it was deleted, and is still there: {f'its finalizer {finalizers} holds it' if finalizers else 'the deletion is under way'}"
 
 
 def halted(live: Object, wanted: Object | None = None) -> str:
-    """Why a workload takes in no change, with what ends it, or the empty string. What the manifest `wanted` says itself, it will have."""
+    """Why a change of a workload would have no effect, with the command that ends this; or the empty string.
+
+    A field that the manifest `wanted` sets is no reason: the deploy sets it.
+    """
     key = key_of(live)
     if key.kind == "Deployment" and at(live, "spec", "paused") is True:
         return f"it is paused; `kubectl --namespace={key.namespace} rollout resume deployment/{key.name}` ends that"
@@ -69,7 +72,7 @@ def added(after: Object, wanted: Object) -> str:
     if not more:
         return ""
     command = f"kubectl --namespace={key.namespace} set env {key.kind.lower()}/{key.name} {' '.join(f'{name}-' for name in more)}"
-    return f"{', '.join(more)} was set by hand, and beats what the configuration says; `{command}` ends that"
+    return f"{', '.join(more)} was set by hand, and overrides the configuration; `{command}` ends that"
 
 
 def _variables(workload: Object) -> dict[str, set[str]]:
@@ -79,6 +82,6 @@ def _variables(workload: Object) -> dict[str, set[str]]:
 
 
 def _declared(live: Object) -> bool:
-    """Whether the number of replicas is a manifest's: somebody has applied it."""
+    """Whether an apply has set the number of replicas, and not a person's `kubectl scale` or an autoscaler."""
     entries = rows(live, "metadata", "managedFields")
     return any(text(e, "operation") == "Apply" and "f:replicas" in table(e, "fieldsV1", "f:spec") for e in entries)

@@ -19,17 +19,17 @@ ANSWER_SECONDS = 5.0  # a cluster that does not answer is said within this time
 
 @contextmanager
 def connect(cluster: Cluster) -> Iterator[Client]:
-    """Open a connection to the target and make sure that it answers, within five seconds, or say that it does not.
+    """Open a connection to the cluster. Raises `Failure` where it does not answer within five seconds.
 
-    The time of a program that gets the credentials is its own: a person may have to log in.
+    A program that gets the credentials has a time limit of its own, since a person may have to log in.
     """
     context = context_of(read(usual_files() if cluster.kubeconfig is None else (cluster.kubeconfig,)), cluster.context)
     transport = Transport(cluster, context, source(context))
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="cluster")
     try:
         _identify(transport.source)
-        # In a thread: a name server that is silent cannot be given a timeout otherwise. Not in one of the pool, for which the process
-        # would wait at its end: as long as the name server, or a credential program, likes.
+        # In a thread, since a name server that does not answer cannot be given a timeout otherwise. Not in a thread of the pool: the
+        # process would wait for it at its end.
         opening = begin(partial(_open, cluster, transport, pool))
         try:
             client = opening.result(timeout=ANSWER_SECONDS)
@@ -41,7 +41,7 @@ def connect(cluster: Cluster) -> Iterator[Client]:
 
 
 def _identify(credentials: Source) -> None:
-    """Have the credentials, when the program that gets them has ended."""
+    """Get the credentials, and say so where the program that gets them takes longer than a moment."""
     context = credentials.context
     limit = LOGIN_SECONDS if interactive(context) else CREDENTIALS_SECONDS
     begun = min(ANSWER_SECONDS, limit)

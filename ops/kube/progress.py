@@ -1,4 +1,4 @@
-"""What is said of a rollout while it goes on: each change of state, and every 15 s that it is still waited for."""
+"""The lines of a rollout: each change of an object's state, and a line every 15 s while it stays the same."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

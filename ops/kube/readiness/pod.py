@@ -68,9 +68,9 @@ def _unplaced(pod: Object, scene: Scene) -> Failed | None:
         return None
     claims = [claim.judge(c, scene) for c in _unbound(pod, scene)]
     placing = CAUSES["place"].seconds
-    patience = _BINDING_SECONDS if claims else _ROOM_SECONDS if scene.making_room else placing
+    timeout = _BINDING_SECONDS if claims else _ROOM_SECONDS if scene.making_room else placing
     without = next((state for state in claims if isinstance(state, Failed)), None)
-    if scene.seconds_since(text(scheduled, "lastTransitionTime")) < (placing if without else patience):
+    if scene.seconds_since(text(scheduled, "lastTransitionTime")) < (placing if without else timeout):
         return None
     found = failed("place", pod=text(pod, "metadata", "name"), why=without.cause if without else text(scheduled, "message"))
     return replace(found, kind=without.kind) if without else found
@@ -151,16 +151,16 @@ def _probe(pod: Object, status: Object, scene: Scene) -> Failed | None:
         scene.seconds_since(started), scene.seconds_since(text(condition(pod, "ContainersReady"), "lastTransitionTime") or started)
     )
     said = [e for e in _probe_events(pod, status, scene, "Readiness probe", "Startup probe") if event_time(e) >= parse_time(started)]
-    # Without a word of kubelet's it may be that the word is still to come.
-    if unready < patience(spec, started=status.get("started") is True) * (1 if said else 2):
+    # Without an event of the kubelet it is waited for longer: the event may still come.
+    if unready < readiness_timeout(spec, started=status.get("started") is True) * (1 if said else 2):
         return None
     answer = text(said[-1], "message").strip() if said else "its probe does not succeed"
     log = LogOf(text(pod, "metadata", "namespace"), text(pod, "metadata", "name"), name)
     return failed("readiness", log, name=name, seconds=unready, why=answer)
 
 
-def patience(container: Object, *, started: bool) -> float:
-    """Seconds that a container's own probes give it to become ready: its start (until it has `started`), then twice the
+def readiness_timeout(container: Object, *, started: bool) -> float:
+    """Seconds that a container's own probes allow until it is ready: the startup probe's (until it has `started`), then twice the
     readiness threshold, 15 at least."""
 
     def seconds(probe: str, times: int) -> int:
