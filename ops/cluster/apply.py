@@ -144,9 +144,9 @@ def left_after(client: Client, resource: Resource, key: Key, seconds: int) -> Ob
 
 def _refused(step: Step, error: ApiError) -> Failure:
     kind, cause, remedy = Failure, error.message, "Correct the manifest, or your rights in the cluster."
-    taken = facts.conflicts(error)
-    if taken:
-        fields = ", ".join(f"{t.path} (now {t.manager}'s)" for t in taken)
+    conflicts = facts.conflicts(error)
+    if conflicts:
+        fields = ", ".join(f"{c.path} (now {c.manager}'s)" for c in conflicts)
         kind, cause, remedy = Refused, f"another manager has set {fields}", "Make a new plan: it shows the field."
     elif step.manifest is not None:
         cause = explained(error, step.manifest, step.before)

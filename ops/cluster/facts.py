@@ -26,7 +26,7 @@ TRIAL_NAMESPACE = "default"  # where an object is validated whose namespace is n
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Conflict:
     """A field of ours that another manager has set since."""
 
     path: str
@@ -37,14 +37,15 @@ class Taken:
 class Sight:
     """One wanted object as the cluster sees it. `after` is what applying it would make; None when that could not be asked.
 
-    `taken`: fields that are taken back from others. `refusal`: why the API server would not have it. `inherits`: what
-    `kubectl apply` owns of it becomes ours, and goes where the manifest does not have it. `warnings`: what the API server warned of.
+    `conflicts`: fields of ours that others have set, and that the apply takes back. `refusal`: why the API server refuses it.
+    `inherits`: the fields that `kubectl apply` owns become ours, and are removed where the manifest lacks them.
+    `warnings`: what the API server warned of.
     """
 
     wanted: Object
     live: Object | None
     after: Object | None
-    taken: tuple[Taken, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
     refusal: str = ""
     inherits: bool = False
     warnings: tuple[str, ...] = ()
@@ -177,7 +178,7 @@ def _start_secrets(client: Client, objects: Iterable[Object]) -> "dict[needs.Pla
 def _secrets(
     objects: Iterable[Object], pending: "Mapping[needs.Place, Future[Object | None]]", cluster: str
 ) -> dict[needs.Place, needs.Found]:
-    """The Secrets that are there, or will be by this very deploy. Their values stop here."""
+    """The Secrets that exist, or that this deploy makes. Their values are not passed on: only the names of keys and a hash."""
     found: dict[needs.Place, needs.Found] = {}
     for place, answer in pending.items():
         secret = answer.result()
@@ -206,7 +207,7 @@ def _start_lists(client: Client, known: Iterable[Object]) -> "dict[_Place, Futur
 class _Contested:
     wanted: Object
     live: Object | None
-    taken: tuple[Taken, ...]
+    conflicts: tuple[Conflict, ...]
     inherits: bool = False
 
 
@@ -226,16 +227,16 @@ def _look(client: Client, wanted: Object, live: Object | None, namespaces: froze
 
 
 def _tried(client: Client, resource: Resource, wanted: Object, live: Object | None) -> Sight | _Contested:
-    """What the API server says that an apply would make."""
+    """What an apply would make of an object, by the API server's dry run."""
     inherited = ownership.kubectls(live) if live else set()
     try:
         return _seen(wanted, live, apply(client, resource, wanted, trial=True), inherits=bool(inherited))
     except ApiError as error:
-        taken = conflicts(error)
-        foreign = tuple(t for t in taken if t.manager not in inherited)
+        found = conflicts(error)
+        foreign = tuple(c for c in found if c.manager not in inherited)
         if foreign:
             return _Contested(wanted, live, foreign, bool(inherited))
-        if not taken:
+        if not found:
             return Sight(wanted, live, None, refusal=explained(error, wanted, live))
     try:  # what kubectl owns becomes ours before it is applied
         return _seen(wanted, live, apply(client, resource, wanted, trial=True, force=True), inherits=True)
@@ -243,8 +244,8 @@ def _tried(client: Client, resource: Resource, wanted: Object, live: Object | No
         return Sight(wanted, live, None, refusal=explained(error, wanted, live))
 
 
-def _seen(wanted: Object, live: Object | None, after: Object, taken: tuple[Taken, ...] = (), *, inherits: bool) -> Sight:
-    return Sight(wanted, live, ownership.without_left(after) if inherits else after, taken, inherits=inherits)
+def _seen(wanted: Object, live: Object | None, after: Object, conflicts: tuple[Conflict, ...] = (), *, inherits: bool) -> Sight:
+    return Sight(wanted, live, ownership.without_left(after) if inherits else after, conflicts, inherits=inherits)
 
 
 def _warnings(client: Client, sight: Sight) -> tuple[str, ...]:
@@ -269,17 +270,17 @@ def _trial(client: Client, resource: Resource, wanted: Object) -> str:
 
 
 def _take_back(client: Client, contest: _Contested, before: Mapping[Key, Sequence[Object]]) -> Sight:
-    """Fields that another manager owns: ours by right when the last good record or one since had them, else not ours to take."""
+    """Decide on fields that another manager owns: those that the last good record, or one since, had are taken back."""
     former = before.get(key_of(contest.wanted), ())
-    foreign = [t for t in contest.taken if not any(has_field(o, t.path) for o in former)]
+    foreign = [c for c in contest.conflicts if not any(has_field(o, c.path) for o in former)]
     if foreign:
-        fields = ", ".join(f"{t.path} (owned by {t.manager})" for t in foreign)
+        fields = ", ".join(f"{c.path} (owned by {c.manager})" for c in foreign)
         return Sight(contest.wanted, contest.live, None, refusal=f"another manager owns {fields}")
     try:
         after = apply(client, client.resource_of(contest.wanted), contest.wanted, trial=True, force=True)
     except ApiError as error:
         return Sight(contest.wanted, contest.live, None, refusal=explained(error, contest.wanted, contest.live))
-    return _seen(contest.wanted, contest.live, after, contest.taken, inherits=contest.inherits)
+    return _seen(contest.wanted, contest.live, after, contest.conflicts, inherits=contest.inherits)
 
 
 def apply(client: Client, resource: Resource, wanted: Object, *, trial: bool = False, force: bool = False) -> Object:
@@ -289,12 +290,12 @@ def apply(client: Client, resource: Resource, wanted: Object, *, trial: bool = F
     return client.request("PATCH", resource.path(key.namespace, key.name), query, body=wanted, content_type=APPLY)
 
 
-def conflicts(error: ApiError) -> tuple[Taken, ...]:
+def conflicts(error: ApiError) -> tuple[Conflict, ...]:
     """The fields for whose sake the API server refused an apply, and who owns them."""
     if error.status != 409:
         return ()
     return tuple(
-        Taken(
+        Conflict(
             text(cause, "field"),
             manager.group(1) if (manager := re.search(r'conflict with "([^"]*)"', text(cause, "message"))) else "another",
         )
@@ -343,7 +344,7 @@ def _others(
 
 
 def _leftover(client: Client, live: Object, adopted: Collection[Key]) -> Leftover:
-    """What others made, or apply too, stays without our fields: what is left of it then."""
+    """An object that others made or apply too stays; `released` is what remains of it without our fields."""
     key = key_of(live)
     if not ownership.ours(live) or key.kind in KEPT or not ownership.partners(live, adopted=key in adopted):
         return Leftover(live)
@@ -354,7 +355,7 @@ def _leftover(client: Client, live: Object, adopted: Collection[Key]) -> Leftove
 
 
 def _older(live: Object, last: Record | None, trail: Sequence[Record]) -> bool:
-    """Whether an object was there before the failed deploys that alone name it: they took it over, and did not make it."""
+    """Whether an object existed before the failed deploys, which are the only ones that had it: they took it over, and did not make it."""
     key = key_of(live)
     if last and key in last.keys:
         return False

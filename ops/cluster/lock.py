@@ -1,4 +1,4 @@
-"""One deploy at a time: a Lease that its holder renews, and that lapses by itself when the holder is gone."""
+"""One deploy at a time: a Lease that its holder renews, and that expires by itself when the holder is gone."""
 
 import getpass
 import os
@@ -65,8 +65,9 @@ def whoami() -> str:
 
 @contextmanager
 def hold(client: Client, namespace: str, who: str) -> Iterator[Lock]:
-    """Take the lock, renew it in the background, give it back at the end: when what was being written is written.
-    What takes longer than 5 s keeps it: then it lapses.
+    """Take the lock, renew it in the background, and give it back at the end, when the writes under way have ended.
+
+    A write that takes longer than 5 s more keeps the lock, which then expires by itself.
 
     Raises `Refused` when someone else holds it. A lock whose holder has not renewed it for 30 s is taken over.
     """
@@ -84,7 +85,7 @@ def hold(client: Client, namespace: str, who: str) -> Iterator[Lock]:
         settled = client.settle(SETTLE_SECONDS)
         renewer.join(timeout=LEASE_SECONDS)
         client.guard = lambda: None
-        if settled:  # else a write is still on its way, and the lock lapses by itself
+        if settled:  # else a write is still on its way, and the lock expires by itself
             with suppress(Failure):
                 _give_back(client, namespace, holder)
 
@@ -113,7 +114,7 @@ def _take(client: Client, namespace: str, holder: str) -> Object:
         if error.status == 404:  # given back between the two requests
             return _take(client, namespace, holder)
         raise
-    if not lapsed(found, client.now()):
+    if not expired(found, client.now()):
         raise _held(found)
     try:
         # With the resourceVersion that was read: of two that take over at once, one is refused.
@@ -125,17 +126,17 @@ def _take(client: Client, namespace: str, holder: str) -> Object:
 
 
 def held(client: Client, namespace: str) -> bool:
-    """Whether somebody holds the lock now."""
+    """Whether the lock is held now."""
     try:
-        return not lapsed(client.request("GET", _path(namespace, MANAGER)), client.now())
+        return not expired(client.request("GET", _path(namespace, MANAGER)), client.now())
     except ApiError as error:
         if error.status == 404:
             return False
         raise
 
 
-def lapsed(lease: Object, now: datetime) -> bool:
-    """Whether nobody holds a Lease any more."""
+def expired(lease: Object, now: datetime) -> bool:
+    """Whether a Lease has no holder, or its holder has not renewed it in time."""
     renewed = text(lease, "spec", "renewTime")
     if not text(lease, "spec", "holderIdentity") or not renewed:
         return True
@@ -148,8 +149,8 @@ def _held(lease: Object) -> Refused:
     since, renewed = text(lease, "spec", "acquireTime"), text(lease, "spec", "renewTime")
     return Refused(
         "taking the deploy lock",
-        f"{who} has held it since {since} (last sign of life {renewed})",
-        f"Wait until that deploy is done. If it was killed, its lock lapses {LEASE_SECONDS} s after its last sign of life.",
+        f"{who} has held it since {since} (last renewed {renewed})",
+        f"Wait until that deploy is done. If it was killed, its lock expires {LEASE_SECONDS} s after it was last renewed.",
     )
 
 
@@ -169,7 +170,7 @@ def _renew(client: Client, namespace: str, lease: Object, lock: Lock) -> None:
 
 
 def _renewal(client: Client, namespace: str, lease: Object) -> Object | None:
-    """The Lease as renewed, or None when another has it, or nobody. Raises `Failure` when neither is known."""
+    """The renewed Lease, or None where this process does not hold it any more. Raises `Failure` where that is not known."""
     path = _path(namespace, MANAGER)
 
     def put(version: Object) -> Object:

@@ -74,10 +74,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that applying will do. `base` is the newest record at that time; `unfinished` one that never came to its end.
+    """Everything that applying will do. `base` is the newest record at that time; `unfinished` one that was cut off.
 
-    `problems` are what forbids applying it; `left_out` are objects whose kind the cluster does not know; `warnings` are what
-    somebody did by hand and a deploy does not undo.
+    `problems` prevent that it is applied; `left_out` are objects whose kind the cluster does not know; `warnings` prevent nothing,
+    such as what was changed by hand and a deploy does not undo.
     """
 
     origin: Origin
@@ -146,7 +146,7 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     going = [left for left in facts.others if _goes(left.live, origin.kind)]
     theirs = {key_of(left.live): why for left in going if (why := _theirs(left, facts))}
     steps += [_removal(left, facts, former) for left in going if key_of(left.live) not in theirs]
-    steps = _without_sweeping(sorted(steps, key=lambda step: (step.phase, step.key)))
+    steps = _without_clean_up_alone(sorted(steps, key=lambda step: (step.phase, step.key)))
     problems = [f"{key_of(s.wanted)}: {s.refusal}" for s in facts.sights if s.refusal]
     problems += [f"{key_of(s.live)}: {why}" for s in facts.sights if s.live and (why := byhand.leaving(s.live))]
     changing = {step.key for step in steps if step.action != "unchanged"}
@@ -157,7 +157,7 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     warnings += [f"{key}: {why}" for key, why in theirs.items()]
     warnings += [f"{step.key}: {step.note}" for step in steps if step.leaving or (step.stirred and step.action == "unchanged")]
     warnings += _heard(facts)
-    problems += [*_homeless(facts), *facts.missing]
+    problems += [*_without_namespace(facts), *facts.missing]
     problems += _missing(facts, steps, fatal=True)
     warnings += _missing(facts, steps, fatal=False)
     warnings += [f"{key} selects nothing: no pod has {labels}" for key, labels in facts.named.idle.items() if key in changing]
@@ -185,7 +185,7 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
 
 
 def _heard(facts: Facts) -> list[str]:
-    """What the API server warned of, each once, with the objects that it is about."""
+    """The API server's warnings, each once, with the objects that it is about."""
     about: dict[str, list[str]] = {}
     for sight in facts.sights:
         for words in sight.warnings:
@@ -193,8 +193,8 @@ def _heard(facts: Facts) -> list[str]:
     return [f"{', '.join(keys)}: the API server warns: {words}" for words, keys in about.items()]
 
 
-def _homeless(facts: Facts) -> list[str]:
-    """The objects in namespaces that are not there, and that nobody makes."""
+def _without_namespace(facts: Facts) -> list[str]:
+    """The objects in namespaces that neither exist nor are among the manifests."""
     if facts.namespaces is None:
         return []
     wanted = [key_of(sight.wanted) for sight in facts.sights]
@@ -203,11 +203,11 @@ def _homeless(facts: Facts) -> list[str]:
     for key in wanted:
         if key.namespace and key.namespace not in there:
             places.setdefault(key.namespace, []).append(str(key))
-    return [f"Namespace {place} is missing, and no manifest makes it: {', '.join(sorted(keys))}" for place, keys in sorted(places.items())]
+    return [f"Namespace {place} is missing, and no manifest has it: {', '.join(sorted(keys))}" for place, keys in sorted(places.items())]
 
 
 def _missing(facts: Facts, steps: Collection[Step], *, fatal: bool) -> list[str]:
-    """What objects name that is not there, or that this very plan deletes; who names it is told once."""
+    """What objects refer to that is missing, or that this plan deletes: a line for each, with the objects that refer to it."""
     deleted = {step.key for step in steps if step.action == "delete" or step.leaving}
     idle = {step.key for step in steps if step.key.kind == "Job" and step.action == "unchanged" and not step.runs}  # they run no more
     rows: dict[tuple[str, str], list[Key]] = {}
@@ -218,8 +218,11 @@ def _missing(facts: Facts, steps: Collection[Step], *, fatal: bool) -> list[str]
     return [f"{what}: {', '.join(map(str, sorted(set(by))))}: {without}" for (what, without), by in rows.items()]
 
 
-def _without_sweeping(steps: list[Step]) -> list[Step]:
-    """What no record needs any more goes with the next change: to sweep alone would make a record, and with it another one superfluous."""
+def _without_clean_up_alone(steps: list[Step]) -> list[Step]:
+    """What no record needs any more is deleted together with the next change.
+
+    A plan that only cleans up would make a record, with which another record expires, and then there is more to clean up.
+    """
     if any(step.action != "unchanged" and step.note != _NEEDLESS for step in steps):
         return steps
     return [replace(step, action="unchanged", note="goes with the next change") if step.note == _NEEDLESS else step for step in steps]
@@ -234,7 +237,7 @@ def _step(sight: Sight, facts: Facts, stores: Collection[str], ran: Collection[K
         return replace(step, differences=differences(*masked(None, wanted)))
     before = quiet(live)
     after = before if sight.after is None or sight.after is live else quiet(sight.after)
-    notes = [f"takes {t.path} back from {t.manager}" for t in sight.taken]
+    notes = [f"takes {c.path} back from {c.manager}" for c in sight.conflicts]
     changed = differences(*masked(before, after))
     stirred = tuple(d.path for d in changed) if _stirs(sight, before, after) else ()
     again = bool(stirred) and all(f"{step.key.written} {path}" in facts.stirred for path in stirred)
@@ -246,7 +249,7 @@ def _step(sight: Sight, facts: Facts, stores: Collection[str], ran: Collection[K
         before=masked(before, before)[0],
         resource_version=text(live, "metadata", "resourceVersion"),
         differences=changed,
-        force=bool(sight.taken),
+        force=bool(sight.conflicts),
         note="; ".join(notes),
         inherits=sight.inherits,
         adopted=step.key in facts.adopted,
@@ -255,8 +258,8 @@ def _step(sight: Sight, facts: Facts, stores: Collection[str], ran: Collection[K
 
 
 def _stirs(sight: Sight, before: Object, after: Object) -> bool:
-    """Whether what differs is none of the manifest's: a mutating policy or webhook writes it."""
-    if sight.after is None or sight.taken or sight.inherits or _owns_otherwise(sight):
+    """Whether the differing fields are in no manifest: then a mutating policy or webhook writes them."""
+    if sight.after is None or sight.conflicts or sight.inherits or _owns_otherwise(sight):
         return False
     return before != after and not differences({"": _of(before, sight.wanted)}, {"": _of(after, sight.wanted)})
 
@@ -277,7 +280,7 @@ def _owns_otherwise(sight: Sight) -> bool:
 
 
 def _introduced(step: Step, sight: Sight, facts: Facts, former: Collection[Key]) -> Step:
-    """Say of an object that is there and that no deploy has made, who made it."""
+    """Note who made an object that exists and that no deploy has made."""
     if sight.live is None or step.key.kind == "Job":
         return step
     notes = [step.note] if step.note else []
@@ -403,7 +406,7 @@ def from_document(document: Object) -> Plan:
     if document.get("version") != VERSION or document.get("kind") != "plan":
         raise UsageError("reading a plan", "it is not a plan of this version", "Make it again with `invoke plan`.")
     if document.get("fingerprint") != fingerprint({k: v for k, v in document.items() if k != "fingerprint"}):
-        raise UsageError("reading a plan", "somebody has edited it", "Make it again with `invoke plan`.")
+        raise UsageError("reading a plan", "it was edited since it was made", "Make it again with `invoke plan`.")
     try:
         plan = _from(document)
     except (KeyError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Facts, then a plan: for the deploy of an overlay, and for whatever else wants certain objects in the cluster."""
+"""Facts, then a plan: for the deploy of an overlay, and for a rollback or a change of scale."""
 
 from collections.abc import Sequence
 from dataclasses import replace

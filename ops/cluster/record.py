@@ -154,7 +154,7 @@ def write(client: Client, namespace: str, record: Record) -> Header:
         except ApiError as error:
             if error.status != 409 or index == 0:
                 raise
-            # A part that was left by a record which never came to its end.
+            # A part that was left by a record whose deploy was cut off.
             client.delete_path(f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, index)}")
             client.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body=secret)
     return header
@@ -173,8 +173,8 @@ def stamp(client: Client) -> str:
     return client.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def superfluous(headers: Sequence[Header]) -> list[Header]:
-    """The records that may go: all but the newest ten, the last good one, and those that a rollback goes to from it or from a failure."""
+def expired(headers: Sequence[Header]) -> list[Header]:
+    """The records that may be deleted: all but the newest ten, the last good one, and those that a rollback may go to."""
     last, goal = last_good(headers), way_back(headers)
     good = [h.number for h in (last, goal, *(before(headers, h) for h in (last, goal) if h)) if h]
     newest = {h.number for h in sorted(headers, key=lambda h: h.number)[-KEEP:]}
@@ -203,19 +203,19 @@ def source(headers: Sequence[Header], header: Header) -> int:
 
 
 def before(headers: Sequence[Header], header: Header) -> Header | None:
-    """The good record that ran before what a record has: where a rollback from it goes. One that was missed already is passed over."""
+    """Where a rollback from a record goes: the good record before it. One to which a rollback has failed is passed over."""
     lost = missed(headers)
     return last_good([h for h in headers if source(headers, h) not in lost], before=source(headers, header))
 
 
 def way_back(headers: Sequence[Header]) -> Header | None:
-    """Where a rollback from something that failed goes: to the last good record, or the one before it when that was missed already."""
+    """Where a rollback from a failure goes: the last good record, or the one before it where a rollback to that has failed."""
     last = last_good(headers)
     return before(headers, last) if last and source(headers, last) in missed(headers) else last
 
 
 def missed(headers: Sequence[Header]) -> Mapping[int, int]:
-    """The records that nobody reached: going back to them failed, and they were not good since. With the number of that failure."""
+    """The records to which a rollback failed, and that were not good since; each with the number of the rollback that failed."""
     found: dict[int, int] = {}
     for header in sorted(headers, key=lambda h: h.number):
         if header.target and header.outcome == "failed":
@@ -226,13 +226,13 @@ def missed(headers: Sequence[Header]) -> Mapping[int, int]:
 
 
 def unfinished(headers: Sequence[Header]) -> Header | None:
-    """The newest record, when its deploy never said how it ended."""
+    """The newest record, when its deploy has not ended, or was cut off."""
     newest = max(headers, key=lambda h: h.number, default=None)
     return newest if newest is not None and newest.outcome == "running" else None
 
 
 def given_up(headers: Sequence[Header]) -> Header | None:
-    """The newest record, when it failed: nothing has been gone back to since, or that was not begun."""
+    """The newest record, when it failed and no rollback followed."""
     newest = max(headers, key=lambda h: h.number, default=None)
     return newest if newest is not None and newest.outcome in ("failed", "abandoned") else None
 

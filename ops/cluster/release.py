@@ -83,7 +83,7 @@ def execute(
 
 
 def _cut_off(header: Header, failure: Unavailable) -> Failure:
-    """A cluster that cannot be asked says nothing about what was to be deployed: that is no reason to go back, and no way to do it."""
+    """An unreachable cluster says nothing about the release itself: that is no reason to roll back, and no way to do it."""
     remedy = (
         f"{failure.remedy} What was applied goes on in the cluster, and record {header.number} has no end: `invoke deploy` finishes it."
     )
@@ -111,7 +111,7 @@ def _admit(client: Client, plan: Plan) -> None:
 
 
 def _make_home(client: Client, plan: Plan, home: str, tell: Tell) -> Key | None:
-    """The lock and the records lie in a namespace of the platform: on an empty cluster it is made before all else, as planned."""
+    """Make the namespace that holds the lock and the records, where an empty cluster lacks it. It is a step of the plan."""
     from ops.cluster import facts
 
     step = next((s for s in plan.steps if s.key.kind == "Namespace" and s.key.name == home and s.action == "create"), None)
@@ -254,7 +254,7 @@ def _jobs(plan: Plan) -> list[Step]:
 
 
 def _migrated(client: Client, plan: Plan) -> bool:
-    """Whether the plan's migrations may have been run: not where its Jobs never came to be. Also where nobody can say."""
+    """Whether the plan's migrations may have run: no only where the cluster says that it has none of the plan's Jobs."""
     try:
         return any((kind := client.by_key(s.key)) and client.get(kind, s.key.namespace, s.key.name) for s in _jobs(plan))
     except Failure:
@@ -276,7 +276,7 @@ def _restore(change: _Change, goal: Record, failed: Header) -> int:
     except Unavailable:
         raise
     except Failure as failure:
-        pace.check()  # without the lock, or a cluster, nobody can say that this record was missed
+        pace.check()  # without the lock, or the cluster, it is not known whether the rollback failed
         record.close(client, home, header, "failed", cause=failure.cause)
         raise
     record.close(client, home, header, "good")
@@ -285,7 +285,7 @@ def _restore(change: _Change, goal: Record, failed: Header) -> int:
 
 
 def _tidy(client: Client, home: str) -> None:
-    """Forget the records that no rollback needs. What cannot be forgotten now is with the next change: this one has been made."""
+    """Delete the expired records. What cannot be deleted now is deleted after the next change: this one has succeeded."""
     with suppress(Failure):
-        for header in record.superfluous(record.history(client, home)):
+        for header in record.expired(record.history(client, home)):
             record.forget(client, home, header)

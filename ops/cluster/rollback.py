@@ -19,8 +19,7 @@ from ops.kube.objects import key_of
 def plan_rollback(catalog: Catalog, client: Client, *, to: int = 0) -> Plan:
     """What going back to a record would change: to record `to`, or to the one before what runs now.
 
-    After a change that failed or was cut off and left something behind, that is the last good one; but never a record to which
-    going back failed already.
+    After a change that failed or was cut off, that is the last good record. A record to which a rollback has failed is passed over.
     Raises `UsageError` when there is no such record, `Refused` when a migration lies between that takes something away.
     """
     home = catalog.namespaces[0]
@@ -46,7 +45,7 @@ def _passed_over(headers: Sequence[Header], goal: Header) -> Iterator[str]:
     good = {h.number for h in headers if h.outcome == "good"}
     for number, failure in sorted(record.missed(headers).items()):
         if number > record.source(headers, goal) and number in good:
-            yield f"record {number} is passed over: going back to it failed (record {failure}); `--to {number}` tries again"
+            yield f"record {number} is passed over: a rollback to it failed (record {failure}); `--to {number}` tries again"
 
 
 def origin_of(client: Client, goal: Record) -> Origin:

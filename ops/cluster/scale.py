@@ -1,5 +1,7 @@
-"""More or fewer replicas: the autoscaler's bounds where there is one, else the workload's own number. A change like any other:
-planned, applied under the lock, recorded; the next deploy's plan shows that it would take it back."""
+"""More or fewer replicas: the autoscaler's bounds where there is one, else the workload's own number.
+
+A change like any other: planned, applied under the lock, recorded. The next deploy's plan shows that it would undo it.
+"""
 
 from collections.abc import Iterable
 from copy import deepcopy
@@ -46,19 +48,19 @@ def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most:
         migrations=goal.migrations,
     )
     plan = prepare(catalog, client, origin, objects)
-    return replace(plan, warnings=(*plan.warnings, *_doubts(catalog, objects, name, least)))
+    return replace(plan, warnings=(*plan.warnings, *_store_warnings(catalog, objects, name, least)))
 
 
 def check_range(name: str, least: int, most: int | None = None) -> None:
-    """Raises `UsageError` for replicas that there cannot be."""
+    """Raise `UsageError` for a number of replicas below 1, or a range that ends before it begins."""
     if least < 1 or (most is not None and most < least):
         raise UsageError(
             f"scaling {name}", f"{least} to {most or least} is no range of replicas", "Give 1 or more, the smaller number first."
         )
 
 
-def _doubts(catalog: Catalog, objects: Iterable[Object], name: str, least: int) -> list[str]:
-    """Why more of it may not be what is meant: a store of the catalogue is one server, and knows nothing of a second one."""
+def _store_warnings(catalog: Catalog, objects: Iterable[Object], name: str, least: int) -> list[str]:
+    """A warning where the workload is a store of the catalogue: each of those is a single server, and does not replicate."""
     images = {store.image: store.name for store in catalog.stores.values()}
     stores = [
         (key_of(workload), images[text(container, "image")])
@@ -68,8 +70,8 @@ def _doubts(catalog: Catalog, objects: Iterable[Object], name: str, least: int) 
         if text(container, "image") in images
     ]
     return [
-        f"{key}: {store} is one server without replication: {least} pods are as many stores, each with data of its own, "
-        "and a client meets now one, now another"
+        f"{key}: {store} is one server without replication: {least} pods are {least} separate stores, each with data of its own, "
+        "and each connection of a client may reach another one"
         for key, store in dict(stores).items()
         if least > 1
     ]

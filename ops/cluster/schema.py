@@ -30,9 +30,9 @@ def migrations_of(catalog: Catalog) -> tuple[Migration, ...]:
 
 
 def judged(catalog: Catalog, origin: "Origin", target: "Target") -> tuple[list[str], list[str]]:
-    """What the gates say of the migrations that the database may not have had yet: what forbids the deploy, and what to know.
+    """The gates' findings about the migrations that the database may not have yet: problems of the plan, and warnings.
 
-    The Job has neither squawk nor a scratch database, so this is where a deploy's migrations are judged by what they do.
+    A deploy's migrations are judged by their effects here, since the Job in the cluster has no scratch database to run them on.
     """
     from ops.database import journal, safety
 

@@ -1,4 +1,4 @@
-"""A plan, a history and a rollout in words."""
+"""A plan, a history, a rollout and a status as lines for people."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -16,14 +16,14 @@ _SHORT = 7
 
 
 def plan_lines(plan: "Plan", target: str) -> Iterator[str]:
-    """The plan for people: a line an object, its differences below; then what forbids it, and the sum."""
+    """The plan for people: a line for each object with its differences below; then warnings, problems and the sum."""
     yield f"{plan.origin.kind} to {target}{_what(plan.origin)}"
     if plan.unfinished:
         left = f"record {plan.unfinished} by {plan.unfinished_who}"
         if plan.held:
             yield f"! {left} is under way: plan again when it has ended"
         else:
-            yield f"! {left} never came to its end: this {plan.origin.kind} {'finishes it' if plan.finishes else 'takes its place'}"
+            yield f"! {left} was cut off: this {plan.origin.kind} {'finishes it' if plan.finishes else 'takes its place'}"
     for step in plan.changes:
         yield from _step_lines(step)
     for key in plan.left_out:
@@ -38,7 +38,7 @@ def plan_lines(plan: "Plan", target: str) -> Iterator[str]:
 def summary(plan: "Plan") -> str:
     """How many objects are created, changed, deleted, and left as they are; or that it cannot be applied."""
     if plan.problems:
-        return f"It is refused as it is: correct {'the line' if len(plan.problems) == 1 else 'each line'} with ✗."
+        return f"This plan is refused: correct {'the line' if len(plan.problems) == 1 else 'each line'} with ✗, then plan again."
     if plan.empty:
         return f"Nothing to do: {len(plan.steps)} objects are as they should be."
     if plan.names and not plan.changes:
@@ -49,7 +49,7 @@ def summary(plan: "Plan") -> str:
 
 
 def _what(origin: "Origin") -> str:
-    """The record that a plan goes back to, the commit and the version, as far as there are any."""
+    """The record that a rollback goes to, the commit and the version, those of them that the plan has."""
     known = [f"record {origin.target}"] if origin.target else []
     known += [f"commit {_shortened(origin.commit)}"] if origin.commit else []
     known += [f"version {origin.version}"] if origin.version else []
@@ -87,32 +87,32 @@ def history_rows(headers: Iterable[Header]) -> list[tuple[str, ...]]:
 
 
 def _shortened(commit: str) -> str:
-    """The commit, with its + where the checkout had changes that it has not."""
+    """The commit, shortened, with + at its end where the checkout had uncommitted changes."""
     return commit[:_SHORT] + ("+" if commit.endswith("+") else "")
 
 
 def last_line(last: Header | None) -> str:
-    """What was deployed last, and went well."""
+    """The last good record in words."""
     return f"record {last.number}, {last.kind} of {_shortened(last.commit)} by {last.who}, {last.started}" if last else "nothing deployed"
 
 
 def status_lines(found: "Status", flags: str) -> Iterator[str]:
-    """What is not as the last good record has it, besides the workloads: a change that did not end well, objects."""
+    """What differs from the last good record, besides the workloads: a deploy that failed or never ended, missing and changed objects."""
     again = f"`invoke deploy {flags}` finishes it or takes its place, `invoke rollback {flags}` goes back"
     if found.unfinished and found.held:
         yield f"! {_named(found.unfinished)} is under way"
     elif found.unfinished:
-        yield f"✗ {_named(found.unfinished)} never came to its end: {again}"
+        yield f"✗ {_named(found.unfinished)} was cut off: {again}"
     if found.failed:
         cause = found.failed.cause.partition("\n")[0]
-        yield f"✗ {_named(found.failed)} failed, and nothing has been gone back to since: {cause}"
+        yield f"✗ {_named(found.failed)} failed, and was not rolled back: {cause}"
         yield f"  {again}"
     for flaw in found.missing:
         yield f"✗ {flaw.key}: {flaw.why}"
     for flaw in found.differs:
         yield f"~ {flaw.key}: {flaw.why}"
     if found.differs:
-        yield f"`invoke plan {flags}` shows each difference; a deploy puts back what is ours."
+        yield f"`invoke plan {flags}` shows each difference; a deploy restores the fields that its manifests set."
 
 
 def status_document(found: "Status") -> dict[str, object]:

@@ -62,7 +62,7 @@ def finish(root: Path, tag: str, branch: str, remote: str) -> None:
     repo = repository(root)
     doing, state = f"bringing {tag} to this checkout", f"{tag} is released, and only this checkout has not followed"
     follow = f"git switch {branch} && git pull --ff-only {remote} {branch} && git fetch {remote} tag {tag}"
-    remedy = f"Do not release again. Mend that, then: {follow}"
+    remedy = f"Do not release again. Correct that, then: {follow}"
     with told(doing, state, remedy):
         refspecs = (f"refs/tags/{tag}:refs/tags/{tag}", f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
         talk(repo, FETCH_SECONDS, "fetch", push_target(repo, remote), *refspecs)

@@ -92,8 +92,8 @@ def test_after_a_killed_deploy_the_lock_lapses_and_the_next_one_finishes_or_repl
     cluster.platform.env = env if same else {}
     with pytest.raises(Refused, match="has held it since") as held:
         cluster.deploy()
-    assert "lapses" in held.value.remedy
-    plan = _when_lapsed(cluster)
+    assert "expires" in held.value.remedy
+    plan = _when_expired(cluster)
     assert time.monotonic() - killed < 45
     assert (plan.unfinished, plan.held) == (2, False)
     assert plan.finishes is same
@@ -110,14 +110,14 @@ def test_after_a_killed_deploy_the_lock_lapses_and_the_next_one_finishes_or_repl
         assert cluster.image().endswith(digests["two"])
 
 
-def _when_lapsed(cluster: Cluster) -> Plan:
+def _when_expired(cluster: Cluster) -> Plan:
     """A plan, as soon as the Lease has lapsed by the cluster's clock."""
-    from ops.cluster.lock import lapsed
+    from ops.cluster.lock import expired
 
     lease = cluster.get("Lease", "nextai-deploy", group="coordination.k8s.io")
     assert lease is not None
     deadline = time.monotonic() + 60
-    while not lapsed(lease, cluster.client.now()):
+    while not expired(lease, cluster.client.now()):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     return cluster.plan()

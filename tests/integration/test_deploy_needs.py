@@ -76,8 +76,7 @@ def test_what_is_missing_is_in_the_plan_all_at_once(cluster: Cluster) -> None:
     home = cluster.platform.home
     assert sorted(plan.problems) == sorted(
         [
-            f"Namespace {cluster.platform.name}-nowhere is missing, and no manifest makes it: "
-            f"ConfigMap {cluster.platform.name}-nowhere/lost",
+            f"Namespace {cluster.platform.name}-nowhere is missing, and no manifest has it: ConfigMap {cluster.platform.name}-nowhere/lost",
             f"ConfigMap {home}/no-such is missing: Deployment {home}/by-name, Deployment {home}/by-volume: its pods cannot start",
             f"ConfigMap {home}/extra, key B, is missing: Deployment {home}/by-key: its pods cannot start",
             f"ServiceAccount {home}/no-account is missing: Deployment {home}/nobody: no pod of it can be made",

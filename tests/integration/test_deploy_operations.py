@@ -59,7 +59,7 @@ def test_the_status_names_what_is_gone_or_otherwise_than_it_was_deployed(cluster
     assert [row.why for row in found.rows] == ["", ""]
     words = [*show.status_lines(found, "--env staging")]
     assert words[0] == f"✗ Service {home}/web: it is gone: the next deploy makes it again"
-    assert words[-1] == "`invoke plan --env staging` shows each difference; a deploy puts back what is ours."
+    assert words[-1] == "`invoke plan --env staging` shows each difference; a deploy restores the fields that its manifests set."
     cluster.client.request("PATCH", account, body={"metadata": {"finalizers": None}}, content_type="application/merge-patch+json")
     cluster.deploy()
     assert status(catalog, cluster.client).well
@@ -73,13 +73,13 @@ def test_the_status_names_a_change_that_failed_and_one_that_never_came_to_its_en
     found = status(catalog, cluster.client)
     assert (found.failed and found.failed.number, found.last and found.last.number, found.well) == (2, 1, False)
     assert next(show.status_lines(found, "--env staging")) == (
-        "✗ record 2 (deploy by me, 2026-01-01T00:00:00Z) failed, and nothing has been gone back to since: exit code 3"
+        "✗ record 2 (deploy by me, 2026-01-01T00:00:00Z) failed, and was not rolled back: exit code 3"
     )
     way_back = record.Header(3, "rollback", "staging", "me", "", "2026-01-01T00:00:09Z", target=1)
     record.write(cluster.client, home, record.Record(way_back, ()))
     found = status(catalog, cluster.client)
     assert (found.failed, found.unfinished and found.unfinished.number, found.held, found.well) == (None, 3, False, False)
-    assert "record 3 (rollback → 1 by me, 2026-01-01T00:00:09Z) never came to its end" in next(show.status_lines(found, "--env staging"))
+    assert "record 3 (rollback → 1 by me, 2026-01-01T00:00:09Z) was cut off" in next(show.status_lines(found, "--env staging"))
 
 
 def test_a_namespace_that_does_not_go_says_what_is_still_in_it(cluster: Cluster) -> None:

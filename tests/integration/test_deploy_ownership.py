@@ -235,7 +235,7 @@ def test_what_a_finalizer_holds_is_not_said_to_be_deleted_and_the_next_plan_show
     try:
         cluster.deploy()
         last = {n.key.kind: (n.state, n.text) for n in cluster.notices if n.key.kind in ("ConfigMap", "HorizontalPodAutoscaler")}
-        why = "it was deleted, and is still there: held by its finalizer t.example/never"
+        why = "it was deleted, and is still there: its finalizer t.example/never holds it"
         assert last == {"ConfigMap": ("waiting", why), "HorizontalPodAutoscaler": ("waiting", why)}
         for _ in range(2):
             plan = cluster.plan()

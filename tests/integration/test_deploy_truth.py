@@ -109,7 +109,7 @@ def test_a_record_that_was_missed_is_not_tried_again_and_what_was_added_goes_all
     assert ends == [("deploy", "failed", 0), ("rollback", "failed", 2), ("rollback", "failed", 2)]
     plan = plan_rollback(catalog, cluster.client)
     assert plan.origin.target == 1
-    assert "record 2 is passed over: going back to it failed (record 5); `--to 2` tries again" in plan.warnings
+    assert "record 2 is passed over: a rollback to it failed (record 5); `--to 2` tries again" in plan.warnings
     cluster.execute(plan)
     assert cluster.history()[-1].outcome == "good"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ops.catalog import load
 from ops.catalog.names import MANAGER, OWNED
 from ops.cluster import needs, record, show
-from ops.cluster.facts import Facts, Leftover, Sight, Taken, _Contested, _older, _others, _take_back, has_field
+from ops.cluster.facts import Conflict, Facts, Leftover, Sight, _Contested, _older, _others, _take_back, has_field
 from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
 from ops.cluster.record import Header, Migration, Record, together
 from ops.cluster.rollback import goal_of
@@ -203,7 +203,7 @@ def test_a_variable_that_was_added_by_hand_and_stays_is_told() -> None:
         plan = make_plan(ORIGIN, facts(sight), STORES)
         assert plan.problems == ()
         assert plan.warnings == (
-            "Deployment n/web: LOG_LEVEL was set by hand, and beats what the configuration says; "
+            "Deployment n/web: LOG_LEVEL was set by hand, and overrides the configuration; "
             "`kubectl --namespace=n set env deployment/web LOG_LEVEL-` ends that",
         )
     removed = make_plan(ORIGIN, facts(Sight(web("OURS"), there, live(web("OURS")))), STORES)  # it was ours, and goes
@@ -231,7 +231,7 @@ def test_a_plan_that_somebody_edited_is_refused() -> None:
     document = json.loads(json.dumps(to_document(make_plan(ORIGIN, facts(seen(config("c", a="1"), config("c", a="2"))), STORES))))
     assert from_document(document).changes
     document["steps"][0]["manifest"]["data"]["a"] = "3"
-    with pytest.raises(UsageError, match="somebody has edited it"):
+    with pytest.raises(UsageError, match="it was edited since it was made"):
         from_document(document)
 
 
@@ -281,7 +281,7 @@ def test_every_problem_is_named_at_once() -> None:
 
 
 def test_fields_that_are_taken_back_are_noted_and_forced() -> None:
-    sight = replace(seen(config("c", a="1"), config("c", a="2")), taken=(Taken(".data.a", "kubectl-edit"),))
+    sight = replace(seen(config("c", a="1"), config("c", a="2")), conflicts=(Conflict(".data.a", "kubectl-edit"),))
     step = make_plan(ORIGIN, facts(sight), STORES).changes[0]
     assert step.force
     assert step.note == "takes .data.a back from kubectl-edit"
@@ -341,7 +341,7 @@ def test_what_moved_since_the_plan_is_shown_and_status_or_an_autoscaler_is_no_mo
 
 def test_retention_never_drops_the_last_good_record_and_the_one_before_it() -> None:
     headers = [good(1).header, good(2).header, *(replace(good(n).header, outcome="failed") for n in range(3, 20))]
-    gone = {h.number for h in record.superfluous(headers)}
+    gone = {h.number for h in record.expired(headers)}
     assert gone == set(range(3, 10))
 
 
@@ -349,7 +349,7 @@ def test_retention_keeps_what_a_rollback_goes_to_however_often_deploys_failed() 
     headers = [good(1).header, good(2).header]
     for number in range(3, 41, 2):
         headers += [replace(good(number).header, outcome="failed"), replace(good(number + 1).header, kind="rollback", target=number - 1)]
-        forgotten = record.superfluous(headers)
+        forgotten = record.expired(headers)
         headers = [h for h in headers if h not in forgotten]
         assert goal_of(headers, 0).number == 1
     assert len(headers) == record.KEEP + 1
@@ -361,7 +361,7 @@ def went(number: int, target: int = 0, outcome: str = "good") -> Header:
 
 def test_retention_keeps_what_a_rollback_goes_to_when_the_last_good_record_was_missed() -> None:
     headers = [went(1), went(2), went(3), *(went(number, 3 * (number % 2), "failed") for number in range(4, 30))]
-    assert {1, 2, 3} == {h.number for h in headers if h.outcome == "good"} - {h.number for h in record.superfluous(headers)}
+    assert {1, 2, 3} == {h.number for h in headers if h.outcome == "good"} - {h.number for h in record.expired(headers)}
 
 
 @pytest.mark.parametrize(
@@ -441,13 +441,13 @@ def test_a_plan_that_is_refused_does_not_say_that_all_is_well() -> None:
 
 
 def test_a_field_is_ours_to_take_back_when_any_record_since_the_last_good_one_had_it() -> None:
-    wanted, taken = config("c", a="1"), (Taken(".data.a", "other"),)
+    wanted, conflicts = config("c", a="1"), (Conflict(".data.a", "other"),)
     client: Any = SimpleNamespace(
         resource_of=lambda _: Resource("v1", "configmaps", True, "ConfigMap"), request=lambda *_, **__: {"applied": 1}
     )
-    contest = _Contested(wanted, live(wanted), taken)
+    contest = _Contested(wanted, live(wanted), conflicts)
     records = {key_of(wanted): [config("c", a="0"), config("c")]}  # the last good one had it, the failed one after it had not
-    assert _take_back(client, contest, records) == Sight(wanted, contest.live, {"applied": 1}, taken)
+    assert _take_back(client, contest, records) == Sight(wanted, contest.live, {"applied": 1}, conflicts)
     assert "another manager owns .data.a" in _take_back(client, contest, {key_of(wanted): [config("c")]}).refusal
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ops.catalog.model import Cluster
-from ops.cluster.lock import lapsed
+from ops.cluster.lock import expired
 from ops.cluster.target import Target, resolve_target
 from ops.errors import Exit, Failure, Refused, UsageError
 from ops.kube.connect import connect
@@ -234,4 +234,4 @@ def test_a_lock_lapses_thirty_seconds_after_its_last_sign_of_life(seconds: int, 
     now = datetime(2026, 1, 1, tzinfo=UTC)
     renewed = (now - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     lease: Any = {"spec": {"holderIdentity": holder, "leaseDurationSeconds": 30, "renewTime": renewed}}
-    assert lapsed(lease, now) is expected
+    assert expired(lease, now) is expected
