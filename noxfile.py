@@ -24,7 +24,7 @@ from ops.checks.files import tracked  # noqa: E402
 from ops.checks.report import Report, show  # noqa: E402
 from ops.errors import Failure  # noqa: E402
 
-PATIENCE = 30  # seconds, for what sessions have started to be ended
+TIMEOUT = 30  # seconds in which the programs of a session must end
 nox.needs_version = ">=2026.8.17"
 nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
@@ -37,7 +37,7 @@ except Failure as failure:
 REPORT = Report(ROOT / ".nox" / "report")
 ending.as_ctrl_c()  # this Nox, and that of each session
 # Nox kills a session's programs 2 s after it has told them to end: a testbed and a platform take longer to be gone.
-nox._parallel._TERMINATE_TIMEOUT = PATIENCE
+nox._parallel._TERMINATE_TIMEOUT = TIMEOUT
 keep_for_children(ROOT / ".nox" / "bytecode")  # the sessions start hundreds of Pythons
 # In the order of their beginning: first those that may have to build Trivy and Kubernetes, then the long ones; e2e, which builds the web
 # server, after typecheck, which writes types there. A session that may not run beside others (it has enough to do) comes last.
@@ -72,7 +72,7 @@ def tool(session: nox.Session, name: str, *arguments: str, cwd: Path = ROOT, env
     """Run an external program that `ops.tools` finds, fetches or builds."""
     found = tools.find(name)
     with session.chdir(cwd):
-        session.run(*found.argv, *arguments, env={**found.env, **(env or {})}, external=True, interrupt_timeout=PATIENCE)
+        session.run(*found.argv, *arguments, env={**found.env, **(env or {})}, external=True, interrupt_timeout=TIMEOUT)
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def workspace(session: nox.Session) -> None:
 def pytest(session: nox.Session, *arguments: str, python: str = sys.executable, part: str = "", env: dict[str, str] | None = None) -> None:
     """Run pytest with this session's report; `part` tells several runs of one session apart."""
     report = f"--junitxml={REPORT.junit(session.name, part)}"
-    session.run(python, "-m", "pytest", report, *arguments, *session.posargs, env=env, interrupt_timeout=PATIENCE)
+    session.run(python, "-m", "pytest", report, *arguments, *session.posargs, env=env, interrupt_timeout=TIMEOUT)
 
 
 @check(quick=True, allow_parallel=True)
@@ -249,7 +249,7 @@ def ci(session: nox.Session) -> None:
     argv = (sys.executable, "-m", "nox", "--parallel", "3", "--session", *CHECKS, "--", *session.posargs)
     REPORT.clear()
     try:
-        if code := ending.run(argv, 2 * PATIENCE):  # that Nox ends the sessions first
+        if code := ending.run(argv, 2 * TIMEOUT):  # that Nox ends the sessions first
             session.error(f"the sessions' Nox exited {code}")
     finally:
         show([outcome for outcome in REPORT.outcomes() if outcome.session in CHECKS])

@@ -43,8 +43,8 @@ class Completed:
     stderr: str
 
 
-def patient(*argv: str) -> tuple[str, ...]:
-    """The same command, giving way to others: for what computes for minutes while somebody or something waits for answers."""
+def niced(*argv: str) -> tuple[str, ...]:
+    """The same command with a lower priority: for what computes for minutes beside programs that must answer in time."""
     return ("nice", *argv) if shutil.which("nice") else argv
 
 

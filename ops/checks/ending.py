@@ -26,10 +26,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-def run(argv: tuple[str, ...], patience: float) -> int:
+def run(argv: tuple[str, ...], timeout: float) -> int:
     """Run a program that ends with this process, and return its exit code.
 
-    When this one is told to end, it sends Ctrl-C's signal on and waits `patience` seconds. Raises KeyboardInterrupt then.
+    When this one is told to end, it sends Ctrl-C's signal on and waits `timeout` seconds. Raises KeyboardInterrupt then.
     """
     process = subprocess.Popen(argv, stderr=subprocess.STDOUT)
     try:
@@ -39,7 +39,7 @@ def run(argv: tuple[str, ...], patience: float) -> int:
         if interrupt.args:  # a terminal sends Ctrl-C to everything in the foreground itself
             process.send_signal(signal.SIGINT)
         try:
-            process.wait(patience)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -207,7 +207,7 @@ def stop(home: State) -> int:
     everyone = [(entry.identity, entry.stop) for entry in record.processes.values() if entry.identity.alive]
     count = len(everyone) + record.supervisor.alive
     # The supervisor ends services before stores. It takes as long as the slowest of both: then what is left is ended from here.
-    left = end([(record.supervisor, 15)], patience=30)
+    left = end([(record.supervisor, 15)], timeout=30)
     left += end(everyone)
     if left:
         pids = " ".join(str(identity.pid) for identity in left)

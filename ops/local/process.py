@@ -102,10 +102,10 @@ def start(process: Process, log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def end(identities: Iterable[tuple[Identity, int]], patience: float = 12) -> list[Identity]:
-    """Send each process its signal, wait `patience` seconds, kill what is left with its group, and return what still runs then."""
+def end(identities: Iterable[tuple[Identity, int]], timeout: float = 12) -> list[Identity]:
+    """Send each process its signal, wait `timeout` seconds, kill what is left with its group, and return what still runs then."""
     asked = [identity for identity, number in identities if identity.alive and _signal(identity, number)]
-    left = _wait(asked, patience)
+    left = _wait(asked, timeout)
     for identity in left:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(identity.pid, signal.SIGKILL)

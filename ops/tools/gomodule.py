@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ops.command import Command, patient, run
+from ops.command import Command, niced, run
 from ops.errors import Failure
 from ops.folders import cache
 from ops.tools.kept import kept, unmarked, whole
@@ -95,7 +95,7 @@ def compiled(build: Command) -> None:
     """
     for seconds in (2, 10, 0):
         try:
-            run(replace(build, argv=patient(*build.argv)))
+            run(replace(build, argv=niced(*build.argv)))
             return
         except Failure as failure:
             if not seconds or not _BROKEN.search(failure.cause):

@@ -34,7 +34,7 @@ def store(session):
 @noxfile.check(allow_parallel=True)
 def compiler(session):
     "A program that runs for long."
-    session.run("sh", "-c", "echo $$ > compiler.pid; exec sleep 600", external=True, interrupt_timeout=noxfile.PATIENCE)
+    session.run("sh", "-c", "echo $$ > compiler.pid; exec sleep 600", external=True, interrupt_timeout=noxfile.TIMEOUT)
 """
 STORE = f"""
 import subprocess, sys, time
@@ -49,7 +49,7 @@ def server():
     child = subprocess.Popen(("sleep", "600"), start_new_session=True)
     Path("server.pid").write_text(str(child.pid))
     yield child
-    time.sleep(3)  # longer than Nox has patience by itself
+    time.sleep(3)  # longer than Nox waits by itself
     child.kill()
     child.wait()
     Path("cleared").touch()

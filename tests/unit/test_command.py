@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.command import Command, lines, patient, run
+from ops.command import Command, lines, niced, run
 from ops.errors import Failure
 
 
@@ -65,8 +65,8 @@ def test_a_command_that_is_shown_on_a_terminal_can_ask_there(show: bool, termina
     assert done.stdout == f"it read {answer}\n"
 
 
-def test_a_patient_command_gives_way_to_others_and_passes_on_its_exit_code() -> None:
+def test_a_niced_command_gives_way_to_others_and_passes_on_its_exit_code() -> None:
     argv = (sys.executable, "-c", "import os, sys; print(os.getpriority(os.PRIO_PROCESS, 0)); sys.exit(3)")
-    plain, giving_way = (run(Command(words, "trying it"), check=False) for words in (argv, patient(*argv)))
+    plain, giving_way = (run(Command(words, "trying it"), check=False) for words in (argv, niced(*argv)))
     assert (plain.code, giving_way.code) == (3, 3)
     assert int(giving_way.stdout) > int(plain.stdout)

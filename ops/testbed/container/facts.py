@@ -10,7 +10,7 @@ from ops.errors import Failure
 from ops.testbed.container import commands
 from ops.testbed.container.place import LABEL, OWNER, Place
 
-PATIENCE = 10  # seconds for an engine to answer
+TIMEOUT = 10  # seconds in which an engine must answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def engine(place: Place) -> Engine | str:
     if shutil.which("docker") is None:
         return "there is no docker client on the PATH"
     try:
-        answer = run(commands.info(place), check=False, timeout=PATIENCE)
+        answer = run(commands.info(place), check=False, timeout=TIMEOUT)
     except Failure as failure:
         return f"no Docker engine answers: {failure.cause}"
     return judged(answer.stdout, answer.stderr)
