@@ -80,12 +80,12 @@ def start(catalog: Catalog, home: State) -> None:
 
 
 def _stop_again(catalog: Catalog, home: State) -> str:
-    """Stop what has been started, and say whether that was done: what went wrong first is what is told."""
+    """Stop what has been started, and return a sentence on whether that worked. It never raises: the first failure is the one to report."""
     with uninterrupted():
         try:
             stop(catalog, home, volumes=False)
         except Failure:
-            return "Not everything could be stopped again: `invoke down` ends what is left."
+            return "Not everything could be stopped again: `invoke down` ends the rest."
     return "Everything was stopped again."
 
 
@@ -96,9 +96,9 @@ def setting_of(catalog: Catalog, home: State) -> config.Setting:
 
 
 def _keep_password(catalog: Catalog, home: State, setting: config.Setting) -> None:
-    """PostgreSQL knows the password that its volume was made with, and no later one. Raises `Failure` where that one is lost.
+    """Remember which password PostgreSQL's volume was made with: the server accepts no other. Raises `Failure` where that one is lost.
 
-    What a person gives in .env.local is taken as it is.
+    A password in .env.local is used without this check.
     """
     store = catalog.database.store
     password = config.environment(catalog, store, setting).get("POSTGRES_PASSWORD", Secret(""))
@@ -129,7 +129,7 @@ def _images(catalog: Catalog) -> dict[str, str]:
 
 
 def _pull(catalog: Catalog, home: State) -> None:
-    """Bring the stores' images that the engine lacks. It may take minutes, so it has no end of ours, and shows how far it is."""
+    """Pull the stores' images that the engine lacks. It may take minutes, so it has no time limit, and shows its progress."""
     with _client() as client:
         lacking = {store.name: store.image for store in catalog.stores.values() if not _has(client, store.image)}
     if lacking:
@@ -150,9 +150,10 @@ def _has(client: "DockerClient", image: str) -> bool:
 
 
 def _up(catalog: Catalog, home: State, deadline: float) -> str:
-    """Start the containers, and return what compose says where it cannot.
+    """Start the containers, and return compose's error message, or the empty string.
 
-    It waits itself for what others need. Nothing is said of a wait that is over at the `deadline`: the containers tell more.
+    Compose itself waits for the containers that others depend on. Where that wait lasts until the `deadline`, the empty string is
+    returned too: the state of the containers tells more than compose's own message.
     """
     argv = ("up", "--detach", "--remove-orphans", "--no-build", "--pull", "never")
     try:
@@ -213,7 +214,7 @@ def look(catalog: Catalog, home: State) -> list[Seen]:
 
 def _look(catalog: Catalog, home: State) -> list[Seen]:
     with _client() as client:
-        # One that goes while they are listed is gone.
+        # A container that is removed while they are listed counts as removed.
         containers = client.containers.list(all=True, ignore_removed=True, filters={"label": _label(catalog, home)})
         found = {str(container.labels.get(_SERVICE)): container for container in containers}
     ports = plan.ports(catalog)
@@ -255,14 +256,14 @@ def _word(seen: Seen, job: bool) -> str:
 
 
 def _entries(catalog: Catalog) -> Mapping[str, Entry]:
-    """The ports, for other checkouts that want them; how the containers are is asked of the engine."""
+    """The ports, so that another checkout can tell who has them. The containers' states are not recorded: the engine knows them."""
     return {name: Entry(Identity(0, ""), 0, "", port) for name, port in plan.ports(catalog).items()}
 
 
 def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) -> None:
-    """Wait until every container is healthy and every job has ended well; the first that fails is everyone's failure.
+    """Wait until every container is healthy and every job has ended with 0. The first that fails ends the wait with a `Failure`.
 
-    `trouble` is what compose says of containers that it could not start; without any, each of them is there.
+    `trouble` is compose's message about containers that it could not start; where it is empty, every container exists.
     """
     said: set[str] = set()
     while True:
@@ -285,7 +286,7 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
         if time.monotonic() > deadline:
             raise _late(catalog, home, lacking, late)
         if lacking:
-            cause = f"somebody has removed {', '.join(lacking)} meanwhile, as `invoke down` in another terminal does"
+            cause = f"{', '.join(lacking)} was removed while it was starting, as `invoke down` in another terminal does"
             raise Failure("starting the containers", cause, "Run `invoke up` again.")
         time.sleep(0.2)
 
@@ -302,7 +303,7 @@ def _remedy(catalog: Catalog, home: State, name: str, told: str) -> str:
 
 
 def _late(catalog: Catalog, home: State, lacking: list[str], late: list[Seen]) -> Failure:
-    """What is not ready in time, with the last lines of the first that runs: the others may only wait for it."""
+    """What is not ready in time, with the last lines of the first that runs: the others may only be waiting for that one."""
     names = ", ".join([*lacking, *(one.name for one in late)])
     first = [one for one in late if one.status == "running"][:1]
     told = [_told(catalog, home, one) for one in first]
@@ -327,13 +328,13 @@ def _containers(client: "DockerClient", catalog: Catalog, home: State, name: str
 
 
 def _told(catalog: Catalog, home: State, seen: Seen) -> str:
-    """How a container is that is not well, why the engine could not start it, its last lines, and what its health check says."""
+    """The state of a container that failed, the engine's reason, its last lines, and the last answer of its health check."""
     ended = seen.status != "running"
     what = f"{seen.name} {'' if ended else 'is '}{_word(seen, seen.name in catalog.jobs)}"
     with _client() as client:
         found = _containers(client, catalog, home, seen.name)
         if not found:
-            return f"{what}, and somebody has removed it since"
+            return f"{what}, and was removed since"
         lines = found[0].logs(tail=_TAIL).decode("utf-8", "replace").splitlines()
         about = found[0].attrs["State"]
     refused = str(about.get("Error") or "")
@@ -371,7 +372,7 @@ def stop(catalog: Catalog, home: State, *, volumes: bool, forget: bool = True) -
     count = len(look(catalog, home))
     more = ("--volumes",) if volumes else ()
     command = _compose(catalog, home, ("down", "--remove-orphans", "--timeout", "12", *more), "stopping the containers")
-    Children().run(replace(command, remedy="`invoke down` ends what is left; `docker info` may say more."), timeout=_SECONDS_TO_STOP)
+    Children().run(replace(command, remedy="`invoke down` ends the rest; `docker info` may say more."), timeout=_SECONDS_TO_STOP)
     shutil.rmtree(composefile.folder(home), ignore_errors=True)
     if forget:
         home.record.unlink(missing_ok=True)

@@ -114,7 +114,7 @@ def _volume(store: Store) -> Document:
 def _store(catalog: Catalog, home: State, store: Store) -> Document:
     own = _OWN.get(store.name)
     if own is None:
-        raise Failure("writing the compose document", f"nobody has said how {store.name} is checked", "Add it to ops/local/composefile.py.")
+        raise Failure("writing the compose document", f"there is no health check for {store.name}", "Add it to ops/local/composefile.py.")
     mounts: list[Document] = [_volume(store)]
     if store.name == "redis":
         mounts.append({"type": "bind", "source": str(_redis_file(home)), "target": "/etc/redis.conf", "read_only": True})

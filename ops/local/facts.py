@@ -1,4 +1,4 @@
-"""Which engine there is, and why the other one is not taken."""
+"""Which engine runs the platform here, and why."""
 
 from dataclasses import dataclass
 from pathlib import Path

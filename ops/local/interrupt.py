@@ -1,4 +1,4 @@
-"""What Ctrl-C must not cut short, which is stopping, and what it must: commands that other threads run."""
+"""Ctrl-C: stopping the platform must go on to its end, and commands in other threads must end at once."""
 
 import os
 import signal
@@ -28,10 +28,7 @@ def handled(handler: Callable[[int, FrameType | None], None], *numbers: int) -> 
 
 @contextmanager
 def uninterrupted() -> Iterator[list[int]]:
-    """Go on to the end, whatever a person presses: else half of what is being stopped would be left running.
-
-    What has come by then is in the list.
-    """
+    """Hold signals back until the block ends, so that stopping is not left half done. The list has the signals that came meanwhile."""
     pressed: list[int] = []
     # Caught and not ignored: what is started meanwhile would inherit the latter.
     with handled(lambda number, _: pressed.append(number), signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -93,7 +90,7 @@ def _end(children: list[subprocess.Popen[str]]) -> None:
     for child in running:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGTERM)  # a package manager need not hand it on to what it runs
-    end(((identify(child.pid), signal.SIGTERM) for child in running), patience=5)
+    end(((identify(child.pid), signal.SIGTERM) for child in running), timeout=5)
     for child in running:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)  # what its first process left behind

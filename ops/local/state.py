@@ -126,7 +126,7 @@ class Record:
 
     @property
     def doing(self) -> str:
-        """What is being done with the platform, and by whom; the empty string where nobody does anything."""
+        """Whether the platform is being started or stopped, and by which process; the empty string where neither."""
         if self.stopping and self.stopping.alive:
             return f"being stopped by process {self.stopping.pid}"
         starting = self.supervisor.alive and not self.address
@@ -189,7 +189,7 @@ def alone(lock: Path, meanwhile: str) -> Iterator[None]:
 
 
 def building(state: State) -> contextlib.AbstractContextManager[None]:
-    """Be the only one who changes what was built."""
+    """Hold the lock of the build folder: one process at a time builds there, or removes what was built."""
     return alone(state.build_lock, "another build of this checkout is at work; waiting for it")
 
 

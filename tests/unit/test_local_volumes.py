@@ -197,7 +197,7 @@ def test_what_is_said_of_stopping_after_a_failed_start_is_so(catalog: Catalog, e
     with pytest.raises(Failure, match="postgres is unhealthy") as caught:
         compose.start(catalog, home)
     assert ("Everything was stopped again." in caught.value.remedy) is stops
-    assert ("`invoke down` ends what is left" in caught.value.remedy) is not stops
+    assert ("`invoke down` ends the rest" in caught.value.remedy) is not stops
     assert "Mend what the lines above say" in caught.value.remedy
     assert home.record.exists() is not stops
 
@@ -225,7 +225,7 @@ def test_containers_that_somebody_removes_while_they_start_are_told_at_once(
         del engine.found["containers"][left:]
 
     engine.after_up = remove
-    with pytest.raises(Failure, match="somebody has removed") as caught:
+    with pytest.raises(Failure, match="was removed while it was starting") as caught:
         compose.start(catalog, checkout(tmp_path / "state"))
     assert ("postgres" in caught.value.cause) == (left == 0)
     assert "web" in caught.value.cause
@@ -259,7 +259,7 @@ def test_a_container_that_is_not_ready_in_time_is_told_with_its_last_lines(
 def test_a_broken_container_that_is_removed_before_its_words_are_read_is_told(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
     home = checkout(tmp_path / "state")
     assert compose._told(catalog, home, compose.Seen("redis", "exited", "", 137, 1)) == (
-        "redis ended with exit code 137, and somebody has removed it since"
+        "redis ended with exit code 137, and was removed since"
     )
 
 

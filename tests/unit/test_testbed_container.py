@@ -174,9 +174,9 @@ def test_what_is_as_it_should_be_stays(container: Container, expected: tuple[pla
 @pytest.mark.parametrize("container", [Container({}, "t", True), None])
 def test_what_is_somebody_elses_is_refused_by_its_name(container: Container | None) -> None:
     found = Facts(container, ("v",), ("the volume v is that of 1000-a",), ())
-    with pytest.raises(Refused, match="the volume v is that of 1000-a: it is somebody else's"):
+    with pytest.raises(Refused, match="the volume v is that of 1000-a: it is not this checkout's"):
         plan.steps(found, "t", "k")
-    with pytest.raises(Refused, match="the volume v is that of 1000-a: it is somebody else's"):
+    with pytest.raises(Refused, match="the volume v is that of 1000-a: it is not this checkout's"):
         plan.removal(found, wipe=True)
 
 

@@ -1,4 +1,4 @@
-"""What is to be done, given what is there. Pure functions."""
+"""The steps that bring the testbed's container up or down, from the facts about it. Pure functions."""
 
 from typing import Literal
 
@@ -9,7 +9,10 @@ Step = Literal["build", "stop", "remove", "create", "copy", "start", "remove vol
 
 
 def steps(found: Facts, tag: str, key: str) -> tuple[Step, ...]:
-    """From what is there to a container that runs with the sources of now. Raises `Refused` where another's things have our names."""
+    """The steps to a running container with the current sources.
+
+    Raises `Refused` where a container or volume of the same name is not this checkout's.
+    """
     _refuse_others(found)
     container = found.container
     if container is not None and (container.key, container.image) == (key, tag):
@@ -19,7 +22,10 @@ def steps(found: Facts, tag: str, key: str) -> tuple[Step, ...]:
 
 
 def removal(found: Facts, *, wipe: bool) -> tuple[Step, ...]:
-    """From what is there to nothing that runs; with `wipe` to nothing at all. What is another's is refused, and left."""
+    """The steps that stop and remove the container, with `wipe` also its volumes and images.
+
+    Raises `Refused` where they are not this checkout's; then nothing is removed.
+    """
     if not wipe:
         if found.container is not None:
             _refuse_others(found)
@@ -38,5 +44,5 @@ def _gone(found: Facts) -> tuple[Step, ...]:
 
 def _refuse_others(found: Facts) -> None:
     if found.foreign:
-        remedy = "Leave it to them and take another port, which makes another name: NEXTAI_TESTBED_PORT."
-        raise Refused("looking for the testbed's container", f"{found.foreign[0]}: it is somebody else's", remedy)
+        remedy = "Choose another port, which gives the testbed another name: NEXTAI_TESTBED_PORT."
+        raise Refused("looking for the testbed's container", f"{found.foreign[0]}: it is not this checkout's", remedy)
