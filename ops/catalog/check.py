@@ -3,10 +3,10 @@
 An entry that is wrong in itself was told as that. No rule sees it, and nothing is called unknown or missing that it may have meant.
 """
 
-from pathlib import Path
+from pathlib import Path as Folder
 
-from ops.catalog.entries import Entries
-from ops.catalog.model import url_variable
+from ops.catalog.entries import Entries, Path
+from ops.catalog.model import MAX_REPLICAS, RESOURCES, url_variable
 from ops.catalog.values import problem
 
 # What names something else: the sections that it may be in, and what it is called.
@@ -38,7 +38,7 @@ FILES = {
 }
 
 
-def check(entries: Entries, root: Path) -> None:
+def check(entries: Entries, root: Folder) -> None:
     """Note every contradiction between the well-formed entries in `entries.problems`."""
     _names(entries)
     _ports(entries)
@@ -47,6 +47,10 @@ def check(entries: Entries, root: Path) -> None:
     _loops(entries)
     _files(entries, root)
     _environments(entries)
+    _replicas(entries)
+    for name in entries.keys.get(("services",), ()):
+        _resources(name, entries)
+    _ingress(entries)
     for name in entries.keys.get(("variables",), ()):
         _variable(name, entries)
     if not entries.problems:  # any wrong entry may be the one that is missed here
@@ -141,7 +145,7 @@ def _loops(entries: Entries) -> None:
         visit(name, (), ())
 
 
-def _files(entries: Entries, root: Path) -> None:
+def _files(entries: Entries, root: Folder) -> None:
     inside = root.resolve()
     for pattern, what in FILES.items():
         for path, relative in entries.each(pattern, str):
@@ -163,6 +167,48 @@ def _environments(entries: Entries) -> None:
                 entries.problem(("services", name, "replicas", environment), f"unknown environment {environment!r}")
 
 
+def _replicas(entries: Entries) -> None:
+    for path, wanted in entries.each("services.*.replicas.*", int):
+        most = entries.get((*path[:2], "maxReplicas"), MAX_REPLICAS)
+        if most is not None and wanted > most:
+            entries.problem(path, f"{wanted} replicas are more than the {most} of maxReplicas")
+
+
+def _resources(name: str, entries: Entries) -> None:
+    """A pod that asks for more than it may use is none that Kubernetes makes. What the service does not say, its stack may."""
+    stack = entries.values.get(("services", name, "stack"))
+    for what in ("cpu", "memory"):
+        amounts = {"requests": RESOURCES.requests[what], "limits": RESOURCES.limits[what]}
+        where: Path = ("services", name)
+        for entry in (("stacks", str(stack)), ("services", name)):
+            for kind in amounts:
+                path = (*entry, "resources", kind, what)
+                if path in entries.lines:
+                    amounts[kind], where = str(entries.values.get(path, "")), path
+        if all(amounts.values()) and _amount(amounts["requests"]) > _amount(amounts["limits"]):
+            entries.problem(where, f"{name} requests {amounts['requests']} of {what}, more than its limit of {amounts['limits']}")
+
+
+def _amount(text: str) -> int:
+    """A quantity of Kubernetes in thousandths of a processor, or in MiB."""
+    number, unit = int(text.rstrip("mMiG")), text.lstrip("0123456789")
+    return number * {"": 1000, "m": 1, "Mi": 1, "Gi": 1024}[unit]
+
+
+def _ingress(entries: Entries) -> None:
+    taken: dict[tuple[str, str], str] = {}
+    for path, host in entries.each("services.*.ingress.host", str):
+        way = (host, entries.get((*path[:-1], "path"), "/") or "")
+        if way in taken:
+            entries.problem(path[:-1], f"the Ingress sends {' '.join(way)} to {taken[way]}")
+        taken.setdefault(way, path[1])
+        if entries.absent(("ingressController",)):
+            entries.problem(path[:-1], "ingressController is missing: its namespace, from which the service is reached")
+        for where, kind in entries.each("environments.*.kind", str):
+            if kind == "kubernetes" and entries.absent((*where[:-1], host)):
+                entries.problem(where[:-1], f"{host} is missing: the Ingress sends it to {path[1]}")
+
+
 def _variable(name: str, entries: Entries) -> None:
     path = ("variables", name)
     readers, required, kind, options = (
@@ -171,12 +217,16 @@ def _variable(name: str, entries: Entries) -> None:
         entries.get((*path, "type"), "string"),
         entries.get((*path, "values"), ()),
     )
-    given = {key: entries.values.get((*path, key)) for key in ("default", "local") if (*path, key) in entries.lines}
+    given: dict[Path, object] = {(key,): entries.values.get((*path, key)) for key in ("default", "local") if (*path, key) in entries.lines}
+    for environment in entries.keys.get((*path, "environments"), ()):
+        given["environments", environment] = entries.values.get((*path, "environments", environment))
+        if entries.absent(("environments", environment)) or entries.get(("environments", environment, "kind"), "kubernetes") == "local":
+            entries.problem((*path, "environments", environment), f"{environment!r} is no environment with a cluster")
     if isinstance(readers, str) and readers != "all":
         entries.problem((*path, "readers"), f"expected a list of names, or all, not {readers!r}")
     if all(entries.get((*path, key), ()) == () for key in ("readers", "awaits")):
         entries.problem(path, "nobody reads it: expected a name in `readers`, or in `awaits`")
-    if required and "default" in given:
+    if required and ("default",) in given:
         entries.problem((*path, "default"), "a required variable has no default")
     if entries.values.get((*path, "secret")) and given:
         entries.problem(path, "a secret has no value in this file")
@@ -186,4 +236,4 @@ def _variable(name: str, entries: Entries) -> None:
         if not isinstance(value, str):
             continue
         if value and "{" not in value and (wrong := problem(kind or "string", value, options or ())):  # {store.port} is filled in later
-            entries.problem((*path, key), f"{value!r} {wrong}")
+            entries.problem((*path, *key), f"{value!r} {wrong}")

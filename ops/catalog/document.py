@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ops.catalog.model import EnvironmentKind, VariableType
+from ops.catalog.model import COMPONENT, MAX_REPLICAS, EnvironmentKind, Host, VariableType
 
 
 def about(text: str, **more: object) -> dict[str, object]:
@@ -16,6 +16,22 @@ PATH = r"^(?!/)(?!.*(^|/)\.\.(/|$)).+$"  # relative, and inside the checkout
 PORT = {"minimum": 1, "maximum": 65535}
 
 
+CPU = r"^[1-9][0-9]*m?$"
+MEMORY = r"^[1-9][0-9]*(Mi|Gi)$"
+
+
+@dataclass(frozen=True, slots=True)
+class AmountsEntry:
+    cpu: str | None = field(default=None, metadata=about('Processors: "1", or thousandths of one such as 250m', pattern=CPU))
+    memory: str | None = field(default=None, metadata=about("Memory, such as 512Mi or 1Gi", pattern=MEMORY))
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcesEntry:
+    requests: AmountsEntry | None = field(default=None, metadata=about("What a pod is given for certain"))
+    limits: AmountsEntry | None = field(default=None, metadata=about("What a pod may use at most"))
+
+
 @dataclass(frozen=True, slots=True)
 class StackEntry:
     dockerfile: str = field(metadata=about("Dockerfile of every image of this stack", pattern=PATH))
@@ -23,12 +39,20 @@ class StackEntry:
     user: int = field(metadata=about("Numeric user id inside the image; never 0", minimum=1, maximum=65535))
     bases: Mapping[str, str] = field(default_factory=dict, metadata=about("Build argument to base image"))
     shared: tuple[str, ...] = field(default=(), metadata=about("Files that are inputs of every image of the stack"))
+    resources: ResourcesEntry | None = field(default=None, metadata=about("What a pod of a service of this stack is given"))
 
 
 @dataclass(frozen=True, slots=True)
 class RouteEntry:
     prefix: str = field(metadata=about("Path prefix, without /api", pattern=r"^/[a-z0-9/-]*[a-z0-9]$"))
     public: bool = field(default=False, metadata=about("Reachable without a signed-in user"))
+    stream: bool = field(default=False, metadata=about("The answer is passed on while it is made, and may take as long as it likes"))
+
+
+@dataclass(frozen=True, slots=True)
+class IngressEntry:
+    host: Host = field(metadata=about("Which host name of the environment: its domain or its api"))
+    path: str = field(default="/", metadata=about("Path prefix", pattern=r"^/([a-z0-9/-]*[a-z0-9])?$"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +68,10 @@ class ServiceEntry:
     health: str = field(default="/health", metadata=about("Liveness: asks no store", pattern="^/"))
     ready: str = field(default="/health", metadata=about("Readiness: asks the stores", pattern="^/"))
     replicas: Mapping[str, int] = field(default_factory=dict, metadata=about("Environment to number of replicas"))
+    max_replicas: int = field(default=MAX_REPLICAS, metadata=about("Replicas that the autoscaler may make", minimum=1))
+    resources: ResourcesEntry | None = field(default=None, metadata=about("What a pod is given, where it differs from the stack's"))
+    component: str = field(default=COMPONENT, metadata=about("Part in the platform: the label app.kubernetes.io/component", pattern=NAME))
+    ingress: IngressEntry | None = field(default=None, metadata=about("What the Ingress sends here"))
     needs: tuple[str, ...] = field(default=(), metadata=about("Services and stores that this one talks to"))
     routes: tuple[RouteEntry, ...] = field(default=(), metadata=about("What the gateway sends here"))
     migrations: bool = field(default=False, metadata=about("Starts after the database's migrations"))
@@ -107,6 +135,7 @@ class VariableEntry:
     secret: bool = field(default=False, metadata=about("Lies in a Secret, and is never shown"))
     min_length: int | None = field(default=None, metadata=about("Least number of characters", minimum=1))
     values: tuple[str, ...] = field(default=(), metadata=about("What an enum may be"))
+    environments: Mapping[str, str] = field(default_factory=dict, metadata=about("Environment with a cluster to the value there"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +154,7 @@ class Document:
     environments: Mapping[str, EnvironmentEntry] = field(metadata=about("Where the platform runs", names=NAME))
     variables: Mapping[str, VariableEntry] = field(metadata=about("The variable contract", names=r"^[A-Z][A-Z0-9_]*$"))
     jobs: Mapping[str, JobEntry] = field(default_factory=dict, metadata=about("What is run to its end", names=NAME))
+    ingress_controller: str | None = field(
+        default=None, metadata=about("Namespace of the ingress controller, which NetworkPolicies let in", pattern=NAME)
+    )
     smoke: str | None = field(default=None, metadata=about("Python file with the checks that follow a deploy", pattern=PATH))

@@ -10,15 +10,18 @@ import yaml
 
 from ops.catalog.check import check
 from ops.catalog.decode import Decoder
-from ops.catalog.document import Document, EnvironmentEntry, JobEntry, ServiceEntry, VariableEntry
+from ops.catalog.document import Document, EnvironmentEntry, JobEntry, ResourcesEntry, ServiceEntry, VariableEntry
 from ops.catalog.entries import Entries, Problem
 from ops.catalog.model import (
+    RESOURCES,
     Catalog,
     Cluster,
     Database,
     Environment,
     Image,
+    Ingress,
     Job,
+    Resources,
     Route,
     Service,
     Stack,
@@ -103,7 +106,7 @@ def _catalog(document: Document, root: Path) -> Catalog:
         prefix=document.prefix,
         nodes=document.nodes,
         stacks=stacks,
-        services={name: _service(name, entry, stacks[entry.stack]) for name, entry in document.services.items()},
+        services={name: _service(name, entry, stacks[entry.stack], document) for name, entry in document.services.items()},
         jobs={name: _image(Job, name, entry, stacks[entry.stack]) for name, entry in document.jobs.items()},
         stores={name: Store(name, s.image, s.port, s.local_port, s.namespace, s.data) for name, s in document.stores.items()},
         namespaces=document.namespaces,
@@ -111,6 +114,7 @@ def _catalog(document: Document, root: Path) -> Catalog:
         environments={name: _environment(name, entry) for name, entry in document.environments.items()},
         variables={name: _variable(name, entry) for name, entry in document.variables.items()},
         smoke=document.smoke,
+        ingress_controller=document.ingress_controller,
     )
 
 
@@ -120,9 +124,23 @@ def _image(kind: Callable[..., Built], name: str, entry: ServiceEntry | JobEntry
     return kind(**{**same, "name": name, "stack": stack, "dockerfile": entry.dockerfile or stack.dockerfile})
 
 
-def _service(name: str, entry: ServiceEntry, stack: Stack) -> Service:
-    routes = tuple(Route(route.prefix, route.public) for route in entry.routes)
-    return replace(_image(Service, name, entry, stack), routes=routes)
+def _service(name: str, entry: ServiceEntry, stack: Stack, document: Document) -> Service:
+    return replace(
+        _image(Service, name, entry, stack),
+        routes=tuple(Route(route.prefix, route.public, route.stream) for route in entry.routes),
+        resources=_resources(document.stacks[entry.stack].resources, entry.resources),
+        ingress=Ingress(entry.ingress.host, entry.ingress.path) if entry.ingress else None,
+    )
+
+
+def _resources(*entries: ResourcesEntry | None) -> Resources:
+    """The platform's own amounts, and over them those of each entry: the last that says one wins."""
+    requests, limits = dict(RESOURCES.requests), dict(RESOURCES.limits)
+    for entry in filter(None, entries):
+        for amounts, given in ((requests, entry.requests), (limits, entry.limits)):
+            if given:
+                amounts |= {name: amount for name in amounts if (amount := getattr(given, name))}
+    return Resources(requests, limits)
 
 
 def _environment(name: str, entry: EnvironmentEntry) -> Environment:
@@ -142,4 +160,5 @@ def _variable(name: str, entry: VariableEntry) -> Variable:
         secret=entry.secret,
         min_length=entry.min_length,
         values=entry.values,
+        environments=entry.environments,
     )

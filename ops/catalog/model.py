@@ -3,10 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 EnvironmentKind = Literal["local", "kubernetes"]
+Host = Literal["domain", "api"]
 VariableType = Literal["string", "url", "int", "port", "duration", "bool", "list", "enum"]
+
+COMPONENT: Final = "backend"
+MAX_REPLICAS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a pod is given (`requests`) and what it may use at most (`limits`): cpu and memory, as Kubernetes writes them."""
+
+    requests: Mapping[str, str]
+    limits: Mapping[str, str]
+
+
+RESOURCES: Final = Resources({"cpu": "250m", "memory": "256Mi"}, {"cpu": "1", "memory": "512Mi"})
+"""Of a service of which neither the entry nor the stack says anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,15 @@ class Route:
 
     prefix: str
     public: bool = False  # reachable without a signed-in user
+    stream: bool = False  # the answer is passed on while it is made
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """What the Ingress sends to a service: a path prefix of one of the environment's two host names."""
+
+    host: Host
+    path: str = "/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +70,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Service(Image):
-    """An image that serves: ports, health paths, replicas per environment."""
+    """An image that serves: ports, health paths, replicas per environment, resources."""
 
     port: int = 0
     local_port: int = 0
@@ -55,6 +80,10 @@ class Service(Image):
     routes: tuple[Route, ...] = ()
     migrations: bool = False  # waits for the database's migrations
     page: bool = False  # the address that `invoke up` prints
+    max_replicas: int = MAX_REPLICAS
+    resources: Resources = RESOURCES
+    component: str = COMPONENT
+    ingress: Ingress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +138,7 @@ class Variable:
     secret: bool = False
     min_length: int | None = None
     values: tuple[str, ...] = ()  # of an enum
+    environments: Mapping[str, str] = field(default_factory=dict)  # environment with a cluster -> the value there
 
     def read_by(self, name: str) -> bool:
         """Whether a service, job or store reads this variable ("all" means every service: the caller knows which those are)."""
@@ -144,6 +174,7 @@ class Catalog:
     environments: Mapping[str, Environment]
     variables: Mapping[str, Variable]
     smoke: str | None = None  # the file with the checks that follow a deploy
+    ingress_controller: str | None = None  # its namespace
 
     @property
     def images(self) -> dict[str, Image]:

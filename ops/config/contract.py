@@ -49,6 +49,7 @@ def _routes(catalog: Catalog, service: Service) -> Iterator[dict[str, object]]:
                 "url": url_variable(need),
                 "strip": "/api",
                 "public": route.public,
+                "stream": route.stream,
             }
 
 

@@ -121,6 +121,72 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
             "{type: duration, default: 7 days, readers: all",
             "'7 days' must be a duration such as 15m, 12h or 7d",
         ),
+        ("port: 8002,", "port: 8002, maxReplicas: 0,", "platform.yaml:8: services.b.maxReplicas: expected a number from 1, not 0"),
+        (
+            "port: 8002,",
+            "port: 8002, replicas: {staging: 7},",
+            "platform.yaml:8: services.b.replicas.staging: 7 replicas are more than the 6 of maxReplicas",
+        ),
+        (
+            "port: 8002,",
+            "port: 8002, maxReplicas: 2, replicas: {staging: 3},",
+            "platform.yaml:8: services.b.replicas.staging: 3 replicas are more than the 2 of maxReplicas",
+        ),
+        (
+            "port: 8002,",
+            "port: 8002, resources: {requests: {cpu: 1.5}},",
+            "platform.yaml:8: services.b.resources.requests.cpu: expected text, not '1.5' (put it in quotes)",
+        ),
+        ("port: 8002,", "port: 8002, resources: {limits: {memory: 1G}},", "services.b.resources.limits.memory: '1G' does not match"),
+        (
+            "port: 8002,",
+            "port: 8002, resources: {requests: {memory: 1Gi}},",
+            "platform.yaml:8: services.b.resources.requests.memory: b requests 1Gi of memory, more than its limit of 512Mi",
+        ),
+        (
+            "user: 1001}",
+            "user: 1001, resources: {limits: {cpu: 100m}}}",
+            "platform.yaml:5: stacks.go.resources.limits.cpu: a requests 250m of cpu, more than its limit of 100m",
+        ),
+        ("port: 8002,", "port: 8002, component: Back end,", "services.b.component: 'Back end' does not match"),
+        ("{prefix: /b}", "{prefix: /b, stream: 1}", "services.b.routes.0.stream: expected true or false, not '1'"),
+        (
+            "port: 8002,",
+            "port: 8002, ingress: {host: page},",
+            "platform.yaml:8: services.b.ingress.host: expected one of domain, api, not 'page'",
+        ),
+        (
+            "port: 8002,",
+            "port: 8002, ingress: {host: domain},",
+            "platform.yaml:8: services.b.ingress: ingressController is missing: its namespace",
+        ),
+        (
+            "port: 8002,",
+            "port: 8002, ingress: {host: api},",
+            "platform.yaml:17: environments.staging: api is missing: the Ingress sends it to b",
+        ),
+        (
+            "port: 8001, localPort: 18001, namespace: n,",
+            "port: 8001, localPort: 18001, namespace: n, ingress: {host: domain}}\n  c: {stack: go, path: a, port: 8003, localPort: 18003,"
+            " namespace: n, ingress: {host: domain, path: /},",
+            "platform.yaml:8: services.c.ingress: the Ingress sends domain / to a",
+        ),
+        (
+            "{type: port, readers: all",
+            "{type: port, environments: {stagin: '1'}, readers: all",
+            "platform.yaml:19: variables.PORT.environments.stagin: 'stagin' is no environment with a cluster",
+        ),
+        ("{type: port, readers: all", "{type: port, environments: {local: '1'}, readers: all", "'local' is no environment with a cluster"),
+        (
+            "{type: port, readers: all",
+            "{type: port, environments: {staging: '0'}, readers: all",
+            "platform.yaml:19: variables.PORT.environments.staging: '0' must be a port number, 1 to 65535",
+        ),
+        (
+            "secret: true, readers",
+            "secret: true, environments: {staging: x}, readers",
+            "variables.KEY: a secret has no value in this file",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_was_expected(tmp_path: Path, old: str, new: str, expected: str) -> None:
@@ -250,10 +316,22 @@ def test_a_service_is_added_by_folder_manifest_and_entry_alone(tmp_path: Path) -
 def test_the_contract_carries_the_routes_of_the_services_whose_url_is_read(tmp_path: Path) -> None:
     loaded = catalog.load(checkout(tmp_path, GOOD))
     made = contract.contract(loaded, loaded.services["a"])
-    assert made["routes"] == [{"prefix": "/api/b", "service": "b", "url": "B_URL", "strip": "/api", "public": False}]
+    assert made["routes"] == [{"prefix": "/api/b", "service": "b", "url": "B_URL", "strip": "/api", "public": False, "stream": False}]
     port = next(v for v in made["variables"] if v["name"] == "PORT")  # type: ignore[attr-defined]
     assert port["default"] == "8001"
     assert contract.contract(loaded, loaded.services["b"])["routes"] == []
+    streams = catalog.load(checkout(tmp_path, GOOD.replace("{prefix: /b}", "{prefix: /b, stream: true}")))
+    assert contract.contract(streams, streams.services["a"])["routes"][0]["stream"] is True  # type: ignore[index]
+
+
+def test_resources_are_the_services_over_the_stacks_over_the_platforms(tmp_path: Path) -> None:
+    stack = "user: 1001, resources: {requests: {memory: 300Mi}, limits: {memory: 2Gi}}}"
+    own = "port: 8002, maxReplicas: 9, component: x, resources: {requests: {memory: 1Gi, cpu: '1'}},"
+    loaded = catalog.load(checkout(tmp_path, GOOD.replace("user: 1001}", stack).replace("port: 8002,", own)))
+    a, b = loaded.services["a"], loaded.services["b"]
+    assert (a.resources.requests, a.resources.limits) == ({"cpu": "250m", "memory": "300Mi"}, {"cpu": "1", "memory": "2Gi"})
+    assert (b.resources.requests, b.resources.limits) == ({"cpu": "1", "memory": "1Gi"}, {"cpu": "1", "memory": "2Gi"})
+    assert (a.max_replicas, a.component, b.max_replicas, b.component) == (6, "backend", 9, "x")
 
 
 def test_sync_writes_what_is_stale_and_then_nothing(tmp_path: Path) -> None:
