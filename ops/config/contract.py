@@ -61,29 +61,5 @@ def derived(catalog: Catalog) -> dict[Path, str]:
     return files
 
 
-def stale(catalog: Catalog) -> list[Path]:
-    """The derived files that are missing, or whose text is not what the catalogue says."""
-    return list(_changes(catalog))
-
-
-def sync(catalog: Catalog) -> list[Path]:
-    """Write the derived files that are stale, and return them."""
-    changes = _changes(catalog)
-    for path, text in changes.items():
-        (catalog.root / path).write_text(text, encoding="utf-8")
-    return list(changes)
-
-
-def _changes(catalog: Catalog) -> dict[Path, str]:
-    return {path: text for path, text in derived(catalog).items() if _read(catalog.root / path) != text}
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-
-
 def _text(document: dict[str, object]) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from ops.catalog import Catalog, Variable, url_variable
+from ops.catalog import Catalog, Image, Store, Variable, url_variable
 from ops.errors import Failure, UsageError
 from ops.folders import write_private
 from ops.secret import Secret
@@ -51,6 +51,18 @@ def in_containers(catalog: Catalog) -> dict[str, Address]:
     """Addresses when everything is a container in one network, named as in the catalogue."""
     ports = {**{s.name: s.port for s in catalog.stores.values()}, **{s.name: s.port for s in catalog.services.values()}}
     return {name: Address(name, port) for name, port in ports.items()}
+
+
+def in_cluster(catalog: Catalog) -> dict[str, Address]:
+    """Addresses inside the cluster: the Services of stores and services, by name and namespace."""
+    known: dict[str, Image | Store] = {**catalog.stores, **catalog.services}
+    ports = {**{n: s.port for n, s in catalog.stores.items()}, **{n: s.port for n, s in catalog.services.items()}}
+    return {name: Address(f"{name}.{entry.namespace}", ports[name]) for name, entry in known.items()}
+
+
+def secret_name(reader: str) -> str:
+    """The Secret that a service, job or store reads its secret variables from."""
+    return f"{reader}-secrets"
 
 
 def environment(catalog: Catalog, name: str, setting: Setting) -> dict[str, Secret]:

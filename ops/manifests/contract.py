@@ -44,7 +44,7 @@ def variables(scene: Scene) -> Iterator[str]:
         names = {entry.name for entry in found}
         for variable in contract.values():
             if variable.required and variable.name not in names:
-                where = f"in Secret {name}-secrets" if variable.secret else f"in {scene.environment.overlay}/{name}.env"
+                where = f"in Secret {name}-secrets" if variable.secret else "under `environments` in platform.yaml"
                 yield scene.says(workload, f"is not given {variable.name} ({variable.description}): it is required; put it {where}")
 
 

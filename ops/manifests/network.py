@@ -22,22 +22,10 @@ SOLVER_PORT = 8089
 
 
 def policies(scene: Scene) -> Iterator[str]:
-    """A store lets in exactly those that need it by the catalogue, and every namespace denies by default."""
+    """Every namespace denies by default."""
     for place in scene.catalog.namespaces:
         if not any(namespace_of(p) == place and not mapping(p, "spec", "podSelector") for p in scene.of("NetworkPolicy")):
-            yield f"k8s/components/default-deny/networkpolicy.yaml: namespace {place} has no NetworkPolicy that denies by default"
-    for store in scene.catalog.stores.values():
-        wanted = {image.name for image in scene.catalog.images.values() if store.name in image.needs}
-        policy = scene.find("NetworkPolicy", store.namespace, store.name)
-        if policy is None:
-            yield f"k8s/base/stores/{store.name}/networkpolicy.yaml: NetworkPolicy {store.name} is missing"
-            continue
-        peers = [peer for rule in items(policy, "spec", "ingress") for peer in items(rule, "from") or [{}]]
-        allowed = {text(peer, "podSelector", "matchLabels", "app.kubernetes.io/name") or "everybody" for peer in peers}
-        if lost := wanted - allowed:
-            yield scene.says(policy, f"keeps out {', '.join(sorted(lost))}, which needs {store.name} by platform.yaml")
-        if extra := allowed - wanted:
-            yield scene.says(policy, f"lets in {', '.join(sorted(extra))}, which does not need {store.name} by platform.yaml")
+            yield f"k8s/components/default-deny/derived.yaml: namespace {place} has no NetworkPolicy that denies by default"
 
 
 def routes(scene: Scene) -> Iterator[str]:
@@ -92,7 +80,7 @@ def entrance(scene: Scene) -> Iterator[str]:
             if not isinstance(image, Service) or workload is None:
                 continue
             if not (found := _strangers(scene, place, pod_labels(workload), image.port)):
-                yield f"k8s/base/{name}/networkpolicy.yaml: no NetworkPolicy lets the ingress controller to {name}, port {image.port}"
+                yield f"{scene.folder(name)}/derived.yaml: no NetworkPolicy lets the ingress controller to {name}, port {image.port}"
             controllers |= found
         if _issuer(ingress):
             if not (found := _strangers(scene, namespace_of(ingress), SOLVER_LABELS, SOLVER_PORT)):
@@ -100,7 +88,8 @@ def entrance(scene: Scene) -> Iterator[str]:
                 yield f"{where}: no NetworkPolicy lets the ingress controller to cert-manager's solver, port {SOLVER_PORT}"
             controllers |= found
     if len(controllers) > 1:
-        yield f"k8s/base/kustomization.yaml: the ingress controller is in several namespaces: {', '.join(sorted(controllers))}"
+        file = f"k8s/base/{CERT_MANAGER}/networkpolicy.yaml"
+        yield f"{file}: the ingress controller is in several namespaces: {', '.join(sorted(controllers))}"
 
 
 def _backends(ingress: Object) -> list[str]:

@@ -56,7 +56,7 @@ def reach(scene: Scene) -> Iterator[str]:
 
 def names(scene: Scene) -> Iterator[str]:
     """Every pod of the platform can ask for names, those that come with no policy of their own too."""
-    file = "k8s/components/default-deny/networkpolicy.yaml"
+    file = "k8s/components/default-deny/derived.yaml"
     for place in scene.catalog.namespaces:
         for port in (Port(53, "UDP"), Port(53, "TCP")):
             if not _allows(scene, "egress", (End("", place, {}), End("", *NAMESERVER)), port):
@@ -92,8 +92,7 @@ def _end(name: str, workload: Object) -> End:
 
 def _file(scene: Scene, end: End) -> str:
     """The file of the policy that should say otherwise."""
-    folder = "stores/" if end.name in scene.catalog.stores else ""
-    return f"k8s/base/{folder}{end.name}/networkpolicy.yaml: NetworkPolicy {end.name} "
+    return f"{scene.folder(end.name)}/derived.yaml: NetworkPolicy {end.name} "
 
 
 def _policies(scene: Scene, direction: str, end: End) -> list[Object]:

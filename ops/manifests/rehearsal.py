@@ -5,21 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.catalog import Catalog, Image, Store
-from ops.config.local import Address, Setting, environment, kept_secrets
+from ops.config.local import Setting, environment, in_cluster, kept_secrets, secret_name
 from ops.kube.objects import Object
 from ops.secret import Secret
-
-
-def in_cluster(catalog: Catalog) -> dict[str, Address]:
-    """Addresses inside the cluster: the Services of stores and services, by name and namespace."""
-    known: dict[str, Image | Store] = {**catalog.stores, **catalog.services}
-    ports = {**{n: s.port for n, s in catalog.stores.items()}, **{n: s.port for n, s in catalog.services.items()}}
-    return {name: Address(f"{name}.{entry.namespace}", ports[name]) for name, entry in known.items()}
-
-
-def secret_name(reader: str) -> str:
-    """The Secret that a service, job or store reads its secret variables from."""
-    return f"{reader}-secrets"
 
 
 def secrets(catalog: Catalog, file: Path) -> list[Object]:

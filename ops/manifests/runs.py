@@ -27,8 +27,7 @@ def workloads(scene: Scene) -> Iterator[str]:
     for name, image in scene.runs.items():
         workload = scene.workload(image)
         if workload is None:
-            folder = "stores/" if name in scene.catalog.stores else ""
-            yield f"k8s/base/{folder}{name}: {name} is in platform.yaml, and no workload of {scene.environment.name} runs it"
+            yield f"{scene.folder(name)}: {name} is in platform.yaml, and no workload of {scene.environment.name} runs it"
             continue
         if namespace_of(workload) != image.namespace:
             yield scene.says(workload, f"is in namespace {namespace_of(workload)}; platform.yaml says {image.namespace}")
@@ -79,7 +78,7 @@ def namespaces(scene: Scene) -> Iterator[str]:
     known = {name_of(o): o for o in scene.of("Namespace")}
     for name in scene.catalog.namespaces:
         if name not in known:
-            yield f"k8s/base/namespaces.yaml: Namespace {name} is missing"
+            yield f"k8s/base/derived/namespaces.yaml: Namespace {name} is missing"
     for name, thing in known.items():
         if name not in scene.catalog.namespaces:
             yield scene.says(thing, "is not in platform.yaml")
@@ -102,7 +101,7 @@ def ports(scene: Scene) -> Iterator[str]:
             yield scene.says(workload, f"has no containerPort {image.port}, which is {name}'s port in platform.yaml")
         service = scene.find("Service", image.namespace, name)
         if service is None:
-            yield f"{scene.file(workload).rpartition('/')[0]}/service.yaml: Service {name} is missing in namespace {image.namespace}"
+            yield f"{scene.folder(name)}/derived.yaml: Service {name} is missing in namespace {image.namespace}"
             continue
         entry = next((p for p in items(service, "spec", "ports") if p.get("port") == image.port), None)
         if entry is None:

@@ -12,7 +12,8 @@ from ops.manifests.reading import (
     owner,
 )
 
-FILES = {"HorizontalPodAutoscaler": "hpa.yaml", "PodDisruptionBudget": "pdb.yaml", "ClusterIssuer": "cluster-issuer.yaml"}
+BY_HAND = {"StatefulSet": "statefulset.yaml", "Job": "job.yaml"}  # of what the catalogue has; the rest is derived
+FILES = {"ClusterIssuer": "cluster-issuer.yaml"}
 CERT_MANAGER = "cert-manager"  # its folder, and the owner of what lies there
 
 
@@ -49,10 +50,14 @@ class Scene:
         """Where an object is written: by kind and owner, since kustomize does not tell."""
         kind, name = str(thing.get("kind")), owner(thing)
         if kind == "Namespace":
-            return "k8s/base/namespaces.yaml"
+            return "k8s/base/derived/namespaces.yaml"
         if kind == "ConfigMap":
-            return f"{self.environment.overlay}/{name}.env"
-        folder = f"k8s/base/stores/{name}" if name in self.catalog.stores else f"k8s/base/{name}"
-        if name not in self.runs:
-            folder = f"k8s/base/{name if name == CERT_MANAGER else kind.lower()}"
-        return f"{folder}/{FILES.get(kind, f'{kind.lower()}.yaml')}"
+            return f"{self.environment.overlay}/derived/{name}.env"
+        if name in self.runs:
+            return f"{self.folder(name)}/{BY_HAND.get(kind, 'derived.yaml')}"
+        folder = name if name == CERT_MANAGER else kind.lower()
+        return f"k8s/base/{folder}/{FILES.get(kind, f'{kind.lower()}.yaml')}"
+
+    def folder(self, name: str) -> str:
+        """Where the manifests of a service, job or store lie."""
+        return f"k8s/base/stores/{name}" if name in self.catalog.stores else f"k8s/base/{name}"

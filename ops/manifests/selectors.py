@@ -45,8 +45,7 @@ def budgets(scene: Scene) -> Iterator[str]:
             yield scene.says(budget, f"selects the pods of {' and '.join(found) or 'nobody'}; its own are {owner(budget)}'s")
     for workload in scene.of(*LASTING):
         if owner(workload) not in covered:
-            folder = scene.file(workload).rpartition("/")[0]
-            yield f"{folder}/pdb.yaml: no PodDisruptionBudget selects the pods of {owner(workload)}; is it listed in kustomization.yaml?"
+            yield f"{scene.folder(owner(workload))}/derived.yaml: no PodDisruptionBudget selects the pods of {owner(workload)}"
 
 
 def spread(scene: Scene) -> Iterator[str]:

@@ -48,8 +48,8 @@ def _local(catalog: Catalog) -> Secret:
 
 
 def _secret(catalog: Catalog, target: "Target") -> Secret:
+    from ops.config.local import secret_name
     from ops.kube.connect import connect
-    from ops.manifests.rehearsal import secret_name
 
     job = catalog.jobs[catalog.database.job]
     name = secret_name(job.name)

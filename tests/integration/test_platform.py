@@ -133,7 +133,7 @@ def test_a_changed_line_rebuilds_one_image_and_restarts_one_deployment_and_rollb
     source = checkout / CATALOG.services[CHANGED].path / "src" / "main.ts"
     # A change that no earlier run has built: the registry keeps what it has seen.
     source.write_text(source.read_text() + f'\nprocess.title = "changed {uuid.uuid4()}";\n')
-    settings = checkout / "k8s/overlays/staging" / f"{CHANGED}.env"
+    settings = checkout / "k8s/overlays/staging/derived" / f"{CHANGED}.env"
     settings.write_text(settings.read_text().replace("LOG_LEVEL=info", "LOG_LEVEL=debug"))
 
     done = invoke("deploy", "--yes")

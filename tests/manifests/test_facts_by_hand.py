@@ -1,6 +1,7 @@
-"""Every fact that is written by hand in the manifests is changed once, and each change must be noticed.
+"""Every fact that a hand-written manifest or patch can get wrong is changed once, and each change must be noticed.
 
-The changes are made to what kustomize renders of the real manifests, so a new service's facts are among them.
+The changes are made to what kustomize renders of the real manifests: what is derived is among it, since a patch can change that too.
+That a derived file itself was edited is told by `sync --check` (test_derived.py).
 """
 
 import copy

@@ -55,5 +55,5 @@ def test_every_image_reference_gets_its_digest(environment: str) -> None:
 def test_every_folder_of_the_base_is_in_an_overlay_and_every_overlay_belongs_to_an_environment() -> None:
     overlays = {folder.name for folder in (ROOT / "k8s/overlays").iterdir()}
     assert overlays == set(CLUSTERS)
-    known = {*CATALOG.images, "stores", "ingress", "cert-manager"}
+    known = {*CATALOG.images, "derived", "stores", "ingress", "cert-manager"}
     assert {folder.name for folder in (ROOT / "k8s/base").iterdir() if folder.is_dir()} <= known

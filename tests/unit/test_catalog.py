@@ -12,6 +12,7 @@ from ops import catalog
 from ops.catalog.schema import schema
 from ops.config import contract
 from ops.errors import UsageError
+from ops.verbs import sync
 
 ROOT = Path(__file__).parents[2]
 
@@ -336,12 +337,26 @@ def test_resources_are_the_services_over_the_stacks_over_the_platforms(tmp_path:
 
 def test_sync_writes_what_is_stale_and_then_nothing(tmp_path: Path) -> None:
     loaded = catalog.load(checkout(tmp_path, GOOD))
-    assert len(contract.sync(loaded)) == 3
-    assert contract.sync(loaded) == []
+    assert set(sync.write(loaded)) == set(sync.derived(loaded))
+    assert sync.write(loaded) == []
     (tmp_path / "a" / "contract.json").write_text("{}")
-    assert contract.stale(loaded) == [Path("a/contract.json")]
+    assert sync.stale(loaded) == [Path("a/contract.json")]
     (tmp_path / "a" / "contract.json").write_bytes(b"\xff")
-    assert contract.sync(loaded) == [Path("a/contract.json")]
+    assert sync.write(loaded) == [Path("a/contract.json")]
+
+
+def test_sync_removes_what_it_wrote_for_a_service_that_is_gone_and_nothing_that_is_by_hand(tmp_path: Path) -> None:
+    sync.write(catalog.load(checkout(tmp_path, GOOD)))
+    by_hand = tmp_path / "k8s/base/b/patch.yaml"
+    by_hand.write_text("# by hand\n")
+    gone = GOOD.replace("needs: [b, db]", "needs: [db]")
+    gone = "".join(line for line in gone.splitlines(keepends=True) if not line.strip().startswith(("b:", "B_URL:")))
+    loaded = catalog.load(checkout(tmp_path, gone))
+    left = {Path("k8s/base/b") / name for name in ("derived.yaml", "kustomization.yaml")} | {Path("o/derived/b.env")}
+    assert left <= set(sync.stale(loaded))
+    sync.write(loaded)
+    assert not any((tmp_path / path).exists() for path in left) and by_hand.exists()
+    assert sync.stale(loaded) == []
 
 
 def test_the_schema_accepts_the_real_catalogue_and_refuses_an_unknown_key() -> None:
@@ -354,7 +369,7 @@ def test_the_schema_accepts_the_real_catalogue_and_refuses_an_unknown_key() -> N
 
 
 def test_the_real_catalogue_loads_and_its_derived_files_are_up_to_date() -> None:
-    assert contract.stale(catalog.load(ROOT)) == []
+    assert sync.stale(catalog.load(ROOT)) == []
 
 
 def test_fifty_services_load_without_waiting(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from ops.errors import Failure, Refused, RolledBack, UsageError
 from ops.secret import Secret
 from ops.verbs import migrate as database
 from ops.verbs import watch
-from ops.verbs.sync import sync
+from ops.verbs.sync import derived, sync
 from ops.verbs.up import _ctrl_c_on_terminate
 from tests.unit.test_bad_input import arguments, invoke
 
@@ -169,10 +169,11 @@ def test_sync_says_what_is_stale_and_what_it_wrote(
     import dataclasses
 
     loaded = catalog.load()
-    web = dataclasses.replace(loaded, root=tmp_path, services={"web": loaded.services["web"]})
-    (tmp_path / "apps" / "web").mkdir(parents=True)
+    alone = dataclasses.replace(loaded.services["web"], needs=())
+    web = dataclasses.replace(loaded, root=tmp_path, services={"web": alone})
     monkeypatch.setattr(catalog, "load", lambda: web)
-    files = ["platform.schema.json", "apps/web/contract.json"]
+    files = [str(path) for path in derived(web)]
+    assert {"platform.schema.json", "apps/web/contract.json", "k8s/base/web/derived.yaml"} <= set(files)
     codes = [sync(check=True), sync(check=False), sync(check=True)]
     assert codes == [1, 0, 0]
     assert documents(capsys.readouterr().out) == [

@@ -1,0 +1,192 @@
+"""The objects that follow from the catalogue: plain data, one function for each kind.
+
+What differs between services stands in the catalogue; what is the same for all of them stands here.
+"""
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from ops.catalog import Catalog, Image, Job, Service, Store
+from ops.config.local import secret_name
+from ops.kube.objects import Json, Object
+
+Objects: TypeAlias = "list[Object]"
+
+NAME = "app.kubernetes.io/name"
+PLACE = "kubernetes.io/metadata.name"  # the label that each namespace has by itself
+MANAGED = "app.kubernetes.io/managed-by"
+PART_OF = "app.kubernetes.io/part-of"
+
+
+def of_service(catalog: Catalog, service: Service) -> Objects:
+    """All objects of a service."""
+    return [
+        account(service),
+        deployment(catalog, service),
+        address(service, service.name, "http"),
+        autoscaler(service),
+        budget(service),
+        policy(catalog, service),
+    ]
+
+
+def of_job(catalog: Catalog, job: Job) -> Objects:
+    """What a job needs beside itself."""
+    return [account(job), policy(catalog, job)]
+
+
+def of_store(catalog: Catalog, store: Store) -> Objects:
+    """What a store needs beside its StatefulSet, whose port bears the store's name."""
+    # Gives each pod of the StatefulSet a name of its own, also before it is ready.
+    each = address(store, f"{store.name}-headless", store.name, {"clusterIP": "None", "publishNotReadyAddresses": True})
+    return [account(store), address(store, store.name, store.name), each, budget(store), policy(catalog, store)]
+
+
+def namespaces(catalog: Catalog) -> Objects:
+    """The namespaces, which take no pod that Pod Security "restricted" would refuse."""
+    security: Object = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    labels: Object = {**ours(catalog), **security}
+    return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}} for name in catalog.namespaces]
+
+
+def default_deny(catalog: Catalog) -> Objects:
+    """For each namespace: no pod may talk to any other, but all may ask for names."""
+    ports: list[Json] = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    names: Object = {"to": [_namespace("kube-system")], "ports": ports}
+    spec: Object = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": [names]}
+    return [
+        {**_head("networking.k8s.io/v1", "NetworkPolicy", "default-deny", name, ours(catalog)), "spec": spec} for name in catalog.namespaces
+    ]
+
+
+def ours(catalog: Catalog) -> Object:
+    """The labels of every object of the platform."""
+    return {PART_OF: catalog.platform, MANAGED: "invoke"}
+
+
+def account(entry: Image | Store) -> Object:
+    """A ServiceAccount without a token: nothing of the platform asks the API server."""
+    return {**_head("v1", "ServiceAccount", entry.name, entry.namespace), "automountServiceAccountToken": False}
+
+
+def deployment(catalog: Catalog, service: Service) -> Object:
+    """The Deployment of a service. It has no replicas: the HorizontalPodAutoscaler owns them."""
+    pod: Object = {
+        "serviceAccountName": service.name,
+        "containers": [_container(catalog, service)],
+        "terminationGracePeriodSeconds": 30,
+        "topologySpreadConstraints": [_spread(service, key) for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}],
+    }
+    spec: Object = {
+        "revisionHistoryLimit": 5,
+        "selector": _pods(service.name),
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+        "template": {"metadata": {"labels": {NAME: service.name}}, "spec": pod},
+    }
+    return {**_head("apps/v1", "Deployment", service.name, service.namespace), "spec": spec}
+
+
+def _container(catalog: Catalog, service: Service) -> Object:
+    sources: list[Json] = [{"configMapRef": {"name": config_name(service.name)}}]
+    if any(variable.secret for variable in catalog.variables_of(service.name)):
+        sources.append({"secretRef": {"name": secret_name(service.name)}})
+    return {
+        "name": service.name,
+        "image": catalog.repository(service.name),
+        "ports": [{"name": "http", "containerPort": service.port, "protocol": "TCP"}],
+        "envFrom": sources,
+        "resources": {"requests": {**service.resources.requests}, "limits": {**service.resources.limits}},
+        "startupProbe": _probe(service.health, period=1, timeout=3, failures=60),
+        "readinessProbe": _probe(service.ready, period=5, timeout=5, failures=3),
+        "livenessProbe": _probe(service.health, period=20, timeout=5, failures=3),
+        # The endpoints forget the pod before it stops listening; no shell is needed for it.
+        "lifecycle": {"preStop": {"sleep": {"seconds": 10}}},
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - a volume of the pod's own
+    }
+
+
+def _probe(path: str, *, period: int, timeout: int, failures: int) -> Object:
+    asked: Object = {"path": path, "port": "http"}
+    return {"httpGet": asked, "periodSeconds": period, "timeoutSeconds": timeout, "failureThreshold": failures}
+
+
+def _spread(service: Service, over: str) -> Object:
+    return {
+        "topologyKey": over,
+        "maxSkew": 1,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": _pods(service.name),
+        "matchLabelKeys": ["pod-template-hash"],
+    }
+
+
+def address(entry: Service | Store, name: str, port: str, more: Object | None = None) -> Object:
+    """A Service: the name by which a service or store is reached, on the port that its pods call `port`."""
+    ports: list[Json] = [{"name": port, "port": entry.port, "targetPort": port, "protocol": "TCP"}]
+    kind: Object = more or {"type": "ClusterIP"}
+    return {**_head("v1", "Service", name, entry.namespace), "spec": {**kind, "selector": {NAME: entry.name}, "ports": ports}}
+
+
+def autoscaler(service: Service) -> Object:
+    """A HorizontalPodAutoscaler; an overlay puts in the environment's least number of replicas."""
+    metrics: list[Json] = [
+        {"type": "Resource", "resource": {"name": name, "target": {"type": "Utilization", "averageUtilization": percent}}}
+        for name, percent in (("cpu", 70), ("memory", 80))
+    ]
+    target: Object = {"apiVersion": "apps/v1", "kind": "Deployment", "name": service.name}
+    spec: Object = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": service.max_replicas, "metrics": metrics}
+    return {**_head("autoscaling/v2", "HorizontalPodAutoscaler", service.name, service.namespace), "spec": spec}
+
+
+def budget(entry: Service | Store) -> Object:
+    """A PodDisruptionBudget. One pod at a time: a drain goes on even where there is a single replica."""
+    spec: Object = {"maxUnavailable": 1, "selector": _pods(entry.name)}
+    return {**_head("policy/v1", "PodDisruptionBudget", entry.name, entry.namespace), "spec": spec}
+
+
+def policy(catalog: Catalog, entry: Image | Store) -> Object:
+    """A NetworkPolicy: in comes who needs it by the catalogue (and the ingress controller), out goes what it needs."""
+    spec: Object = {"podSelector": _pods(entry.name), "policyTypes": ["Ingress", "Egress"]}
+    if isinstance(entry, Service | Store) and (peers := list(_askers(catalog, entry))):
+        spec["ingress"] = [{"from": peers, "ports": [_port(entry)]}]
+    targets = [(catalog.services.get(need) or catalog.stores[need]) for need in entry.needs] if isinstance(entry, Image) else []
+    if targets:
+        spec["egress"] = [{"to": [_peer(entry, target)], "ports": [_port(target)]} for target in targets]
+    return {**_head("networking.k8s.io/v1", "NetworkPolicy", entry.name, entry.namespace), "spec": spec}
+
+
+def _askers(catalog: Catalog, entry: Service | Store) -> Iterator[Json]:
+    if isinstance(entry, Service) and entry.ingress and catalog.ingress_controller:
+        yield _namespace(catalog.ingress_controller)
+    for asker in catalog.images.values():
+        if entry.name in asker.needs:
+            yield _peer(entry, asker)
+
+
+def _peer(here: Image | Store, other: Image | Store) -> Object:
+    """The pods of another, as a policy in the namespace of `here` names them."""
+    pods: Object = {"podSelector": _pods(other.name)}
+    return pods if other.namespace == here.namespace else {**_namespace(other.namespace), **pods}
+
+
+def _namespace(name: str) -> Object:
+    return {"namespaceSelector": {"matchLabels": {PLACE: name}}}
+
+
+def _port(target: Service | Store) -> Json:
+    return {"protocol": "TCP", "port": target.port}
+
+
+def _pods(name: str) -> Object:
+    return {"matchLabels": {NAME: name}}
+
+
+def _head(version: str, kind: str, name: str, namespace: str, labels: Object | None = None) -> Object:
+    metadata: Object = {"name": name, "namespace": namespace}
+    return {"apiVersion": version, "kind": kind, "metadata": {**metadata, "labels": labels} if labels else metadata}
+
+
+def config_name(service: str) -> str:
+    """The ConfigMap that a service reads its other variables from."""
+    return f"{service}-config"
