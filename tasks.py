@@ -289,6 +289,14 @@ def doctor(_: Context, json: bool = False) -> int | None:
     return story.verb()
 
 
+@verb(positional=("name",), name="name of the service, such as channel-service", stack="python or node", dry_run=DRY, json=JSON)
+def new(_: Context, name: str, stack: str, dry_run: bool = False, json: bool = False) -> int | None:
+    """Make a service: its folder, its entry in platform.yaml, and what is derived from it. `invoke new NAME --stack STACK`."""
+    from ops.verbs import new as story
+
+    return story.new(name, stack, dry_run=dry_run)
+
+
 @verb(check="only say what is stale; exit 1 if anything is", json=JSON)
 def sync(_: Context, check: bool = False, json: bool = False) -> int | None:
     """Write the files that are derived from platform.yaml: contracts and the editors' schema."""
@@ -325,7 +333,7 @@ def testbed_env(_: Context, json: bool = False) -> int | None:
     return testbed.env()
 
 
-namespace = Collection(up, down, build, affected, plan, deploy, status, history, rollback, logs, scale, shell, release, doctor, sync)
+namespace = Collection(up, down, build, affected, plan, deploy, status, history, rollback, logs, scale, shell, release, doctor, new, sync)
 namespace.add_collection(Collection("migrate", migrate, migrate_status, migrate_check, migrate_generate, migrate_baseline))
 namespace.add_collection(Collection("testbed", testbed_up, testbed_down, testbed_env))
 

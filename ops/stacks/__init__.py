@@ -11,7 +11,7 @@ __all__ = ["Built", "Place", "Recipe", "StackKind", "kind_of", "names"]
 
 def names() -> list[str]:
     """The stacks that there is a file for."""
-    return sorted(module.name for module in iter_modules(__path__) if module.name != "model")
+    return sorted(module.name for module in iter_modules(__path__) if module.name not in ("model", "scaffold"))
 
 
 def kind_of(stack: str) -> StackKind:

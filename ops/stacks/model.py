@@ -52,7 +52,9 @@ class StackKind:
 
     `recipe`: how a service is built and started as a process of this machine.
     `health`: the program of the image that asks a path of its own service, without a shell; the path comes behind it.
+    `lock`: what writes the packages of a new service into a lock file.
     """
 
     recipe: Callable[[Place], Recipe]
     health: tuple[str, ...]
+    lock: Callable[[Place], Command] | None = None

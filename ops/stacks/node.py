@@ -33,4 +33,11 @@ def start_arguments(package: Path) -> tuple[str, ...]:
     return tuple(script[1:])
 
 
-STACK = StackKind(recipe, health=("node", "dist/healthcheck.js"))
+def lock(place: Place) -> Command:
+    """The workspace's lock file, with the packages of a new member."""
+    pnpm, remedy = find("pnpm"), "Check that the npm registry is reachable."
+    argv = (*pnpm.argv, "install", "--lockfile-only", "--no-frozen-lockfile", "--prefer-offline", "--reporter=append-only")
+    return Command(argv, f"locking {place.service.name}", {**pnpm.env, "CI": "true"}, place.root, remedy=remedy)
+
+
+STACK = StackKind(recipe, health=("node", "dist/healthcheck.js"), lock=lock)

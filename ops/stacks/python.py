@@ -16,4 +16,9 @@ def _recipe(place: Place) -> Recipe:
     return Recipe((command,), Built(start, place.folder, {"PYTHONUNBUFFERED": "1"}), home / "bin" / "python", (uv,))
 
 
-STACK = StackKind(_recipe, health=("python", "-m", "nextai_service_kit.healthcheck"))
+def _lock(place: Place) -> Command:
+    remedy = "Check that PyPI is reachable."
+    return Command((*find("uv").argv, "lock", "--quiet"), f"locking {place.service.name}", {"VIRTUAL_ENV": ""}, place.folder, remedy=remedy)
+
+
+STACK = StackKind(_recipe, health=("python", "-m", "nextai_service_kit.healthcheck"), lock=_lock)

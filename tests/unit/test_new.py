@@ -1,0 +1,154 @@
+"""`invoke new`: a service is one folder and one entry, or nothing at all."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops import catalog
+from ops.catalog.edit import with_entry
+from ops.errors import Failure, UsageError
+from ops.stacks import kind_of, scaffold
+from ops.verbs import new as verb
+
+ROOT = catalog.load().root
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of this checkout's tracked files, which the verb takes for its own; packages are locked by nobody."""
+    command = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    monkeypatch.setattr(verb, "load", lambda root=tmp_path: catalog.load(root))
+    monkeypatch.setattr(verb, "run", lambda _: None)
+    return tmp_path
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("stack", scaffold.stacks(ROOT))
+def test_a_service_is_one_folder_and_one_entry(checkout: Path, stack: str) -> None:
+    before = contents(checkout)
+    assert verb.new("plug-in-service", stack, dry_run=False) == 0
+    after = contents(checkout)
+    derived = {str(path) for path in verb.contract.derived(catalog.load(checkout))}
+    by_hand = {name for name in after if after[name] != before.get(name)} - derived
+    assert {name for name in by_hand if not name.startswith("services/plug-in-service/")} == {"platform.yaml"}
+    old, new = (one["platform.yaml"].decode().splitlines() for one in (before, after))
+    start = new.index("  plug-in-service:")
+    length = len(new) - len(old)
+    assert length < 15 and [*new[:start], *new[start + length :]] == old
+    assert not [name for name in after if name.startswith("services/plug-in-service/") and b"{{" in after[name]]
+    assert catalog.load(checkout).services["plug-in-service"].stack.name == stack
+    assert verb.contract.stale(catalog.load(checkout)) == []
+
+
+def test_a_second_service_has_ports_of_its_own(checkout: Path) -> None:
+    verb.new("one", "python", dry_run=False)
+    verb.new("two", "python", dry_run=False)
+    loaded = catalog.load(checkout)
+    ports = [(s.port, s.local_port) for s in loaded.services.values()]
+    assert len(set(ports)) == len(ports) and len({p for p, _ in ports}) == len(ports)
+
+
+@pytest.mark.parametrize("stage", ["locking", "interrupted", "deriving"])
+def test_where_it_fails_nothing_is_left(checkout: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    before = contents(checkout)
+
+    def fails(*_: object) -> None:
+        if stage == "interrupted":
+            raise KeyboardInterrupt
+        raise Failure("locking one", "the registry does not answer", "Try again.")
+
+    if stage == "deriving":
+        real = verb.contract.sync
+        calls: list[int] = []
+        monkeypatch.setattr(verb.contract, "sync", lambda loaded: (real(loaded), calls.append(1), None if len(calls) > 1 else fails())[0])
+    else:
+        monkeypatch.setattr(verb, "run", fails)
+    with pytest.raises((Failure, KeyboardInterrupt)):
+        verb.new("one", "node", dry_run=False)
+    assert contents(checkout) == before
+
+
+def test_a_dry_run_writes_nothing(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents(checkout)
+    assert verb.new("one", "node", dry_run=True) == 0
+    assert contents(checkout) == before
+    assert "    port: 8083" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "stack", "cause"),
+    [
+        ("Agent", "python", "is no name of a service"),
+        ("agent_service", "python", "is no name of a service"),
+        ("-agent", "python", "is no name of a service"),
+        ("a" * 41, "python", "is no name of a service"),
+        ("../agent", "python", "is no name of a service"),
+        ("import", "python", "is no name of a service"),
+        ("web", "python", "has that name already"),
+        ("postgres", "python", "has that name already"),
+        ("db-migrate", "python", "has that name already"),
+        ("agent", "cobol", "no template of the stack 'cobol'"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(name: str, stack: str, cause: str) -> None:
+    with pytest.raises(UsageError, match=cause):
+        verb.new(name, stack, dry_run=True)
+
+
+def test_a_folder_that_is_there_is_left_alone(checkout: Path) -> None:
+    (checkout / "services" / "one").mkdir()
+    with pytest.raises(UsageError, match="exists already"):
+        verb.new("one", "python", dry_run=False)
+    assert list((checkout / "services" / "one").iterdir()) == []
+
+
+def test_every_template_belongs_to_a_stack_that_can_lock_its_packages() -> None:
+    for stack in scaffold.stacks(ROOT):
+        assert kind_of(stack).lock is not None
+
+
+@given(
+    names=st.lists(st.sampled_from(["a", "b", "c"]), unique=True, min_size=1),
+    comment=st.booleans(),
+    flow=st.booleans(),
+    behind=st.booleans(),
+)
+def test_an_entry_goes_behind_the_last_one_and_every_other_line_stays(names: list[str], comment: bool, flow: bool, behind: bool) -> None:
+    entry = "{x: 1}" if flow else "\n    x: 1\n    y:\n      - {z: 2}"
+    text = "top: 1\nservices:\n" + "".join(f"  {name}: {entry}\n" for name in names)
+    text += "\n# about what follows\n" * comment + "next:\n  d: 1\n" * behind
+    made = with_entry(text, "services", "  new:\n    x: 3\n")
+    assert made.replace("  new:\n    x: 3\n", "") == text
+    found = yaml.safe_load(made)
+    assert list(found["services"]) == [*names, "new"]
+    assert {key: value for key, value in found.items() if key != "services"} == {
+        key: value for key, value in yaml.safe_load(text).items() if key != "services"
+    }
+
+
+@pytest.mark.parametrize("text", ["", "services: {}\n", "services: {a: {x: 1}}\n", "other:\n  a: 1\n"])
+def test_a_section_that_is_no_block_is_named(text: str) -> None:
+    with pytest.raises(UsageError, match="no block `services:`"):
+        with_entry(text, "services", "  new: {}\n")
+
+
+def test_replicas_are_for_the_environments_that_others_have_them_for() -> None:
+    loaded = catalog.load()
+    one = replace(loaded.services["web"], replicas={"staging": 3})
+    words = verb._words(replace(loaded, services={"web": one}), "x", 1)
+    assert words["replicas"] == "{staging: 1}"
