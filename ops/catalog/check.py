@@ -3,6 +3,7 @@
 An entry that is wrong in itself was told as that. No rule sees it, and nothing is called unknown or missing that it may have meant.
 """
 
+import re
 from pathlib import Path as Folder
 
 from ops.catalog.entries import Entries, Path
@@ -165,6 +166,14 @@ def _environments(entries: Entries) -> None:
         for environment in entries.keys.get(("services", name, "replicas"), ()):
             if entries.absent(("environments", environment)):
                 entries.problem(("services", name, "replicas", environment), f"unknown environment {environment!r}")
+    for key in ("context", "server"):
+        taken: dict[str, tuple[str, ...]] = {}
+        for path, value in entries.each(f"environments.*.cluster.{key}", str):
+            if value in taken:
+                first = taken[value]
+                words = f"{value} is that of {first[1]} already (line {entries.lines[first]}): the two would overwrite each other"
+                entries.problem(path, words)
+            taken.setdefault(value, path)
 
 
 def _replicas(entries: Entries) -> None:
@@ -235,5 +244,24 @@ def _variable(name: str, entries: Entries) -> None:
     for key, value in given.items():
         if not isinstance(value, str):
             continue
-        if value and "{" not in value and (wrong := problem(kind or "string", value, options or ())):  # {store.port} is filled in later
+        if key == ("local",) and (unknown := _unknown_address(value, entries)):
+            entries.problem((*path, *key), unknown)
+            continue
+        sample = _ADDRESS.sub(lambda match: SAMPLES[match[2]], value) if key == ("local",) else value
+        if value and (wrong := problem(kind or "string", sample, options or ())):
             entries.problem((*path, *key), f"{value!r} {wrong}")
+
+
+_ADDRESS = re.compile(r"\{([a-z0-9-]+)\.(port|host|url)\}")  # as ops/config/local.py fills it in
+SAMPLES = {"port": "1", "host": "host", "url": "http://host:1"}
+
+
+def _unknown_address(value: str, entries: Entries) -> str:
+    """What a `{redis.port}` in a `local` value names that is not there; empty where all of them are."""
+    for name, what in re.findall(r"\{([\w-]+)\.([\w-]+)\}", value):
+        if what not in SAMPLES:
+            return f"unknown {{{name}.{what}}}; expected one of {', '.join(f'{{{name}.{known}}}' for known in SAMPLES)}"
+        if all(entries.absent((kind, name)) for kind in ("stores", "services")):
+            names = ", ".join(known for kind in ("services", "stores") for known in entries.keys.get((kind,), ()))
+            return f"{{{name}.{what}}}: unknown service or store {name!r}; expected one of {names}"
+    return ""

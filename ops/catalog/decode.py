@@ -9,6 +9,7 @@ from functools import cache
 
 import yaml
 
+from ops.catalog.document import FORMS
 from ops.catalog.entries import Entries, Path
 from ops.guess import did_you_mean
 
@@ -61,7 +62,12 @@ class Decoder:
             return
         seen: dict[str, int] = {}
         for key, value in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                self.entries.problem(path, f"expected a name in front of the colon, not {_text(key)}", line)
+                self.entries.unreadable.add(path)
+                continue
+            name = str(key.value)
             if name in seen:
                 self.entries.problem(path, f"{name} is here twice, first on line {seen[name]}", line)
                 continue
@@ -71,12 +77,13 @@ class Decoder:
 
     def _mapping(self, node: yaml.Node, kind: object, path: Path, constraints: Mapping[str, object]) -> object:
         pattern = str(constraints.get("names", ".*"))
+        each = {key: value for key, value in constraints.items() if key != "names"}
         found = {}
         for name, value, line in self._entries(node, path):
-            if not re.match(pattern, name):
-                self.entries.problem((*path, name), f"expected a name that matches {pattern}", line)
+            if not (re.match(pattern, name) and name.isprintable()):
+                self.entries.problem((*path, name), f"expected {FORMS[pattern]}", line)
                 self.entries.unreadable.add(path)
-            found[name] = self.decode(value, kind, (*path, name), {})
+            found[name] = self.decode(value, kind, (*path, name), each)
             self.entries.lines[(*path, name)] = line
         return found
 
@@ -106,7 +113,7 @@ class Decoder:
             return None
         if kind is str and tag == "str":
             value = node.value
-        elif kind is int and tag == "int" and node.value.isdecimal():
+        elif kind is int and tag == "int" and _WHOLE.fullmatch(node.value):
             value = int(node.value)
         elif kind is bool and tag == "bool" and node.value in ("true", "false"):
             value = node.value == "true"
@@ -118,8 +125,8 @@ class Decoder:
 
     def _fits(self, value: object, path: Path, constraints: Mapping[str, object]) -> bool:
         pattern, low, high = (constraints.get(k) for k in ("pattern", "minimum", "maximum"))
-        if isinstance(pattern, str) and isinstance(value, str) and not re.search(pattern, value):
-            self.entries.problem(path, f"{value!r} does not match {pattern}: {constraints['description']}")
+        if isinstance(pattern, str) and isinstance(value, str) and not (re.search(pattern, value) and value.isprintable()):
+            self.entries.problem(path, f"expected {FORMS[pattern]}, not {value!r} ({constraints['description']})")
             return False
         if isinstance(value, int) and ((isinstance(low, int) and value < low) or (isinstance(high, int) and value > high)):
             self.entries.problem(path, f"expected a number from {low}{f' to {high}' if high else ''}, not {value}")
@@ -127,6 +134,7 @@ class Decoder:
         return True
 
 
+_WHOLE = re.compile("-?(0|[1-9][0-9]*)")  # YAML takes 010 for eight
 _NAMES: dict[object, str] = {str: "text", int: "a whole number", bool: "true or false"}
 
 

@@ -12,7 +12,32 @@ def about(text: str, **more: object) -> dict[str, object]:
 
 
 NAME = r"^[a-z]([a-z0-9-]{0,48}[a-z0-9])?$"  # a DNS label (RFC 1123) that leaves room for suffixes
-PATH = r"^(?!/)(?!.*(^|/)\.\.(/|$)).+$"  # relative, and inside the checkout
+VARIABLE = r"^[A-Z][A-Z0-9_]*$"
+PATH = r"^(?!/)(?!.*(^|/)\.\.(/|$)).+$"
+ABSOLUTE = "^/"
+PREFIX = r"^/[a-z0-9/-]*[a-z0-9]$"
+IMAGE = r"^([^\s:@/]+(:[0-9]+)?/)?[^\s:@]+:[^\s:@/]+(@sha256:[0-9a-f]{64})?$"
+IDENTIFIER = r"^[a-z_][a-z0-9_]*$"
+HTTPS = "^https://"
+DOMAIN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$"
+REGISTRY = r"^[a-z0-9.-]+(:[0-9]+)?$"
+REPOSITORY = r"^[a-z0-9._/-]+$"
+NODES = r"^[a-z0-9]+(/[a-z0-9]+){1,2}$"
+FORMS = {
+    NAME: "a name of lower-case letters, digits and -, a letter first, 50 characters at most",
+    VARIABLE: "a name of upper-case letters, digits and _, a letter first",
+    PATH: "a path from the checkout's root, without .. and without / at its beginning",
+    ABSOLUTE: "a path with / at its beginning",
+    PREFIX: "a path such as /users: lower-case letters, digits, - and /, a letter or digit last",
+    IMAGE: "an image with its version: NAME:TAG, or NAME:TAG@sha256:DIGEST",
+    IDENTIFIER: "lower-case letters, digits and _, no digit first",
+    HTTPS: "an address that begins with https://",
+    DOMAIN: "a host name in lower case, such as app.example.com, or HOST:PORT",
+    REGISTRY: "a host in lower case, or HOST:PORT, without https://",
+    REPOSITORY: "a path of lower-case letters, digits and . _ - /",
+    NODES: "OS/ARCH or OS/ARCH/VARIANT, such as linux/amd64",
+}
+"""What a pattern asks for, in the words of a message."""
 PORT = {"minimum": 1, "maximum": 65535}
 
 
@@ -37,14 +62,14 @@ class StackEntry:
     dockerfile: str = field(metadata=about("Dockerfile of every image of this stack", pattern=PATH))
     test: tuple[str, ...] = field(metadata=about("Command that runs a service's tests, in its folder"))
     user: int = field(metadata=about("Numeric user id inside the image; never 0", minimum=1, maximum=65535))
-    bases: Mapping[str, str] = field(default_factory=dict, metadata=about("Build argument to base image"))
+    bases: Mapping[str, str] = field(default_factory=dict, metadata=about("Build argument to base image", pattern=IMAGE))
     shared: tuple[str, ...] = field(default=(), metadata=about("Files that are inputs of every image of the stack"))
     resources: ResourcesEntry | None = field(default=None, metadata=about("What a pod of a service of this stack is given"))
 
 
 @dataclass(frozen=True, slots=True)
 class RouteEntry:
-    prefix: str = field(metadata=about("Path prefix, without /api", pattern=r"^/[a-z0-9/-]*[a-z0-9]$"))
+    prefix: str = field(metadata=about("Path prefix, without /api", pattern=PREFIX))
     public: bool = field(default=False, metadata=about("Reachable without a signed-in user"))
     stream: bool = field(default=False, metadata=about("The answer is passed on while it is made, and may take as long as it likes"))
 
@@ -65,9 +90,9 @@ class ServiceEntry:
     dockerfile: str | None = field(default=None, metadata=about("Instead of the stack's", pattern=PATH))
     packages: tuple[str, ...] = field(default=(), metadata=about("Other folders of the checkout that go into the image"))
     files: tuple[str, ...] = field(default=(), metadata=about("Other files of the checkout that go into the image"))
-    health: str = field(default="/health", metadata=about("Liveness: asks no store", pattern="^/"))
-    ready: str = field(default="/health", metadata=about("Readiness: asks the stores", pattern="^/"))
-    replicas: Mapping[str, int] = field(default_factory=dict, metadata=about("Environment to number of replicas"))
+    health: str = field(default="/health", metadata=about("Liveness: asks no store", pattern=ABSOLUTE))
+    ready: str = field(default="/health", metadata=about("Readiness: asks the stores", pattern=ABSOLUTE))
+    replicas: Mapping[str, int] = field(default_factory=dict, metadata=about("Environment to number of replicas", minimum=0))
     max_replicas: int = field(default=MAX_REPLICAS, metadata=about("Replicas that the autoscaler may make", minimum=1))
     resources: ResourcesEntry | None = field(default=None, metadata=about("What a pod is given, where it differs from the stack's"))
     component: str = field(default=COMPONENT, metadata=about("Part in the platform: the label app.kubernetes.io/component", pattern=NAME))
@@ -91,18 +116,18 @@ class JobEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoreEntry:
-    image: str = field(metadata=about("Image, with a version", pattern=r"^[^\s:@]+(/[^\s:@]+)*:[^\s:@]+(@sha256:[0-9a-f]{64})?$"))
+    image: str = field(metadata=about("Image, with a version", pattern=IMAGE))
     port: int = field(metadata=about("Port inside the container and the cluster", **PORT))
     local_port: int = field(metadata=about("Port on this machine", **PORT))
     namespace: str = field(metadata=about("Namespace in the cluster; one of `namespaces`"))
-    data: str = field(metadata=about("Folder inside the image that must survive", pattern="^/"))
+    data: str = field(metadata=about("Folder inside the image that must survive", pattern=ABSOLUTE))
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseEntry:
     store: str = field(metadata=about("One of `stores`"))
-    name: str = field(metadata=about("Name of the database", pattern=r"^[a-z_][a-z0-9_]*$"))
-    user: str = field(metadata=about("Owner of the database", pattern=r"^[a-z_][a-z0-9_]*$"))
+    name: str = field(metadata=about("Name of the database", pattern=IDENTIFIER))
+    user: str = field(metadata=about("Owner of the database", pattern=IDENTIFIER))
     migrations: str = field(metadata=about("Folder of the Drizzle migrations", pattern=PATH))
     job: str = field(metadata=about("One of `jobs`: the one that runs the migrations"))
 
@@ -110,14 +135,14 @@ class DatabaseEntry:
 @dataclass(frozen=True, slots=True)
 class ClusterEntry:
     context: str = field(metadata=about("Context in the kubeconfig"))
-    server: str = field(metadata=about("Address of the API server", pattern="^https://"))
+    server: str = field(metadata=about("Address of the API server", pattern=HTTPS))
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentEntry:
     kind: EnvironmentKind = field(metadata=about("local: this machine; kubernetes: a cluster"))
-    domain: str = field(metadata=about("Host name of the page"))
-    api: str | None = field(default=None, metadata=about("Host name of the API"))
+    domain: str = field(metadata=about("Host name of the page", pattern=DOMAIN))
+    api: str | None = field(default=None, metadata=about("Host name of the API", pattern=DOMAIN))
     overlay: str | None = field(default=None, metadata=about("Kustomize overlay", pattern=PATH))
     cluster: ClusterEntry | None = field(default=None, metadata=about("The cluster that the environment belongs to"))
     protected: bool = field(default=False, metadata=about("Changes ask for the environment's name"))
@@ -143,16 +168,16 @@ class Document:
     """The catalogue: services, stacks, environments and variables of the platform."""
 
     platform: str = field(metadata=about("Name of the platform", pattern=NAME))
-    registry: str = field(metadata=about("Host of the image registry", pattern=r"^[a-z0-9.-]+(:[0-9]+)?$"))
-    prefix: str = field(metadata=about("Path of the images in the registry", pattern=r"^[a-z0-9._/-]+$"))
-    nodes: str = field(metadata=about("Platform of the clusters' nodes, OS/ARCH[/VARIANT]", pattern=r"^[a-z0-9]+(/[a-z0-9]+){1,2}$"))
+    registry: str = field(metadata=about("Host of the image registry", pattern=REGISTRY))
+    prefix: str = field(metadata=about("Path of the images in the registry", pattern=REPOSITORY))
+    nodes: str = field(metadata=about("Platform of the clusters' nodes, OS/ARCH[/VARIANT]", pattern=NODES))
     stacks: Mapping[str, StackEntry] = field(metadata=about("How services of one language are built and tested", names=NAME))
     services: Mapping[str, ServiceEntry] = field(metadata=about("What serves", names=NAME))
     stores: Mapping[str, StoreEntry] = field(metadata=about("Databases and the like, taken as images", names=NAME))
     namespaces: tuple[str, ...] = field(metadata=about("Namespaces of the cluster"))
     database: DatabaseEntry = field(metadata=about("The database and its migrations"))
     environments: Mapping[str, EnvironmentEntry] = field(metadata=about("Where the platform runs", names=NAME))
-    variables: Mapping[str, VariableEntry] = field(metadata=about("The variable contract", names=r"^[A-Z][A-Z0-9_]*$"))
+    variables: Mapping[str, VariableEntry] = field(metadata=about("The variable contract", names=VARIABLE))
     jobs: Mapping[str, JobEntry] = field(default_factory=dict, metadata=about("What is run to its end", names=NAME))
     ingress_controller: str | None = field(
         default=None, metadata=about("Namespace of the ingress controller, which NetworkPolicies let in", pattern=NAME)

@@ -73,7 +73,7 @@ def _document(file: Path, entries: Entries) -> Document | None:
         entries.problems.append(_syntax(text, error))
         return None
     except yaml.YAMLError as error:
-        entries.problems.append(Problem(1, "", f"not YAML: {error}"))
+        entries.problems.append(_unreadable(text, error))
         return None
     if node is None:
         entries.problems.append(Problem(1, "", "the file is empty"))
@@ -90,6 +90,15 @@ def _syntax(text: str, error: yaml.MarkedYAMLError) -> Problem:
         if "\t" in indent and number >= line - 1:
             return Problem(number, "", "a tab in the indentation; YAML wants spaces")
     return Problem(line, "", f"not YAML: {error.problem or error.context}")
+
+
+def _unreadable(text: str, error: yaml.YAMLError) -> Problem:
+    """The first character that YAML does not take; its own message names no line."""
+    found = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if found is None:
+        return Problem(1, "", f"not YAML: {error}")
+    line = text.count("\n", 0, found.start()) + 1
+    return Problem(line, "", f"the character U+{ord(found[0]):04X} is not allowed in YAML: remove it, or write it as \\x… in double quotes")
 
 
 def _listing(problems: list[Problem]) -> str:

@@ -30,7 +30,7 @@ def _of(kind: object, metadata: Mapping[str, object]) -> dict[str, object]:
         return {**described, "type": "array", "items": _of(arguments[0], _constraints(metadata))}
     if origin is Mapping:
         names = {"propertyNames": {"pattern": metadata["names"]}} if "names" in metadata else {}
-        return {**described, "type": "object", **names, "additionalProperties": _of(arguments[1], {})}
+        return {**described, "type": "object", **names, "additionalProperties": _of(arguments[1], _constraints(metadata))}
     if isinstance(kind, type) and is_dataclass(kind):
         return {**described, **_record(kind)}
     return {**described, "type": {str: "string", int: "integer", bool: "boolean"}[typing.cast(type, kind)], **_constraints(metadata)}

@@ -3,12 +3,14 @@
 import json
 import os
 import time
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ops import catalog
+from ops.catalog import document
 from ops.catalog.schema import schema
 from ops.config import contract
 from ops.errors import UsageError
@@ -76,7 +78,11 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
         ),
         ("localPort: 15432", "localPort: 18001", "platform.yaml:12: stores.db.localPort: 18001 is the port of a already (line 7)"),
         ("dockerfile: go.Dockerfile", "dockerfile: gone", "platform.yaml:5: stacks.go.dockerfile: the Dockerfile gone does not exist"),
-        ("dockerfile: go.Dockerfile", "dockerfile: ../x", "does not match"),
+        (
+            "dockerfile: go.Dockerfile",
+            "dockerfile: ../x",
+            "expected a path from the checkout's root, without .. and without / at its beginning, not '../x' (Dockerfile of every image",
+        ),
         ("port: 8002,", "port: 8002, needs: [a],", "a dependency loop: a → b → a"),
         (
             "needs: [b, db]",
@@ -106,16 +112,44 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
         ("path: b, port", "port", "path is missing: The service's folder"),
         ("readers: [a], description: A key", "readers: [a, c], description: A key", "unknown service, job or store 'c'"),
         ("secret: true, readers", "secret: true, default: x, readers", "a required variable has no default"),
-        ("  KEY:", "  key:", "expected a name that matches"),
+        ("  KEY:", "  key:", "variables.key: expected a name of upper-case letters, digits and _, a letter first"),
         ("namespaces: [n]", "namespaces: [n, 7]", "expected text, not '7' (put it in quotes)"),
         ("kind: local", "kind: lokal", "expected one of local, kubernetes (did you mean local?), not 'lokal'"),
         ("overlay: o, ", "", "overlay is missing: a kubernetes environment has one"),
         ("  b: {", "  a: {", "a is here twice, first on line 7"),
         ("stacks:\n", "stacks:\n\t", "platform.yaml:5: a tab in the indentation; YAML wants spaces"),
         ("services:\n", "services: [\n", "not YAML"),
-        ('image: "postgres:17"', "image: postgres", "does not match"),
+        (
+            'image: "postgres:17"',
+            "image: postgres",
+            "expected an image with its version: NAME:TAG, or NAME:TAG@sha256:DIGEST, not 'postgres'",
+        ),
+        ("user: 1001}", "user: 1001, bases: {GO_IMAGE: golang}}", "stacks.go.bases.GO_IMAGE: expected an image with its version"),
         ("job: j}", "job: k}", "unknown job 'k'"),
-        ("registry: registry.example", "registry: HTTPS://registry.example", "does not match"),
+        ("registry: registry.example", "registry: HTTPS://registry.example", "expected a host in lower case, or HOST:PORT"),
+        ("registry: registry.example", 'registry: "registry.example\\n"', "expected a host in lower case"),
+        ("domain: s.example", "domain: s example", "expected a host name in lower case, such as app.example.com"),
+        ("namespace: n, needs: [b, db],", "namespace: n, needs: [b, db], replicas: {staging: -1},", "expected a number from 0, not -1"),
+        ("port: 8001,", "port: 08001,", "expected a whole number, not '08001'"),
+        ("prefix: demo", "prefix: demo\n[a]: b", "platform.yaml:4: expected a name in front of the colon, not a list"),
+        ("prefix: demo", "prefix: de\x1bmo", "platform.yaml:3: the character U+001B is not allowed in YAML"),
+        (
+            "variables:\n",
+            "  other: {kind: kubernetes, domain: o.example, overlay: o, cluster: {context: x, server: 'https://s'}}\nvariables:\n",
+            "environments.other.cluster.server: https://s is that of staging already (line 17): the two would overwrite each other",
+        ),
+        (
+            "variables:\n",
+            "  other: {kind: kubernetes, domain: o.example, overlay: o, cluster: {context: s, server: 'https://o'}}\nvariables:\n",
+            "environments.other.cluster.context: s is that of staging already (line 17)",
+        ),
+        ("{type: port, readers: all", '{type: port, local: "{dv.port}", readers: all', "{dv.port}: unknown service or store 'dv'"),
+        (
+            "{type: port, readers: all",
+            '{type: port, local: "{db.prot}", readers: all',
+            "unknown {db.prot}; expected one of {db.port}, {db.host}",
+        ),
+        ("{type: port, readers: all", '{type: port, local: "{db.url}", readers: all', "'{db.url}' must be a port number"),
         ("nodes: linux/amd64", "nodes: linux/arm/v7/x", "Platform of the clusters' nodes, OS/ARCH[/VARIANT]"),
         (
             "{type: port, readers: all",
@@ -195,6 +229,17 @@ def test_a_mistake_is_told_with_its_line_and_what_was_expected(tmp_path: Path, o
     assert expected in mistakes(tmp_path, GOOD.replace(old, new, 1))
 
 
+@pytest.mark.parametrize("image", ["postgres:17", "localhost:5000/postgres:17", f"mirror.example:5000/a/b:17@sha256:{'0' * 64}"])
+def test_an_image_may_come_from_a_registry_with_a_port(tmp_path: Path, image: str) -> None:
+    assert catalog.load(checkout(tmp_path, GOOD.replace("postgres:17", image))).stores["db"].image == image
+
+
+def test_what_every_pattern_asks_for_is_said_in_words() -> None:
+    entries = [entry for entry in vars(document).values() if is_dataclass(entry)]
+    metadata = [field.metadata for entry in entries for field in fields(entry)]
+    assert {str(found[key]) for found in metadata for key in ("pattern", "names") if key in found} == set(document.FORMS)
+
+
 EVERYTHING_WRONG = """\
 platform: demo
 registry: registry.example
@@ -231,13 +276,13 @@ def test_mistakes_of_shape_and_contradictions_are_told_at_once_in_the_order_of_t
         (7, "services.a.stack: unknown stack 'goo'; expected one of go"),
         (8, "services.b.localPort: 18001 is the port of a already (line 7)"),
         (8, "services.b.needs: a dependency loop: a → b → a"),
-        (8, "services.b.routes.0.prefix: 'b' does not match"),
+        (8, "services.b.routes.0.prefix: expected a path such as /users"),
         (8, "services.b: namespace is missing"),
         (9, "services.c.namespace: unknown namespace 'm'; expected one of n"),
         (9, "services.c.path: the folder c does not exist"),
         (9, "services.c.port: 8002 is the port of b already (line 8)"),
         (9, "services.c.routes.0: /b is routed to b"),
-        (11, "stores.db.image: 'postgres' does not match"),
+        (11, "stores.db.image: expected an image with its version"),
         (11, "stores.db.port: 8002 is the port of b already (line 8)"),
         (13, "database.job: unknown job 'j'"),
         (15, "environments.local.domain: expected text, not '1'"),
@@ -247,7 +292,7 @@ def test_mistakes_of_shape_and_contradictions_are_told_at_once_in_the_order_of_t
         (18, "variables.KEY.required: expected true or false"),
         (18, "variables.KEY: a secret has no value in this file"),
         (18, "variables.KEY: description is missing"),
-        (19, "nodes: 'amd64' does not match"),
+        (19, "nodes: expected OS/ARCH or OS/ARCH/VARIANT, such as linux/amd64, not 'amd64'"),
     ]
     assert len(told) == len(expected)
     for line, (number, words) in zip(told, expected, strict=True):
@@ -258,7 +303,7 @@ def test_mistakes_of_shape_and_contradictions_are_told_at_once_in_the_order_of_t
     ("old", "new", "told"),
     [
         ("  b: {stack: go,", "  b: {stack: 7,", "services.b.stack: expected text, not '7'"),  # a needs b, B_URL is read by a
-        ("  b: {", "  B: {", "services.B: expected a name that matches"),
+        ("  b: {", "  B: {", "services.B: expected a name of lower-case letters"),
         ("services:\n", "servises:\n", "services is missing|unknown key (did you mean services?)"),
         ("jobs:\n", "jbos:\n", "unknown key (did you mean jobs?)"),
         ("stacks:\n  go: {dockerfile: go.Dockerfile, test: [go, test], user: 1001}", "stacks: go", "stacks: expected a mapping"),
@@ -268,7 +313,7 @@ def test_mistakes_of_shape_and_contradictions_are_told_at_once_in_the_order_of_t
         ("port: 8002", "port: 80020", "services.b.port: expected a number from 1 to 65535, not 80020"),
         ("needs: [b, db]", "needs: b", "services.a.needs: expected a list, not 'b'"),
         ("overlay: o", "overly: o", "unknown key (did you mean overlay?)"),
-        ("overlay: o", "overlay: /o", "environments.staging.overlay: '/o' does not match"),
+        ("overlay: o", "overlay: /o", "environments.staging.overlay: expected a path from the checkout's root"),
         ("cluster: {context: s, ", "cluster: {", "environments.staging.cluster: context is missing"),
         ("kind: kubernetes, domain: s.example, overlay: o", "kind: k8s, domain: s.example", "environments.staging.kind: expected one of"),
         ("readers: [a], description: A key", "reader: [a], description: A key", "unknown key (did you mean readers?)"),
