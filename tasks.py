@@ -168,7 +168,7 @@ def rollback(
     testbed=TESTBED,
     follow="go on as lines come",
     tail="lines from the end",
-    since="only what is younger, as 10m or 1h",
+    since="only what is younger, as 10m or 1h; in a cluster only",
     json="a document a line",
 )
 def logs(

@@ -6,14 +6,19 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit as Leave
 from invoke.exceptions import ParseError
 from invoke.program import Program
 
 from ops.console.output import deafen, error, not_written, use_json
-from ops.errors import Exit, UsageError
+from ops.errors import Exit, Failure, UsageError
 from ops.guess import did_you_mean
+
+if TYPE_CHECKING:
+    from invoke.parser.context import ParserContext
 
 
 class Speaker(Program):
@@ -31,9 +36,23 @@ class Speaker(Program):
         """Refuse what Invoke would ignore silently."""
         if self.core.remainder:
             raise ParseError(f"no verb takes arguments after `--`: {self.core.remainder}")
-        for argument in (argument for verb in self.tasks for argument in verb.args.values()):
-            if argument.raw_value == "":
-                raise ParseError(f"--{argument.name.replace('_', '-')} needs a value")
+        for verb in self.tasks:
+            if mistyped := _mistyped(verb):
+                raise ParseError(f"No idea what '{mistyped}' is!", verb)
+            for argument in verb.args.values():
+                if argument.raw_value == "":
+                    raise ParseError(f"--{argument.name.replace('_', '-')} needs a value", verb)
+
+    def task_list_opener(self, extra: str = "") -> str:
+        """The heading of `--list`."""
+        return f"Verbs{f' of {self.list_root}' if self.list_root else ''}"
+
+    def print_help(self) -> None:
+        """`invoke` alone: the verbs. Invoke would show its own options instead."""
+        print("Usage: invoke VERB [--options] [other verbs …]\n")
+        self.list_format, self.list_depth = "flat", None
+        self.list_tasks()
+        print("`invoke --help VERB` explains one.")
 
     def print_task_help(self, name: str) -> None:
         """The help of a verb, with its positional arguments in the usage: Invoke shows them as if they were flags."""
@@ -79,9 +98,41 @@ class Speaker(Program):
 
 def _tell(wrong: Exception, verbs: Iterable[str]) -> None:
     words = re.sub(r"^Flag <Argument: ([\w-]+)\b.*> needed value and was not given one!$", r"--\1 needs a value", str(wrong))
-    words = re.sub(r"^'([\w.-]+)' did not receive required positional arguments: (.+)$", r"\1 needs \2: see `invoke --help \1`", words)
-    if unknown := re.search(r"^No idea what '([a-z][\w.]*)' is!$", words):
-        words += did_you_mean(unknown[1], verbs)
+    context = getattr(wrong, "context", None)
+    name = context.name if context is not None else None
+    missing = re.search(r"did not receive required positional arguments: '(\w+)'", words)
+    if missing and context is not None:
+        words = f"{name} needs a word, {missing[1].upper()}: {context.args[missing[1]].help or 'it has no default'}"
+    if unknown := re.search(r"^No idea what '(.*)' is!$", words):
+        words = _unknown(_mistyped(context) or unknown[1], context, verbs)
     if isinstance(wrong, ValueError):
         words = f"expected a whole number, not {words.rpartition(': ')[2]}"
-    error(UsageError("reading the command line", words, "`invoke --list` lists the verbs, `invoke --help VERB` explains one."))
+    more = f"`invoke --help {name}` explains {name}, `invoke --list` lists the verbs."
+    error(
+        UsageError(
+            "reading the command line", words, more if name else "`invoke --list` lists the verbs, `invoke --help VERB` explains one."
+        )
+    )
+
+
+def _mistyped(context: "ParserContext | None") -> str:
+    """The mistyped flag that Invoke took for the value of a positional argument: it is the first thing that is wrong."""
+    given = [str(argument.raw_value) for argument in context.positional_args if argument.got_value] if context is not None else []
+    return next((value for value in given if value.startswith("-")), "")
+
+
+def _unknown(word: str, context: "ParserContext | None", verbs: Iterable[str]) -> str:
+    name = context.name if context is not None else None
+    if word.startswith("-"):
+        return f"{name or 'invoke'} has no flag {word}{did_you_mean(word, context.flags if context is not None else ())}"
+    if name and context is not None and "--env" in context.flags and word in _environments():
+        return f"an environment is named by its flag: {name} --env {word}"
+    return f"there is no verb {word}{did_you_mean(word, verbs)}{f', and {name} takes no further word' if name else ''}"
+
+
+def _environments() -> Iterable[str]:
+    from ops import catalog
+
+    with suppress(Failure):
+        return catalog.load().environments
+    return ()

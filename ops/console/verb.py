@@ -65,9 +65,10 @@ def _checked(
 
     Raises `UsageError` for what is missing, or is no number.
     """
+    verb_name = function.__name__.replace("_", ".")
     wanted = {name: p for name, p in inspect.signature(function).parameters.items() if p.default is p.empty and name in options}
-    doing = f"reading the arguments of {function.__name__}"
-    next_ = f"`invoke --help {function.__name__}` explains them."
+    doing = f"reading the arguments of {verb_name}"
+    next_ = f"`invoke --help {verb_name}` explains them."
     numbers: dict[str, object] = {}
     for name, parameter in wanted.items():
         value = options[name]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ops.catalog.model import Catalog, Image
 from ops.errors import UsageError
+from ops.guess import did_you_mean
 from ops.images import dockerfile
 from ops.images import facts as images_facts
 from ops.images.disk import shown
@@ -36,7 +37,8 @@ def select(catalog: Catalog, names: Iterable[str]) -> tuple[Image, ...]:
     """The images of these names, each once, in the catalogue's order; all of them when there are no names."""
     wanted = set(names)
     if unknown := sorted(wanted - catalog.images.keys()):
-        raise UsageError("choosing what to build", f"unknown: {', '.join(unknown)}", f"One or more of: {', '.join(catalog.images)}.")
+        words = ", ".join(f"{name}{did_you_mean(name, catalog.images)}" for name in unknown)
+        raise UsageError("choosing what to build", f"unknown: {words}", f"One or more of: {', '.join(catalog.images)}.")
     return tuple(image for name, image in catalog.images.items() if not wanted or name in wanted)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -47,7 +48,15 @@ def invoke(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ("deploy --env stagin", "there is no environment stagin (did you mean staging?)"),
         ("migrate --env locl", "there is no environment locl (did you mean local?)"),
         ("logs use-service --env local", "no service, job or store has that name (did you mean user-service?)"),
-        ("staus", "No idea what 'staus' is! (did you mean status?)"),
+        ("staus", "there is no verb staus (did you mean status?)"),
+        ("help", "there is no verb help\n"),
+        ("status local", "an environment is named by its flag: status --env local"),
+        ("status --envv local", "status has no flag --envv (did you mean --env?)"),
+        ("build --puhs", "build has no flag --puhs (did you mean --push?)"),
+        ("logs --servce web --env local", "logs has no flag --servce (did you mean --service?)"),
+        ("logs --folow --env local", "logs has no flag --folow (did you mean --follow?)"),
+        ("scale web two --env staging", "there is no verb two, and scale takes no further word"),
+        ("build wbe", "unknown: wbe (did you mean web?)"),
         ("release", "--bump is missing"),
         ("scale web --env staging", "--replicas is missing"),
         ("scale web --env staging --replicas many", "--replicas: expected a whole number, not 'many'"),
@@ -55,11 +64,12 @@ def invoke(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         ("logs web --env staging --tail=-3", "-3 is no number of lines"),
         ("scale web --env staging --replicas=-1", "-1 to -1 is no range of replicas"),
         ("rollback --env staging --to=-1", "-1 is not the number of a record"),
-        ("logs", "logs needs 'service'"),
+        ("logs", "logs needs a word, SERVICE: a service, job or store"),
+        ("migrate.generate", "migrate.generate needs a word, NAME: what it does"),
         ("logs web --env", "--env needs a value"),
-        ("no-such-verb", "No idea what 'no-such-verb' is!"),
-        ("build --no-such-flag", "No idea what '--no-such-flag' is!"),
-        ("--help no-such-verb", "No idea what 'no-such-verb' is!"),
+        ("no-such-verb", "there is no verb no-such-verb"),
+        ("build --no-such-flag", "build has no flag --no-such-flag"),
+        ("--help no-such-verb", "there is no verb no-such-verb"),
         ("--list no-such-collection", "no-such-collection"),
         ("release --bump huge", "huge"),
         ("plan --env nowhere", "nowhere"),
@@ -75,7 +85,19 @@ def test_wrong_usage_is_told_in_three_parts_with_exit_code_2(words: str, cause: 
     assert done.returncode == 2, done
     first, second, *_, last = done.stderr.splitlines()
     assert first.startswith("error: ") and second.startswith(" cause: ") and last.startswith("  next: ")
-    assert cause in second and done.stdout == ""
+    assert cause in f"{second}\n" and done.stdout == ""
+
+
+def test_the_help_that_a_wrong_usage_names_is_there() -> None:
+    for words in ("migrate.baseline", "migrate.generate", "status --envv local", "deploy"):
+        named = re.search(r"`invoke (--help [\w.]+)`", invoke(*words.split()).stderr)
+        assert named and invoke(*named[1].split()).returncode == 0, words
+
+
+def test_invoke_alone_lists_the_verbs() -> None:
+    done = invoke()
+    assert done.returncode == 0 and "--no-dedupe" not in done.stdout
+    assert "testbed.up" in done.stdout and "`invoke --help VERB` tells about one." in done.stdout
 
 
 @pytest.mark.parametrize("words", ["--list", "--help deploy", "status --env local"])
