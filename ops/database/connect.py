@@ -30,7 +30,7 @@ PASSING = (
 PAUSE_SECONDS = 0.1, 2.0  # the first and the longest pause between attempts
 
 URI = re.compile(r"^postgres(?:ql)?://(?P<rest>.*)$", re.DOTALL)
-FORM = "It has the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
+FORM = "It begins with postgresql://, then come USER, a colon, the password, @, HOST:PORT and /DATABASE."
 ENCODE = "Percent-encode the password's special characters: @ is %40, / is %2F, : is %3A, % is %25, # is %23, ? is %3F."
 
 Say = Callable[[str], None]
@@ -165,6 +165,12 @@ def parts(dsn: Secret) -> dict[str, object]:
         raise UsageError(doing, "there is an @ or a / before its last @, so that its password cannot be told from its address", ENCODE)
     try:
         return dict(conninfo_to_dict(whole))
-    except psycopg.Error:
-        # libpq's message repeats the string, password and all.
+    except psycopg.Error as error:
+        # libpq's message repeats the string, password and all: of it only a parameter's name is told, where it stands behind the address.
+        wrong = re.search(r'invalid URI query parameter: "(\w{1,40})"', str(error))
+        if uri and wrong and re.search(rf"[?&]{wrong[1]}=", uri["rest"].rpartition("@")[2]):
+            cause = f"its parameter {wrong[1]} is none that PostgreSQL knows"
+            raise UsageError(
+                doing, cause, f"Take `{wrong[1]}=…` out of it: some libraries read such parameters, the server does not."
+            ) from None
         raise UsageError(doing, "it is not a PostgreSQL connection string", f"{FORM} {ENCODE}") from None
