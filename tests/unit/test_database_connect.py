@@ -4,7 +4,7 @@ import pytest
 
 from ops.database.connect import parts
 from ops.errors import UsageError
-from ops.secret import Secret, hide
+from ops.secret import Secret
 
 
 def refused(dsn: str) -> UsageError:
@@ -30,4 +30,4 @@ def test_what_may_be_of_the_password_is_not_named() -> None:
 def test_the_form_is_shown_as_it_is_written() -> None:
     """It must not look like an address with a password in it, which the terminal's output would lose."""
     remedy = refused("mysql://nextai:hunter2@127.0.0.1:1/x").remedy
-    assert hide(remedy) == remedy and "postgresql://" in remedy
+    assert "postgresql://" in remedy and "***" not in remedy
