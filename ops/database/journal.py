@@ -14,7 +14,7 @@ from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
-from ops.database.sql import Statement, cut, statements
+from ops.database.sql import Statement, cut, statements, unclosed_comment
 from ops.errors import Refused, UsageError
 
 JOURNAL = Path("meta/_journal.json")
@@ -127,10 +127,16 @@ def read(folder: Path) -> tuple[Migration, ...]:
     if missing := [tag for tag in tags if not (folder / f"{tag}.sql").is_file()]:
         raise Refused(doing, f"{missing[0]}.sql is in the journal, and the file is missing", REMEDY)
     last = _baseline(folder, tags, doing)
-    return tuple(
+    found = tuple(
         Migration(index, tag, when, _text(folder / f"{tag}.sql", doing), position <= last)
         for position, (index, tag, when) in enumerate(entries)
     )
+    for migration in judged(found):
+        for chunk in migration.chunks if "/*" in migration.sql else ():
+            if line := unclosed_comment(chunk.text):
+                where = f"{migration.file}:{chunk.line + line - 1}"
+                raise UsageError(doing, f"{where} begins a comment that nothing closes: what follows would not run", "Close it with */.")
+    return found
 
 
 def oddities(folder: Path) -> tuple[str, ...]:
@@ -191,9 +197,12 @@ def _entries(folder: Path, doing: str) -> list[tuple[int, str, int]]:
     try:
         if not isinstance(entries, list):
             raise TypeError("entries is not a list")
-        return [(int(entry["idx"]), str(entry["tag"]), int(entry["when"])) for entry in entries]
+        found = [(int(entry["idx"]), str(entry["tag"]), int(entry["when"])) for entry in entries]
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise UsageError(doing, f"{folder / JOURNAL} is not a journal of drizzle-kit ({error!r})", REMEDY) from error
+    if odd := next((tag for _, tag, _ in found if not tag.isprintable() or {"/", "\\"} & set(tag)), None):
+        raise UsageError(doing, f"{folder / JOURNAL} names {odd!r}, which is no file of this folder", REMEDY)
+    return found
 
 
 def _text(path: Path, doing: str) -> str:

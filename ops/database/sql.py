@@ -107,6 +107,16 @@ def cut(text: str, mark: str) -> list[tuple[int, str]]:
     return [*found, (line, text[begin:])]
 
 
+def unclosed_comment(text: str) -> int:
+    """The line, counted from 1, of a block comment that nothing closes, or 0: PostgreSQL refuses the text, and no statement shows it."""
+    position = 0
+    while token := _next(text, position):
+        kind, start, position = token
+        if kind == "block" and _close(text, start + 2) is None:
+            return text.count("\n", 0, start) + 1
+    return 0
+
+
 def _next(text: str, position: int) -> tuple[str, int, int] | None:
     """The next token from a position on: its kind, where it begins and where it ends."""
     token = TOKEN.search(text, position)
@@ -128,13 +138,19 @@ def _body(quoted: str) -> str:
 
 
 def block_end(text: str, position: int) -> int:
-    """Where a block comment ends that began before `position`; PostgreSQL's nest."""
+    """Where a block comment ends that began before `position`: at the text's end where nothing closes it."""
+    end = _close(text, position)
+    return len(text) if end is None else end
+
+
+def _close(text: str, position: int) -> int | None:
+    """Behind the mark that closes a block comment which began before `position`; PostgreSQL's nest."""
     depth = 1
     for mark in re.compile(r"/\*|\*/").finditer(text, position):
         depth += 1 if mark.group() == "/*" else -1
         if not depth:
             return mark.end()
-    return len(text)
+    return None
 
 
 def _depth(word: str, depth: int) -> int:

@@ -143,6 +143,30 @@ def test_a_folder_that_is_not_whole_is_refused_by_the_files_name(tmp_path: Path)
     broken(tmp_path / "f", lambda p: (p / "meta/_baseline.json").write_text("[]"), UsageError, r"_baseline\.json is no baseline")
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("SELECT 1;\n/* DROP TABLE t;\n", 2), ("SELECT 1; /* a /* b */\nSELECT 2;", 1), ("SELECT 1;\n--> statement-breakpoint\n\n/* x", 4)],
+)
+def test_a_comment_that_nothing_closes_is_told_with_its_line(tmp_path: Path, text: str, line: int) -> None:
+    """PostgreSQL refuses it when the file runs, and the gates see no statement in it."""
+    told = rf"0001_two\.sql:{line} begins a comment that nothing closes"
+    broken(tmp_path / "a", lambda path: (path / "0001_two.sql").write_text(text), UsageError, told)
+
+
+@pytest.mark.parametrize("text", ["SELECT '/*';", "-- /*\nSELECT 1;", "/* /* */ */ SELECT 1;", "DO $$/*$$;", 'SELECT 1 AS "/*";'])
+def test_what_only_looks_like_the_beginning_of_a_comment_is_none(tmp_path: Path, text: str) -> None:
+    path = folder(tmp_path)
+    (path / "0001_two.sql").write_text(text)
+    assert len(journal.read(path)) == 2
+
+
+@pytest.mark.parametrize("tag", ["../0001_two", "/tmp/0001_two", "a\\\\b", "0001_two\\n", "\\u001b[31m"])
+def test_a_journal_names_files_of_its_own_folder(tmp_path: Path, tag: str) -> None:
+    entries = f'[{{"idx": 0, "tag": "{tag}", "when": 1}}]'
+    document = f'{{"dialect": "postgresql", "entries": {entries}}}'
+    broken(tmp_path / "m", lambda p: (p / "meta/_journal.json").write_text(document), UsageError, "is no file of this folder")
+
+
 INFINITE = '{"dialect": "postgresql", "entries": [{"idx": 0, "tag": "0000_one", "when": 1e999}]}'
 
 
