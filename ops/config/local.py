@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ops.catalog import Catalog, Image, Store, Variable, url_variable
+from ops.catalog.values import problem
 from ops.errors import Failure, UsageError
 from ops.folders import write_private
 from ops.secret import Secret
@@ -173,7 +174,17 @@ def overrides(catalog: Catalog) -> dict[str, Secret]:
         if match[1] not in catalog.variables:
             raise UsageError(doing, f"{place}: {match[1]} is no variable of the catalogue", "Correct the name, or add it to platform.yaml.")
         values[match[1]] = Secret(_unquoted(match[2], doing, place))
+        _check(catalog.variables[match[1]], values[match[1]].reveal(), doing, place)
     return values
+
+
+def _check(variable: Variable, value: str, doing: str, place: str) -> None:
+    """Raise `UsageError` for what a service would refuse when it starts; the value is not shown, it may be a secret."""
+    if variable.name == "PORT":
+        remedy = "Take the line out, and change `localPort` in platform.yaml."
+        raise UsageError(doing, f"{place}: PORT would be that of every service, and each has its own", remedy)
+    if value and (wrong := problem(variable.type, value, variable.values, variable.min_length)):
+        raise UsageError(doing, f"{place}: {variable.name} {wrong}", f"Correct the value: {variable.description}.")
 
 
 def _unquoted(text: str, doing: str, place: str) -> str:

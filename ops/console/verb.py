@@ -90,7 +90,7 @@ def guarded(work: Callable[[], int | None], doing: str = "running this command")
             raise lost
         return code
     except Failure as failure:
-        error(failure)
+        error(_with_full_disk(failure))
         return failure.code
     except KeyboardInterrupt as interrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one, as `uv run` hands it on, has nothing left to end
@@ -108,6 +108,13 @@ def guarded(work: Callable[[], int | None], doing: str = "running this command")
         if os.environ.get("NEXTAI_DEBUG"):
             raise
         return Exit.FAILED
+
+
+def _with_full_disk(failure: Failure) -> Failure:
+    """The failure, and that a disk is full where one is: the programs that are run, as npm, seldom say so, and are told to be the cause."""
+    if failure.code == Exit.FAILED and (full := _full()):
+        failure.remedy = f"The disk is full, which may be the cause: free some space in {' and '.join(full)}.\n{failure.remedy}"
+    return failure
 
 
 def _remedy(failure: OSError) -> str:

@@ -209,6 +209,13 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert guarded(work) == 1
     assert f"The disk is full: free some space in {tmp_path}/small/cache, or" in capsys.readouterr().err
 
+    def fetch() -> int:
+        raise Failure("fetching pnpm", "`npm` exited 1", "Check that the npm registry is reachable.")
+
+    assert guarded(fetch) == 1
+    told = f"  next: The disk is full, which may be the cause: free some space in {tmp_path}/small/cache.\n       Check that the npm"
+    assert told in capsys.readouterr().err
+
 
 def test_without_a_home_folder_doctor_still_tells_the_rest() -> None:
     done = invoke("doctor", HOME="/proc/nope")

@@ -84,23 +84,41 @@ def test_secrets_are_made_once_and_closed(catalog: Catalog, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("line", "value"),
     [
-        ("LOG_LEVEL=debug", "debug"),
-        ("export LOG_LEVEL = debug  # loud", "debug"),
-        ("LOG_LEVEL='a # b $HOME'", "a # b $HOME"),
-        ('LOG_LEVEL="a \\"b\\"\\n" # c', 'a "b"\n'),
-        ("LOG_LEVEL=$(id)#x", "$(id)#x"),
-        ("LOG_LEVEL=", ""),
+        ("MILVUS_HOST=debug", "debug"),
+        ("export MILVUS_HOST = debug  # loud", "debug"),
+        ("MILVUS_HOST='a # b $HOME'", "a # b $HOME"),
+        ('MILVUS_HOST="a \\"b\\"\\n" # c', 'a "b"\n'),
+        ("MILVUS_HOST=$(id)#x", "$(id)#x"),
+        ("MILVUS_HOST=", ""),
     ],
 )
 def test_env_local_is_read_without_running_anything(catalog: Catalog, tmp_path: Path, line: str, value: str) -> None:
     (tmp_path / ".env.local").write_text(f"# comment\n\n{line}\n")
-    assert config.overrides(replace(catalog, root=tmp_path))["LOG_LEVEL"].reveal() == value
+    assert config.overrides(replace(catalog, root=tmp_path))["MILVUS_HOST"].reveal() == value
 
 
 @pytest.mark.parametrize("text", ["\ufeffLOG_LEVEL=debug\r\n", "# a\r\nLOG_LEVEL=debug\r\n", "# \u2028 and \x0b\nLOG_LEVEL=debug"])
 def test_env_local_of_any_editor_is_read(catalog: Catalog, tmp_path: Path, text: str) -> None:
     (tmp_path / ".env.local").write_bytes(text.encode())
     assert config.overrides(replace(catalog, root=tmp_path))["LOG_LEVEL"].reveal() == "debug"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("LOG_LEVEL=loud", "LOG_LEVEL must be one of debug, info, warn, error"),
+        ("JWT_SECRET=hunter2", "JWT_SECRET must have 32 characters or more"),
+        ("JWT_EXPIRES_IN=7days", "JWT_EXPIRES_IN must be a duration such as 15m, 12h or 7d"),
+        ("PORT=8080", "PORT would be that of every service, and each has its own"),
+    ],
+)
+def test_a_value_of_env_local_that_no_service_takes_is_told_before_anything_starts(
+    catalog: Catalog, tmp_path: Path, line: str, told: str
+) -> None:
+    (tmp_path / ".env.local").write_text(f"LOG_FORMAT=json\n{line}\n")
+    with pytest.raises(UsageError) as caught:
+        config.overrides(replace(catalog, root=tmp_path))
+    assert caught.value.cause.endswith(f".env.local:2: {told}") and "hunter2" not in caught.value.remedy
 
 
 def test_env_local_in_another_encoding_is_told_with_its_line(catalog: Catalog, tmp_path: Path) -> None:
