@@ -341,5 +341,6 @@ namespace.add_collection(Collection("testbed", testbed_up, testbed_down, testbed
 if getattr(program, "core", None) is not None:
     open_streams()
     program.__class__ = Speaker
+    Speaker.environments = staticmethod(everywhere)
     # `invoke build web user-service`: see ops/console/positional.py.
     program.core.unparsed = spread(program.core.unparsed, {"build": "--service"}, set(namespace.task_names))

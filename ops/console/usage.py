@@ -5,9 +5,9 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from invoke.exceptions import Exit as Leave
 from invoke.exceptions import ParseError
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 class Speaker(Program):
-    """The program behind `invoke`, from the moment that it has read tasks.py."""
+    """The program behind `invoke`, from the moment that it has read tasks.py, which gives it the names of the `environments`."""
+
+    environments: ClassVar[Callable[[], Iterable[str]]] = staticmethod(lambda: ())
 
     def parse_tasks(self) -> None:
         """Read the verbs and their arguments."""
@@ -90,13 +92,13 @@ class Speaker(Program):
 
     def _leave(self, wrong: Exception) -> None:
         use_json(not {"--json", "-j"}.isdisjoint(self.argv))  # no verb was parsed that could have said so
-        _tell(wrong, self.collection.task_names if getattr(self, "collection", None) else ())
+        _tell(wrong, self.collection.task_names if getattr(self, "collection", None) else (), self.environments)
         if os.environ.get("NEXTAI_DEBUG"):
             raise wrong
         raise Leave(code=Exit.USAGE)
 
 
-def _tell(wrong: Exception, verbs: Iterable[str]) -> None:
+def _tell(wrong: Exception, verbs: Iterable[str], environments: Callable[[], Iterable[str]]) -> None:
     words = re.sub(r"^Flag <Argument: ([\w-]+)\b.*> needed value and was not given one!$", r"--\1 needs a value", str(wrong))
     context = getattr(wrong, "context", None)
     name = context.name if context is not None else None
@@ -104,7 +106,7 @@ def _tell(wrong: Exception, verbs: Iterable[str]) -> None:
     if missing and context is not None:
         words = f"{name} needs a word, {missing[1].upper()}: {context.args[missing[1]].help or 'it has no default'}"
     if unknown := re.search(r"^No idea what '(.*)' is!$", words):
-        words = _unknown(_mistyped(context) or unknown[1], context, verbs)
+        words = _unknown(_mistyped(context) or unknown[1], context, verbs, environments)
     if isinstance(wrong, ValueError):
         words = f"expected a whole number, not {words.rpartition(': ')[2]}"
     more = f"`invoke --help {name}` explains {name}, `invoke --list` lists the verbs."
@@ -121,18 +123,12 @@ def _mistyped(context: "ParserContext | None") -> str:
     return next((value for value in given if value.startswith("-")), "")
 
 
-def _unknown(word: str, context: "ParserContext | None", verbs: Iterable[str]) -> str:
+def _unknown(word: str, context: "ParserContext | None", verbs: Iterable[str], environments: Callable[[], Iterable[str]]) -> str:
     name = context.name if context is not None else None
     if word.startswith("-"):
         return f"{name or 'invoke'} has no flag {word}{did_you_mean(word, context.flags if context is not None else ())}"
-    if name and context is not None and "--env" in context.flags and word in _environments():
-        return f"an environment is named by its flag: {name} --env {word}"
+    if name and context is not None and "--env" in context.flags:
+        with suppress(Failure):
+            if word in environments():
+                return f"an environment is named by its flag: {name} --env {word}"
     return f"there is no verb {word}{did_you_mean(word, verbs)}{f', and {name} takes no further word' if name else ''}"
-
-
-def _environments() -> Iterable[str]:
-    from ops import catalog
-
-    with suppress(Failure):
-        return catalog.load().environments
-    return ()
