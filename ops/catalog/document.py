@@ -23,6 +23,9 @@ DOMAIN = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$"
 REGISTRY = r"^[a-z0-9.-]+(:[0-9]+)?$"
 REPOSITORY = r"^[a-z0-9._/-]+$"
 NODES = r"^[a-z0-9]+(/[a-z0-9]+){1,2}$"
+CPU = r"^[1-9][0-9]*m?$"
+MEMORY = r"^[1-9][0-9]*(Mi|Gi)$"
+WAY = r"^/([a-z0-9/-]*[a-z0-9])?$"
 FORMS = {
     NAME: "a name of lower-case letters, digits and -, a letter first, 50 characters at most",
     VARIABLE: "a name of upper-case letters, digits and _, a letter first",
@@ -35,14 +38,13 @@ FORMS = {
     DOMAIN: "a host name in lower case, such as app.example.com, or HOST:PORT",
     REGISTRY: "a host in lower case, or HOST:PORT, without https://",
     REPOSITORY: "a path of lower-case letters, digits and . _ - /",
+    CPU: "a number of processors, or of thousandths of one such as 250m",
+    MEMORY: "a whole number of Mi or Gi, such as 512Mi",
+    WAY: "a path of lower-case letters, digits, - and /, such as / or /api",
     NODES: "OS/ARCH or OS/ARCH/VARIANT, such as linux/amd64",
 }
 """What a pattern asks for, in the words of a message."""
 PORT = {"minimum": 1, "maximum": 65535}
-
-
-CPU = r"^[1-9][0-9]*m?$"
-MEMORY = r"^[1-9][0-9]*(Mi|Gi)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class RouteEntry:
 @dataclass(frozen=True, slots=True)
 class IngressEntry:
     host: Host = field(metadata=about("Which host name of the environment: its domain or its api"))
-    path: str = field(default="/", metadata=about("Path prefix", pattern=r"^/([a-z0-9/-]*[a-z0-9])?$"))
+    path: str = field(default="/", metadata=about("Path prefix", pattern=WAY))
 
 
 @dataclass(frozen=True, slots=True)

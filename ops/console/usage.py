@@ -92,7 +92,7 @@ class Speaker(Program):
 
     def _leave(self, wrong: Exception) -> None:
         use_json(not {"--json", "-j"}.isdisjoint(self.argv))  # no verb was parsed that could have said so
-        _tell(wrong, self.collection.task_names if getattr(self, "collection", None) else (), self.environments)
+        _tell(wrong, self.collection.task_names if getattr(self, "collection", None) else (), Speaker.environments)
         if os.environ.get("NEXTAI_DEBUG"):
             raise wrong
         raise Leave(code=Exit.USAGE)

@@ -139,6 +139,7 @@ def _full(least: int = 16 * 1024 * 1024) -> list[str]:
     for folder in (place, lambda: state_folder_of(Path.cwd()), lambda: Path(tempfile.gettempdir()), Path.cwd):
         with suppress(OSError, RuntimeError, Failure):
             there = next(path for path in (folder(), *folder().parents) if path.exists())
-            if shutil.disk_usage(there).free < least:
+            disk = shutil.disk_usage(there)
+            if disk.total and disk.free < least:  # what is no disk, such as /proc, has neither
                 found.append(str(folder()))
     return list(dict.fromkeys(found))

@@ -11,10 +11,10 @@ from ops.catalog import Catalog, load
 from ops.catalog.edit import with_entry
 from ops.catalog.load import FILE
 from ops.command import run
-from ops.config import contract
 from ops.console import emit_json, machine_readable, say
 from ops.errors import UsageError
 from ops.stacks import Place, kind_of, scaffold
+from ops.verbs import sync
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 40  # characters: Kubernetes takes 63, and hangs endings on it
@@ -88,7 +88,7 @@ def _make(catalog: Catalog, name: str, made: dict[Path, str], entry: str) -> lis
             (folder / path).write_text(text, encoding="utf-8")
         file.write_text(with_entry(file.read_text(encoding="utf-8"), "services", entry), encoding="utf-8")
         grown = load(catalog.root)
-        changed = contract.sync(grown)
+        changed = sync.write(grown)
         service = grown.services[name]
         if lock := kind_of(service.stack.name).lock:
             say(f"locking the packages of {name}")
@@ -107,5 +107,5 @@ def _undone(folder: Path, *files: Path) -> Iterator[None]:
         for file, content in before.items():
             if file.read_bytes() != content:
                 file.write_bytes(content)
-        contract.sync(load(files[0].parent))
+        sync.write(load(files[0].parent))
         raise

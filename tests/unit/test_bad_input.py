@@ -97,7 +97,7 @@ def test_the_help_that_a_wrong_usage_names_is_there() -> None:
 def test_invoke_alone_lists_the_verbs() -> None:
     done = invoke()
     assert done.returncode == 0 and "--no-dedupe" not in done.stdout
-    assert "testbed.up" in done.stdout and "`invoke --help VERB` tells about one." in done.stdout
+    assert "testbed.up" in done.stdout and "`invoke --help VERB` explains one." in done.stdout
 
 
 @pytest.mark.parametrize("words", ["--list", "--help deploy", "status --env local"])

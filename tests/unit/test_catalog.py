@@ -172,7 +172,11 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
             "port: 8002, resources: {requests: {cpu: 1.5}},",
             "platform.yaml:8: services.b.resources.requests.cpu: expected text, not '1.5' (put it in quotes)",
         ),
-        ("port: 8002,", "port: 8002, resources: {limits: {memory: 1G}},", "services.b.resources.limits.memory: '1G' does not match"),
+        (
+            "port: 8002,",
+            "port: 8002, resources: {limits: {memory: 1G}},",
+            "services.b.resources.limits.memory: expected a whole number of Mi or Gi, such as 512Mi, not '1G'",
+        ),
         (
             "port: 8002,",
             "port: 8002, resources: {requests: {memory: 1Gi}},",
@@ -183,7 +187,7 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
             "user: 1001, resources: {limits: {cpu: 100m}}}",
             "platform.yaml:5: stacks.go.resources.limits.cpu: a requests 250m of cpu, more than its limit of 100m",
         ),
-        ("port: 8002,", "port: 8002, component: Back end,", "services.b.component: 'Back end' does not match"),
+        ("port: 8002,", "port: 8002, component: Back end,", "services.b.component: expected a name of lower-case letters, digits and -"),
         ("{prefix: /b}", "{prefix: /b, stream: 1}", "services.b.routes.0.stream: expected true or false, not '1'"),
         (
             "port: 8002,",

@@ -43,7 +43,7 @@ def test_a_service_is_one_folder_and_one_entry(checkout: Path, stack: str) -> No
     before = contents(checkout)
     assert verb.new("plug-in-service", stack, dry_run=False) == 0
     after = contents(checkout)
-    derived = {str(path) for path in verb.contract.derived(catalog.load(checkout))}
+    derived = {str(path) for path in verb.sync.derived(catalog.load(checkout))}
     by_hand = {name for name in after if after[name] != before.get(name)} - derived
     assert {name for name in by_hand if not name.startswith("services/plug-in-service/")} == {"platform.yaml"}
     old, new = (one["platform.yaml"].decode().splitlines() for one in (before, after))
@@ -52,7 +52,7 @@ def test_a_service_is_one_folder_and_one_entry(checkout: Path, stack: str) -> No
     assert length < 15 and [*new[:start], *new[start + length :]] == old
     assert not [name for name in after if name.startswith("services/plug-in-service/") and b"{{" in after[name]]
     assert catalog.load(checkout).services["plug-in-service"].stack.name == stack
-    assert verb.contract.stale(catalog.load(checkout)) == []
+    assert verb.sync.stale(catalog.load(checkout)) == []
 
 
 def test_a_second_service_has_ports_of_its_own(checkout: Path) -> None:
@@ -73,9 +73,9 @@ def test_where_it_fails_nothing_is_left(checkout: Path, monkeypatch: pytest.Monk
         raise Failure("locking one", "the registry does not answer", "Try again.")
 
     if stage == "deriving":
-        real = verb.contract.sync
+        real = verb.sync.write
         calls: list[int] = []
-        monkeypatch.setattr(verb.contract, "sync", lambda loaded: (real(loaded), calls.append(1), None if len(calls) > 1 else fails())[0])
+        monkeypatch.setattr(verb.sync, "write", lambda loaded: (real(loaded), calls.append(1), None if len(calls) > 1 else fails())[0])
     else:
         monkeypatch.setattr(verb, "run", fails)
     with pytest.raises((Failure, KeyboardInterrupt)):
