@@ -36,6 +36,13 @@ def compiler(session):
     "A program that runs for long."
     session.run("sh", "-c", "echo $$ > compiler.pid; exec sleep 600", external=True, interrupt_timeout=noxfile.TIMEOUT)
 """
+# A signal that `nohup` or a shell's `&` made these tests ignore is ignored by whatever they start, unless that is told otherwise.
+HEEDING = (
+    *(sys.executable, "-c"),
+    "import os, signal, sys\n"
+    "for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP): signal.signal(one, signal.SIG_DFL)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])",
+)
 STORE = f"""
 import subprocess, sys, time
 from pathlib import Path
@@ -78,7 +85,8 @@ def test_everything_ends_with_a_run_that_is_told_to_end(tmp_path: Path, told: st
     (tmp_path / "test_store.py").write_text(STORE)
     uv = (*find("uv").argv, "run", "--quiet", "--no-sync", "--project", str(ROOT)) if told == "SIGTERM to uv" else (sys.executable, "-m")
     with (tmp_path / "output").open("w") as output:
-        run = subprocess.Popen((*uv, "nox", "-s", "ci"), cwd=tmp_path, stdout=output, stderr=output, start_new_session=True)
+        argv = (*HEEDING, *uv, "nox", "-s", "ci")
+        run = subprocess.Popen(argv, cwd=tmp_path, stdout=output, stderr=output, start_new_session=True)
     files = [tmp_path / name for name in ("server.pid", "pytest.pid", "compiler.pid")]
     try:
         until("all has started", lambda: all(file.exists() and file.read_text().strip() for file in files))
