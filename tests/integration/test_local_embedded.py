@@ -16,7 +16,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ops.catalog import load
 from ops.local import process, ready, servers, state, stores
+from ops.verbs import doctor
 
 OPS = Path(__file__).resolve().parents[2]
 
@@ -348,6 +350,25 @@ def test_two_at_once_start_one(platform: Platform) -> None:
     assert [child.returncode for child in both] == [0, 0], texts
     assert sum("runs already" in text for text in texts) == 1
     assert all(f"http://localhost:{platform.ports['echo']}" in text for text in texts)
+
+
+def test_doctor_knows_the_ports_of_this_checkouts_platform_from_those_that_others_hold(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTAI_STATE", str(platform.state))
+    catalog = load(platform.root)
+
+    def told() -> list[tuple[str, str, str]]:
+        return [(finding.what, finding.state, finding.detail) for finding in doctor._ports(catalog)]
+
+    platform.up()
+    assert told() == [("platform", "ok", "runs here: postgres, redis, echo")]
+    assert platform.run("down")[0] == 0
+    assert told() == [("ports", "ok", "all of the platform's ports are free")]
+    with socket.socket() as squatter:
+        squatter.bind(("127.0.0.1", platform.ports["redis"]))
+        squatter.listen()
+        assert told() == [("ports", "later", f"in use: {platform.ports['redis']} (redis)")]
 
 
 def test_a_taken_port_is_named_with_its_service_and_holder(platform: Platform) -> None:

@@ -62,6 +62,17 @@ def test_json_has_stdout_for_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert "for people" in captured.err
 
 
+def test_a_cell_that_is_longer_than_a_terminal_goes_on_in_the_next_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    path = "/home/somebody" + "/a-long-folder" * 10
+    console.table(("what", "where"), [("cache", path)])
+    shown = capsys.readouterr().out
+    assert f"cache{path}" in "".join(shown.split()), shown
+
+
 def test_a_question_without_a_terminal_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Refused, match="no terminal"):
         console.confirm("Go on?", yes=False)
