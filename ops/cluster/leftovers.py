@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from ops.catalog.names import OWNED
 from ops.cluster.apply import PRUNE_SECONDS, REPLACE_SECONDS, Pace, left_after
-from ops.cluster.plan import Plan
+from ops.cluster.plan import Plan, Step
 from ops.errors import Failure
 from ops.kube import byhand
 from ops.kube.client import Client
@@ -41,45 +41,72 @@ def stop_jobs(client: Client, namespaces: Sequence[str], pace: Pace) -> list[str
 def remove_claims(client: Client, plan: Plan, pace: Pace) -> list[str]:
     """Delete the claims that this plan made and that never had a volume: they hold nothing, and cannot be corrected; and say so."""
     said: list[str] = []
-    for key, claim in _claims(client, plan):
+    for key, claim in (found for step in plan.steps for found in _claims_of(client, step)):
         pace.check()
         if _bound(claim):
             said.append(f"{key} stays, for it has a volume: `{_command(key)}` deletes both.")
-        elif why := _remove(client, key, claim, PRUNE_SECONDS):
-            said.append(f"{key} never had a volume, and stays ({why}): `{_command(key)}` deletes it.")
         else:
-            pace.tell(Notice(key, "deleted", "it never had a volume"))
-            said.append(f"{key} was deleted: it never had a volume.")
+            said.append(_without_claim(client, key, claim, pace))
     return said
 
 
-def named(client: Client, namespaces: Sequence[str], plan: Plan) -> Iterator[str]:
-    """What stays where nothing is gone back to."""
-    for job in running_jobs(client, namespaces):
-        yield f"{key_of(job)} still runs: the next deploy waits for it."
-    for key, claim in _claims(client, plan):
-        if not _bound(claim):
-            yield f"{key} has no volume yet. To ask for another one, delete it first: `{_command(key)}`."
+def clear(client: Client, namespaces: Sequence[str], plan: Plan, pace: Pace) -> list[str]:
+    """Where nothing is gone back to: name what still runs, and delete what would refuse the correction; and say so.
+
+    That is a claim without a volume, whose class and size cannot be changed; and a StatefulSet all of whose claims are such, since its
+    templates cannot be changed either, and it would make them again. Both were made by this plan and hold nothing.
+    """
+    said = [f"{key_of(job)} still runs: the next deploy waits for it." for job in running_jobs(client, namespaces)]
+    for step in plan.steps:
+        pace.check()
+        said += _clear(client, step, pace)
+    return said
+
+
+def _clear(client: Client, step: Step, pace: Pace) -> Iterator[str]:
+    claims = list(_claims_of(client, step))
+    if any(_bound(claim) for _, claim in claims):
+        yield from (f"{key} has no volume yet: `{_command(key)}` deletes it." for key, claim in claims if not _bound(claim))
+        return
+    if claims and step.key.kind != _CLAIM and (live := _live(client, step.key)):
+        if why := _remove(client, step.key, live, PRUNE_SECONDS):
+            yield f"{step.key} waits for volumes, and stays ({why})."
+            return
+        pace.tell(Notice(step.key, "deleted", "none of its claims had a volume"))
+        yield f"{step.key} was deleted: none of its claims had a volume."
+        claims = list(_claims_of(client, step))  # anew: they may have changed while it went
+    yield from (_without_claim(client, key, claim, pace) for key, claim in claims if not _bound(claim))
 
 
 def _ended(job: Object) -> bool:
     return any(text(condition(job, kind), "status") == "True" for kind in ("Complete", "Failed"))
 
 
-def _claims(client: Client, plan: Plan) -> Iterator[tuple[Key, Object]]:
-    """The claims that a plan made: its own, and those of a StatefulSet's templates."""
-    resource = client.resource("v1", _CLAIM)
-    for step in plan.steps:
-        if step.action != "create" or resource is None:
-            continue
-        names = [step.key.name] if step.key.kind == _CLAIM else []
-        if step.key.kind == "StatefulSet":
-            templates = [text(t, "metadata", "name") for t in rows(step.manifest, "spec", "volumeClaimTemplates")]
-            replicas = range(number(step.manifest, "spec", "replicas", default=1))
-            names = [f"{template}-{step.key.name}-{n}" for template in templates for n in replicas]
-        for name in names:
-            if claim := client.get(resource, step.key.namespace, name):
-                yield Key(_CLAIM, step.key.namespace, name), claim
+def _claims_of(client: Client, step: Step) -> Iterator[tuple[Key, Object]]:
+    """The claims that a step made: itself, or those of a StatefulSet's templates."""
+    if step.action != "create":
+        return
+    names = [step.key.name] if step.key.kind == _CLAIM else []
+    if step.key.kind == "StatefulSet":
+        templates = [text(t, "metadata", "name") for t in rows(step.manifest, "spec", "volumeClaimTemplates")]
+        replicas = range(number(step.manifest, "spec", "replicas", default=1))
+        names = [f"{template}-{step.key.name}-{n}" for template in templates for n in replicas]
+    for key in (Key(_CLAIM, step.key.namespace, name) for name in names):
+        if claim := _live(client, key):
+            yield key, claim
+
+
+def _live(client: Client, key: Key) -> Object | None:
+    resource = client.by_key(key)
+    return client.get(resource, key.namespace, key.name) if resource else None
+
+
+def _without_claim(client: Client, key: Key, claim: Object, pace: Pace) -> str:
+    """Delete a claim that never had a volume; how that went, in a sentence."""
+    if why := _remove(client, key, claim, PRUNE_SECONDS):
+        return f"{key} never had a volume, and stays ({why}): `{_command(key)}` deletes it."
+    pace.tell(Notice(key, "deleted", "it never had a volume"))
+    return f"{key} was deleted: it never had a volume."
 
 
 def _bound(claim: Object) -> bool:

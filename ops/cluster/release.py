@@ -221,7 +221,7 @@ def _to(goal: Record, change: _Change, header: Header, failure: Failure) -> Fail
 def _stays(change: _Change, failure: Failure, remedy: str, *why: str) -> Failure:
     """A failure after which nothing is gone back to: why, and what is left running or waiting."""
     with suppress(Failure):  # the cluster may be what has failed
-        why = (*why, *leftovers.named(change.client, change.catalog.namespaces, change.plan))
+        why = (*why, *leftovers.clear(change.client, change.catalog.namespaces, change.plan, change.pace))
     return Failure(failure.doing, "\n".join([failure.cause, *why]), remedy, details=failure.details)
 
 

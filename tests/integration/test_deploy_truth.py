@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -167,30 +169,69 @@ def test_the_exit_code_of_a_try_that_failed_is_told_before_the_next_one(cluster:
     assert "the next deploy runs the Job again" in failed.value.remedy
 
 
-def test_a_claim_that_never_got_a_volume_goes_with_the_deploy_that_made_it(cluster: Cluster) -> None:
-    def claims(storage: str) -> None:
-        def change(objects: list[dict[str, Any]]) -> None:
-            spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": storage, "resources": {"requests": {"storage": "1Mi"}}}
-            namespace = objects[0]["metadata"]["name"]
-            metadata = {"name": "files", "namespace": namespace}
-            objects.append({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec})
-
-        cluster.platform.change = change
-
-    cluster.deploy()
-    silent: Any = {"metadata": {"name": cluster.platform.name}, "provisioner": "test.example/none", "volumeBindingMode": "Immediate"}
-    path = "/apis/storage.k8s.io/v1/storageclasses"
+@contextmanager
+def silent_class(cluster: Cluster) -> Iterator[tuple[str, str]]:
+    """A storage class whose claims never get a volume, for the time of the block, and one whose claims do."""
+    path, name = "/apis/storage.k8s.io/v1/storageclasses", cluster.platform.name
+    silent: Any = {"metadata": {"name": name}, "provisioner": "test.example/none", "volumeBindingMode": "Immediate"}
+    classes: Any = cluster.client.request("GET", path)["items"]
+    good = next(c["metadata"]["name"] for c in classes if not c["provisioner"].startswith("test.example/"))
     cluster.client.request("POST", path, body=silent)
     try:
-        claims(cluster.platform.name)
+        yield name, good
+    finally:
+        cluster.client.delete_path(f"{path}/{name}")
+
+
+def claim_spec(storage: str) -> dict[str, Any]:
+    return {"accessModes": ["ReadWriteOnce"], "storageClassName": storage, "resources": {"requests": {"storage": "1Mi"}}}
+
+
+def claims(cluster: Cluster, storage: str) -> None:
+    """The platform comes to have a claim of this class."""
+
+    def change(objects: list[dict[str, Any]]) -> None:
+        metadata = {"name": "files", "namespace": objects[0]["metadata"]["name"]}
+        objects.append({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim_spec(storage)})
+
+    cluster.platform.change = change
+
+
+def store_claims(cluster: Cluster, storage: str) -> None:
+    """The store comes to have a template of claims of this class."""
+
+    def change(objects: list[dict[str, Any]]) -> None:
+        spec = workload(objects, "StatefulSet", "store")["spec"]
+        spec["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": claim_spec(storage)}]
+        spec["template"]["spec"]["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+
+    cluster.platform.change = change
+
+
+def test_a_claim_that_never_got_a_volume_goes_with_the_deploy_that_made_it(cluster: Cluster) -> None:
+    cluster.deploy()
+    with silent_class(cluster) as (silent, good):
+        claims(cluster, silent)
         with pytest.raises(RolledBack, match=r"waiting for a volume[\s\S]*/files was deleted: it never had a volume"):
             execute(cluster.platform.catalog(), cluster.client, cluster.plan(), cluster.tell, seconds=8)
         assert cluster.get("PersistentVolumeClaim", "files") is None
-        classes: Any = cluster.client.request("GET", path)["items"]
-        claims(next(c["metadata"]["name"] for c in classes if not c["provisioner"].startswith("test.example/")))
+        claims(cluster, good)
         assert cluster.deploy().state == "done"
-    finally:
-        cluster.client.delete_path(f"{path}/{cluster.platform.name}")
+
+
+@pytest.mark.parametrize("claiming", [claims, store_claims])
+def test_it_goes_where_nothing_is_gone_back_to_and_the_correction_goes_on(
+    cluster: Cluster, claiming: Callable[[Cluster, str], None]
+) -> None:
+    """What cannot be changed would refuse the correction: a claim, and a StatefulSet with its templates."""
+    with silent_class(cluster) as (silent, good):
+        claiming(cluster, silent)
+        with pytest.raises(Failure, match=r"PersistentVolumeClaim \S+ was deleted: it never had a volume") as failed:
+            execute(cluster.platform.catalog(), cluster.client, cluster.plan(), cluster.tell, seconds=8)
+        assert not isinstance(failed.value, RolledBack)
+        claiming(cluster, good)
+        assert cluster.deploy().state == "done"
+    assert [h.outcome for h in cluster.history()] == ["failed", "good"]
 
 
 def test_every_workload_that_fails_is_told_with_its_own_cause_and_remedy(cluster: Cluster) -> None:
