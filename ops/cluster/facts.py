@@ -39,7 +39,7 @@ class Sight:
 
     `conflicts`: fields of ours that others have set, and that the apply takes back. `refusal`: why the API server refuses it.
     `inherits`: the fields that `kubectl apply` owns become ours, and are removed where the manifest lacks them.
-    `warnings`: what the API server warned of.
+    `warnings`: what the API server warned of; for an object that was not `asked` about now, when it was applied.
     """
 
     wanted: Object
@@ -49,6 +49,11 @@ class Sight:
     refusal: str = ""
     inherits: bool = False
     warnings: tuple[str, ...] = ()
+
+    @property
+    def asked(self) -> bool:
+        """Whether the API server was asked what an apply would make: not where that is known to be what is there."""
+        return self.live is None or self.after is not self.live
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +117,14 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
     trail = [r.result() for r in records]
     last = trail.pop(0) if good else None
     before: dict[Key, list[Object]] = {}
-    for manifest in (o for r in (last, *trail) if r for o in r.objects):
-        before.setdefault(key_of(manifest), []).append(manifest)
+    warned: dict[Key, tuple[str, ...]] = {}
+    for key, manifest, former in ((key_of(o), o, r) for r in (last, *trail) if r for o in r.objects):
+        before.setdefault(key, []).append(manifest)
+        warned[key] = former.warned.get(key.written, ())
     sights = tuple(look if isinstance(look, Sight) else _take_back(client, look, before) for look in looks)
-    sights = tuple(replace(sight, warnings=_warnings(client, sight)) for sight in sights)
+    sights = tuple(replace(s, warnings=_warnings(client, s) if s.asked else warned.get(key_of(s.wanted), ())) for s in sights)
     wanted = {key_of(o) for o in objects}
-    asked = {key_of(s.wanted) for s in sights if s.live is None or s.after is not s.live}
+    asked = {key_of(s.wanted) for s in sights if s.asked}
     fresh = {key_of(s.wanted) for s in sights if s.live is None}
     adopted = frozenset(key for r in (last, *trail) if r for key in r.header.adopted_keys)
     others = [
@@ -251,7 +258,7 @@ def _seen(wanted: Object, live: Object | None, after: Object, conflicts: tuple[C
 def _warnings(client: Client, sight: Sight) -> tuple[str, ...]:
     """What the API server warned of when it was asked about an object."""
     key, resource = key_of(sight.wanted), client.resource(text(sight.wanted, "apiVersion"), text(sight.wanted, "kind"))
-    if resource is None or (sight.live is not None and sight.after is sight.live):
+    if resource is None:
         return ()
     tried = resource.path(TRIAL_NAMESPACE) if sight.live is None and sight.after is None else resource.path(key.namespace, key.name)
     return client.warnings_at(tried)

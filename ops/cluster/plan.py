@@ -47,6 +47,7 @@ class Step:
     adopted: bool = False
     leaving: bool = False
     stirred: tuple[str, ...] = ()  # the fields in which the API server's answer differs, and no manifest has them
+    warned: tuple[str, ...] = ()  # what the API server warned of when it was asked about the object last
 
     @property
     def wants(self) -> bool:
@@ -126,6 +127,11 @@ class Plan:
         return tuple(f"{step.key.written} {path}" for step in self.steps for path in step.stirred)
 
     @property
+    def warned(self) -> Mapping[str, tuple[str, ...]]:
+        """What the API server warned of each object: a record says that to the plans that need not ask again."""
+        return {step.key.written: step.warned for step in self.steps if step.warned and step.wants}
+
+    @property
     def removed(self) -> tuple[str, ...]:
         """The keys of what it deletes, or what was deleted before and is still there."""
         return tuple(step.key.written for step in self.steps if step.action == "delete" or step.leaving)
@@ -142,7 +148,7 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
     ran = facts.last.keys if facts.last else set()
     former = ran.union(*(r.keys for r in facts.trail))
     steps = [_step(sight, facts, stores, ran, origin.kind) for sight in facts.sights]
-    steps = [_introduced(step, sight, facts, former) for step, sight in zip(steps, facts.sights, strict=True)]
+    steps = [replace(_introduced(one, sight, facts, former), warned=sight.warnings) for one, sight in zip(steps, facts.sights, strict=True)]
     going = [left for left in facts.others if _goes(left.live, origin.kind)]
     theirs = {key_of(left.live): why for left in going if (why := _theirs(left, facts))}
     steps += [_removal(left, facts, former) for left in going if key_of(left.live) not in theirs]
@@ -185,12 +191,13 @@ def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsa
 
 
 def _heard(facts: Facts) -> list[str]:
-    """The API server's warnings, each once, with the objects that it is about."""
+    """The API server's warnings, each once, with its objects; of an object that was not asked about now, from when it was applied."""
     about: dict[str, list[str]] = {}
     for sight in facts.sights:
+        begin = "the API server warns" if sight.asked else "the API server warned when it was applied"
         for words in sight.warnings:
-            about.setdefault(words, []).append(str(key_of(sight.wanted)))
-    return [f"{', '.join(keys)}: the API server warns: {words}" for words, keys in about.items()]
+            about.setdefault(f"{begin}: {words}", []).append(str(key_of(sight.wanted)))
+    return [f"{', '.join(keys)}: {words}" for words, keys in about.items()]
 
 
 def _without_namespace(facts: Facts) -> list[str]:
@@ -461,6 +468,7 @@ def _read_step(row: Object) -> Step:
         row.get("adopted") is True,
         row.get("leaving") is True,
         tuple(texts(row, "stirred")),
+        tuple(texts(row, "warned")),
     )
 
 

@@ -76,7 +76,8 @@ class Header:
 class Record:
     """A header with its body: objects without Secret data, digests, and which Secrets the objects had.
 
-    `migrations` are those that its code knows, `met` those that the database may have had before it.
+    `migrations` are those that its code knows, `met` those that the database may have had before it. `warned`: what the API server warned
+    of each object (`Key.written`) when it was asked about it last.
     """
 
     header: Header
@@ -84,6 +85,7 @@ class Record:
     digests: Mapping[str, str] = field(default_factory=dict)
     migrations: tuple[Migration, ...] = ()
     met: tuple[Migration, ...] = ()
+    warned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def schema(self) -> tuple[Migration, ...]:
@@ -113,7 +115,9 @@ def load(client: Client, namespace: str, header: Header) -> Record:
 
     document: Object = json.loads(gzip.decompress(b"".join(map(part, range(header.parts)))))
     digests = {k: v for k, v in table(document, "digests").items() if isinstance(v, str)}
-    return Record(header, tuple(rows(document, "objects")), digests, migrations_in(document, "migrations"), migrations_in(document, "met"))
+    warned = {key: tuple(texts(document, "warned", key)) for key in table(document, "warned")}
+    migrations, met = migrations_in(document, "migrations"), migrations_in(document, "met")
+    return Record(header, tuple(rows(document, "objects")), digests, migrations, met, warned)
 
 
 def migrations_in(document: Object, name: str) -> tuple[Migration, ...]:
@@ -133,6 +137,7 @@ def write(client: Client, namespace: str, record: Record) -> Header:
         "digests": dict(record.digests),
         "migrations": [asdict(m) for m in record.migrations],
         "met": [asdict(m) for m in record.met],
+        "warned": {key: [*words] for key, words in record.warned.items()},
     }
     packed = gzip.compress(json.dumps(body, separators=(",", ":")).encode(), mtime=0)
     parts = [packed[i : i + PART_BYTES] for i in range(0, len(packed), PART_BYTES)]

@@ -157,7 +157,7 @@ def _open(client: Client, plan: Plan, home: str, who: str) -> Header:
         removed=plan.removed,
         stirred=plan.stirred,
     )
-    return record.write(client, home, Record(header, plan.manifests, origin.digests, origin.migrations, origin.met))
+    return record.write(client, home, Record(header, plan.manifests, origin.digests, origin.migrations, origin.met, plan.warned))
 
 
 def _resumed(plan: Plan) -> str:

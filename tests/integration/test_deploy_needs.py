@@ -6,10 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ops.cluster import show
 from ops.cluster.facts import apply
 from ops.cluster.plan import Plan
 from ops.cluster.scale import plan_scale
+from ops.kube.client import Client
 from ops.kube.connect import connect
 from tests.integration.cluster import Cluster
 
@@ -237,3 +240,28 @@ def test_what_the_api_server_warns_of_is_in_the_plan_once_with_its_objects(clust
     assert [line.partition(": the API server warns: ")[0] for line in security] == [f"! Deployment {home}/rooted"]
     cluster.platform.change = lambda objects: None
     assert "hostNetwork" not in shown(cluster.plan()) and "Endpoints" not in shown(cluster.plan())
+
+
+def test_what_it_warned_of_is_in_each_later_plan_and_costs_no_request(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = cluster.platform.home
+    old = [thing("v1", "Endpoints", name) for name in ("one", "two")]
+    cluster.platform.change = added(cluster, *old)
+    cluster.deploy()
+    asked: list[str] = []
+    request = Client.request
+
+    def counted(client: Client, method: str, path: str, *arguments: Any, **more: Any) -> Any:
+        asked.append(f"{method} {path}")
+        return request(client, method, path, *arguments, **more)
+
+    monkeypatch.setattr(Client, "request", counted)
+    for _ in range(2):  # the second one has a record that changed something else in between
+        plan = cluster.plan()
+        assert [w for w in plan.warnings if "Endpoints" in w] == [
+            f"Endpoints {home}/one, Endpoints {home}/two: the API server warned when it was applied: v1 Endpoints is deprecated in v1.33+; "
+            "use discovery.k8s.io/v1 EndpointSlice"
+        ]
+        assert [one for one in asked if "/endpoints" in one and not one.startswith("GET ")] == []
+        cluster.platform.config = {**cluster.platform.config, "GREETING": "another"}
+        cluster.deploy()
+        asked.clear()
