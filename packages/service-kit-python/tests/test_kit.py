@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from nextai_service_kit import contract, logs, requests, serve, settings
 from nextai_service_kit.contract import Contract, Variable
@@ -168,6 +169,26 @@ def test_an_answer_that_is_late_is_a_503_that_says_when_to_come_again() -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
     assert int(answer.headers["Retry-After"]) > 0
     assert 4 < requests.LIMIT < 8  # more than a store may take, less than the gateway waits
+
+
+def test_a_body_that_does_not_arrive_is_a_408_that_ends_the_connection() -> None:
+    said: list[Message] = []
+
+    async def reads(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await receive()
+
+    async def nothing_more() -> Message:
+        never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        return await never
+
+    async def hear(message: Message) -> None:
+        said.append(message)
+
+    scope: Scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"100")]}
+    asyncio.run(requests.RequestMiddleware(reads, limit=0.1)(scope, nothing_more, hear))
+    answer = {name.decode(): value.decode() for name, value in said[0]["headers"]}
+    assert (said[0]["status"], answer["connection"]) == (408, "close")
+    assert json.loads(said[1]["body"])["error"]["code"] == "request_timeout"
 
 
 @pytest.mark.parametrize("announced", [True, False])

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,7 +12,7 @@ from memory_service import store as store_module
 from memory_service.connection import StoreUnavailable
 from memory_service.embedding import HashedFeatures
 from memory_service.main import application
-from memory_service.store import MemoryStore, TooManyMemories, _must_have_taken
+from memory_service.store import MemoryStore, TooManyMemories
 from tests.api import Person, refused
 from tests.gate import Gate
 
@@ -148,10 +148,25 @@ def test_a_frozen_milvus_costs_two_seconds_and_is_a_503_that_says_when_to_come_a
         assert ann.texts()[-1] == "before"
 
 
-@pytest.mark.parametrize("written", [{}, {"upsert_count": 0}, {"upsert_count": 2, "ids": ["a", "b"]}, {"upsert_count": 1, "ids": ["b"]}])
-def test_what_milvus_did_not_take_is_not_acknowledged(written: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: {},
+        lambda _: {"upsert_count": 0},
+        lambda identity: {"upsert_count": 2, "ids": [identity, "another"]},
+        lambda _: {"upsert_count": 1, "ids": ["another"]},
+    ],
+    ids=["nothing", "none", "two", "another"],
+)
+def test_what_milvus_did_not_take_is_not_acknowledged(
+    store: MemoryStore, user: UUID, monkeypatch: pytest.MonkeyPatch, answer: Callable[[object], dict[str, object]]
+) -> None:
+    from pymilvus import MilvusClient
+
+    monkeypatch.setattr(MilvusClient, "upsert", lambda _, collection, rows, timeout: answer(rows[0]["id"]))
     with pytest.raises(StoreUnavailable, match="did not take"):
-        _must_have_taken(written, "a")
+        store.add(user, "not stored")
+    assert store.page(user, 5).memories == ()
 
 
 def test_one_dropped_connection_is_not_noticed(gate: Gate, prefix: str, user: UUID) -> None:
