@@ -3,14 +3,18 @@
 import json
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI, Response
+from fastapi.testclient import TestClient
 
-from nextai_service_kit import logs, settings
+from nextai_service_kit import errors, logs, settings
 from nextai_service_kit.contract import Contract, Variable
-from nextai_service_kit.requests import _ACCEPTABLE
+from nextai_service_kit.requests import _ACCEPTABLE, RequestMiddleware
 from nextai_service_kit.settings import InvalidEnvironment, Settings
 from nextai_service_kit.text import is_blank
 
@@ -61,15 +65,45 @@ def test_a_request_id_is_kept_in_one_form() -> None:
     assert [text for text in VECTORS["requestIds"]["replaced"] if _ACCEPTABLE.fullmatch(text)] == []
 
 
-def test_a_line_of_text_is_as_in_every_stack(capsys: pytest.CaptureFixture[str]) -> None:
-    vector = VECTORS["logText"]
+def test_a_status_has_the_code_of_every_stack() -> None:
+    assert {str(status): code for status, code in errors.CODES.items()} == VECTORS["errors"]
+
+
+@contextmanager
+def logged(form: str) -> Iterator[logging.Logger]:
+    """The service's log on standard output, for the time of the block."""
     root = logging.getLogger()
     before = root.handlers, root.level
     try:
-        logs.configure("some-service", "info", "text")
-        logging.getLogger("x").warning(vector["msg"], extra={"fields": vector["fields"]})
+        logs.configure("some-service", "debug", form)
+        yield logging.getLogger("x")
     finally:
         root.handlers, root.level = before
+
+
+def test_a_line_has_one_of_the_levels(capsys: pytest.CaptureFixture[str]) -> None:
+    with logged("json") as log:
+        for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+            log.log(level, "said")
+    assert [json.loads(line)["level"] for line in capsys.readouterr().out.splitlines()] == VECTORS["log"]["levels"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["log"]["requests"], ids=str)
+def test_a_request_is_logged_as_in_every_stack(vector: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    app, path = FastAPI(), "/health/x" if vector.get("health") else "/a"
+    app.add_middleware(RequestMiddleware)
+    app.get(path)(lambda: Response(status_code=vector["status"]))
+    with logged("json"), TestClient(app) as http:
+        http.get(path)
+    (line,) = [found for text in capsys.readouterr().out.splitlines() if (found := json.loads(text))["msg"] == "request"]
+    assert (line["level"], line["status"], line["path"]) == (vector["level"], vector["status"], path)
+    assert {*VECTORS["log"]["always"], *VECTORS["log"]["request"]} <= line.keys()
+
+
+def test_a_line_of_text_is_as_in_every_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    vector = VECTORS["logText"]
+    with logged("text") as log:
+        log.warning(vector["msg"], extra={"fields": vector["fields"]})
     time, line = capsys.readouterr().out.rstrip("\n").split(" ", 1)
     assert re.fullmatch(r"time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time)
     assert line == vector["line"]

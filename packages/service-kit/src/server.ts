@@ -13,7 +13,7 @@ import Fastify, {
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from "fastify";
-import { ApiError, type ErrorBody, type FieldProblem } from "./errors.ts";
+import { ApiError, codes, type ErrorBody, type FieldProblem } from "./errors.ts";
 import { type Checks, readiness } from "./health.ts";
 import type { Logger } from "./log.ts";
 import { isBlank } from "./text.ts";
@@ -70,8 +70,8 @@ export function createServer(options: ServerOptions): Server {
       if (error.code === "ECONNRESET" || socket.destroyed) return;
       const [status, code, message] =
         error.code === "ERR_HTTP_REQUEST_TIMEOUT"
-          ? ["408 Request Timeout", "request_timeout", "The request did not arrive in time."]
-          : ["400 Bad Request", "bad_request", "This is not a valid HTTP request."];
+          ? ["408 Request Timeout", codes[408], "The request did not arrive in time."]
+          : ["400 Bad Request", codes[400], "This is not a valid HTTP request."];
       const body = JSON.stringify({ error: { code, message, requestId: randomUUID() } });
       socket.end(
         `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
@@ -131,7 +131,7 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
   server.setNotFoundHandler((request, reply) => {
     return reply
       .code(404)
-      .send(body(request, "not_found", `There is no ${request.method} ${request.url.split("?", 1)[0]}.`));
+      .send(body(request, codes[404], `There is no ${request.method} ${request.url.split("?", 1)[0]}.`));
   });
 
   server.setErrorHandler<FastifyError | ApiError | Error>((error, request, reply) => {
@@ -144,11 +144,11 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
     if ("validation" in error && error.validation) {
       const fields = (error.validation as ErrorObject[]).map(fieldProblem);
       const message = fields.map(({ field, message }) => `${field} ${message}`).join("; ");
-      return reply.code(422).send(body(request, "validation", message, fields));
+      return reply.code(422).send(body(request, codes[422], message, fields));
     }
     const overdue = "code" in error && error.code === "FST_ERR_HANDLER_TIMEOUT";
     if (overdue && isArriving(request)) {
-      const late = body(request, "request_timeout", "The request did not arrive in time.");
+      const late = body(request, codes[408], "The request did not arrive in time.");
       return reply.code(408).header("connection", "close").send(late);
     }
     if (overdue || isUnavailable(error)) {
@@ -156,15 +156,15 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
       return reply
         .code(503)
         .header("retry-after", "1")
-        .send(body(request, "unavailable", "The service is not available now. Try again soon."));
+        .send(body(request, codes[503], "The service is not available now. Try again soon."));
     }
     const status = "statusCode" in error ? (error.statusCode ?? 500) : 500;
     if (status < 500) {
-      const [code, message] = refusals[status] ?? ["bad_request", "The request cannot be understood."];
-      return reply.code(status).send(body(request, code, message));
+      const code = status in codes ? codes[status as keyof typeof codes] : codes[400];
+      return reply.code(status).send(body(request, code, refusals[status] ?? "The request cannot be understood."));
     }
     request.log.error({ err: error }, "the request failed");
-    return reply.code(500).send(body(request, "internal_error", "Something went wrong on our side."));
+    return reply.code(500).send(body(request, codes[500], "Something went wrong on our side."));
   });
 }
 
@@ -173,10 +173,10 @@ function isArriving({ headers, body }: FastifyRequest): boolean {
   return (headers["content-length"] ?? headers["transfer-encoding"]) !== undefined && body === undefined;
 }
 
-const refusals: Readonly<Record<number, readonly [code: string, message: string]>> = {
-  400: ["bad_request", "The body is not valid JSON."],
-  413: ["payload_too_large", "The body is too large."],
-  415: ["unsupported_media_type", "The body must be application/json."],
+const refusals: Readonly<Record<number, string>> = {
+  400: "The body is not valid JSON.",
+  413: "The body is too large.",
+  415: "The body must be application/json.",
 };
 
 /** A path that cannot be decoded is refused before any route, any hook and the error handler. */
@@ -184,7 +184,7 @@ function refusePath(request: FastifyRequest, reply: FastifyReply): void {
   reply
     .code(400)
     .header("x-request-id", request.id)
-    .send(body(request, "bad_request", "The path is not valid."));
+    .send(body(request, codes[400], "The path is not valid."));
 }
 
 function body(request: FastifyRequest, code: string, message: string, fields?: readonly FieldProblem[]): ErrorBody {
@@ -200,7 +200,7 @@ function fieldProblem(error: ErrorObject): FieldProblem {
   return { field, message: format ?? (error.message ?? "is invalid").replace("NOT", "not") };
 }
 
-/** One line a request, without its query, which may hold what a person typed; probes only at debug level. */
+/** One line a request, without its query, which may hold what a person typed; probes at debug level, failures as errors. */
 function logRequests(server: Server): void {
   server.addHook("onResponse", async (request, reply) => {
     const path = request.url.split("?", 1)[0] ?? "";
@@ -210,8 +210,7 @@ function logRequests(server: Server): void {
       status: reply.statusCode,
       durationMs: Math.round(reply.elapsedTime * 10) / 10,
     };
-    if (path.startsWith("/health")) request.log.debug(facts, "request");
-    else request.log.info(facts, "request");
+    request.log[path.startsWith("/health") ? "debug" : reply.statusCode >= 500 ? "error" : "info"](facts, "request");
   });
 }
 

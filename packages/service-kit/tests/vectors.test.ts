@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import vectors from "../../contract/vectors.json" with { type: "json" };
-import { isBlank, type Reader, readConfig } from "../src/index.ts";
+import { codes } from "../src/errors.ts";
+import { createServer, isBlank, type Reader, readConfig } from "../src/index.ts";
 import { contractWith, variable } from "./contract.ts";
+import { recordedLog } from "./lines.ts";
 
 interface Vector {
   readonly type: string;
@@ -31,6 +33,27 @@ describe("as every reader of the contract", () => {
     if (problem === undefined) expect(read()).toEqual(reads);
     else expect(read).toThrow(`example-service: cannot start: V ${problem}`);
   });
+});
+
+test("a status has the code of every stack", () => {
+  expect(codes).toEqual(vectors.errors);
+});
+
+test("a line has one of the levels", () => {
+  const { log, lines } = recordedLog();
+  for (const level of vectors.log.levels) log[level as "info"]("said");
+  expect(lines.map((line) => (JSON.parse(line) as { level: string }).level)).toEqual(vectors.log.levels);
+});
+
+test.each(vectors.log.requests)("a request is logged as in every stack: %j", async ({ status, health, level }) => {
+  const { log, lines } = recordedLog();
+  const server = createServer({ service: "some-service", log, checks: {} });
+  const path = health ? "/health/x" : "/a";
+  server.get(path, (_request, reply) => reply.code(status).send());
+  await server.inject({ url: path });
+  const line = JSON.parse(lines.at(-1) ?? "") as Record<string, unknown>;
+  expect(line).toMatchObject({ level, status, path });
+  expect(Object.keys(line)).toEqual(expect.arrayContaining([...vectors.log.always, ...vectors.log.request]));
 });
 
 test("a text is blank when nothing of it can be seen", () => {

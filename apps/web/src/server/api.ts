@@ -1,4 +1,5 @@
 import { LONGEST_BODY, readBody } from "./body.ts";
+import { codes } from "./codes.ts";
 import type { Config } from "./config.ts";
 import { endedCookies, readTokens, sessionCookies, type Tokens } from "./cookies.ts";
 import { errorResponse } from "./errors.ts";
@@ -16,7 +17,7 @@ export async function handleApi(config: Config, request: Request, timeout?: numb
   if (!sameOrigin(request))
     return errorResponse(request, 403, "foreign_origin", "This request came from another site.");
   const body = await readBody(request, LONGEST_BODY);
-  if (body === "too long") return errorResponse(request, 413, "payload_too_large", "The request is larger than 1 MiB.");
+  if (body === "too long") return errorResponse(request, 413, codes[413], "The request is larger than 1 MiB.");
   try {
     const { answer, tokens } = await exchange(config, request, body, timeout);
     const response = new Response(answer.body, { status: answer.status, headers: downstreamHeaders(answer) });

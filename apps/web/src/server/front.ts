@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { codes } from "./codes.ts";
 
 /** A request's body has this long to arrive, in milliseconds. */
 export const BODY_TIME = 10_000;
@@ -27,11 +28,11 @@ export function guardServer(server: Server, bodyTime = BODY_TIME): void {
 function refused(request: IncomingMessage, response: ServerResponse): boolean {
   if (!METHODS.includes(request.method ?? "")) {
     response.setHeader("Allow", METHODS.join(", "));
-    refuse(request, response, 405, "method_not_allowed", "This address does not take that method.");
+    refuse(request, response, 405, "This address does not take that method.");
     return true;
   }
   if (!isPlain(request.url ?? "")) {
-    refuse(request, response, 400, "bad_request", "This address cannot be read. Perhaps it was mistyped.");
+    refuse(request, response, 400, "This address cannot be read. Perhaps it was mistyped.");
     return true;
   }
   return false;
@@ -54,19 +55,13 @@ function limitArrival(request: IncomingMessage, response: ServerResponse, limit:
     response.on("error", () => {}); // Next.js may try to answer, too, when it learns that the body broke off
     response.once("finish", () => request.destroy());
     response.setHeader("Connection", "close");
-    refuse(request, response, 408, "request_timeout", "The request did not arrive in time.");
+    refuse(request, response, 408, "The request did not arrive in time.");
   }, limit);
   request.once("close", () => clearTimeout(timer));
 }
 
 /** The platform's error body; for a person who opened the address, the same as a page. */
-function refuse(
-  request: IncomingMessage,
-  response: ServerResponse,
-  status: number,
-  code: string,
-  message: string,
-): void {
+function refuse(request: IncomingMessage, response: ServerResponse, status: keyof typeof codes, message: string): void {
   const page = !(request.url ?? "").startsWith("/api/") && (request.headers.accept ?? "").includes("text/html");
   const requestId = String(response.getHeader("X-Request-Id") ?? "");
   response.writeHead(status, {
@@ -79,6 +74,6 @@ function refuse(
   response.end(
     page
       ? `<!doctype html><html lang="en"><title>${title}</title><h1>${message}</h1><p><a href="/">Back to your memories</a></p></html>`
-      : JSON.stringify({ error: { code, message, requestId } }),
+      : JSON.stringify({ error: { code: codes[status], message, requestId } }),
   );
 }

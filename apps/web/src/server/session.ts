@@ -1,5 +1,6 @@
 import { type Problem, problemOf } from "../session/messages.ts";
 import { readBody } from "./body.ts";
+import { codes } from "./codes.ts";
 import type { Config } from "./config.ts";
 import { endedCookies, readTokens, sessionCookies, type Tokens } from "./cookies.ts";
 import { errorResponse } from "./errors.ts";
@@ -24,10 +25,10 @@ export async function handleSession(config: Config, action: string, request: Req
     return errorResponse(request, 403, "foreign_origin", "This request came from another site.");
   if (action === "sign-out") return signOut(config, request);
   if (action !== "sign-in" && action !== "sign-up")
-    return errorResponse(request, 404, "not_found", "There is nothing here.");
+    return errorResponse(request, 404, codes[404], "There is nothing here.");
   const fields = await readFields(request);
-  if (fields === "too long") return errorResponse(request, 413, "payload_too_large", "The form is too large.");
-  if (!fields) return errorResponse(request, 422, "validation", "The form could not be read.");
+  if (fields === "too long") return errorResponse(request, 413, codes[413], "The form is too large.");
+  if (!fields) return errorResponse(request, 422, codes[422], "The form could not be read.");
   return begin(config, action, request, fields);
 }
 

@@ -7,6 +7,19 @@ from starlette.exceptions import HTTPException
 
 from nextai_service_kit.logs import request_id
 
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    422: "validation",
+    500: "internal_error",
+    503: "unavailable",
+}
+"""The codes of statuses that mean the same wherever they come from (packages/contract)."""
+
 
 class ApiError(Exception):
     """An answer that is an error: HTTP status, a code for programs, a message for people."""
@@ -22,6 +35,11 @@ def body(status: int, code: str, message: str) -> JSONResponse:
     """An error as a response. What is unavailable says when to come again."""
     headers = {"Retry-After": "1"} if status == 503 else None
     return JSONResponse({"error": {"code": code, "message": message, "requestId": request_id.get()}}, status, headers)
+
+
+def refusal(status: int, message: str) -> JSONResponse:
+    """An error with the code of its status."""
+    return body(status, CODES[status], message)
 
 
 def install(app: FastAPI) -> None:
@@ -40,15 +58,15 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     # What was sent is not repeated: it may be private.
     problems = [f"{'.'.join(str(part) for part in problem['loc'][1:]) or 'body'}: {problem['msg']}" for problem in error.errors()]
-    return body(422, "validation", "; ".join(problems))
+    return refusal(422, "; ".join(problems))
 
 
-_CODES = {404: ("not_found", "There is nothing at this address."), 405: ("method_not_allowed", "This address does not take that method.")}
+_MESSAGES = {404: "There is nothing at this address.", 405: "This address does not take that method."}
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code, message = _CODES.get(error.status_code, ("bad_request", "The request cannot be read."))
-    answer = body(error.status_code, code, message)
+    code = CODES.get(error.status_code, CODES[400])
+    answer = body(error.status_code, code, _MESSAGES.get(error.status_code, "The request cannot be read."))
     answer.headers.update(error.headers or {})
     return answer

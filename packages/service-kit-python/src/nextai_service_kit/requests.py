@@ -51,12 +51,12 @@ class RequestMiddleware:
         try:
             await self._serve(exchange)
         except _TooLarge:
-            await exchange.refuse(413, "payload_too_large", "The body is too large.")
+            await exchange.refuse(413, "The body is too large.")
         except Exception:
             _log.exception("request failed")
             if exchange.status:
                 raise  # half an answer has gone: only breaking off tells the client so
-            await exchange.refuse(500, "internal_error", "Something went wrong on our side.")
+            await exchange.refuse(500, "Something went wrong on our side.")
         finally:
             _write(scope, exchange.status, time.perf_counter() - began)
 
@@ -73,12 +73,12 @@ class RequestMiddleware:
             await work
         elif not exchange.arrived:
             work.cancel()
-            await exchange.refuse(408, "request_timeout", "The request did not arrive in time.")
+            await exchange.refuse(408, "The request did not arrive in time.")
         else:
             # A thread cannot be cancelled: it ends by its store's own limits, and its answer goes nowhere.
             _log.error("the answer took too long")
             work.add_done_callback(_forget)
-            await exchange.refuse(503, "unavailable", "The service is not available now. Try again soon.")
+            await exchange.refuse(503, "The service is not available now. Try again soon.")
 
 
 class _TooLarge(Exception):
@@ -112,10 +112,10 @@ class _Exchange:
         if not self._refused:
             await self._pass(message)
 
-    async def refuse(self, status: int, code: str, message: str) -> None:
+    async def refuse(self, status: int, message: str) -> None:
         """Answer in the app's place, and end the connection where the rest of the request would still be coming."""
         self._refused = True
-        response = errors.body(status, code, message)
+        response = errors.refusal(status, message)
         if status in {408, 413}:
             response.headers["Connection"] = "close"
         await response(self.scope, self._receive, self._pass)

@@ -49,12 +49,12 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &large):
 		tooLarge(w, r)
 	case errors.As(err, &network) && network.Timeout():
-		reply.Error(w, r, http.StatusRequestTimeout, "request_timeout", "The request did not arrive in time.")
+		reply.Refuse(w, r, http.StatusRequestTimeout, "The request did not arrive in time.")
 	default:
 		panic(http.ErrAbortHandler) // the client broke off, or sent what is not HTTP
 	}
 }
 
 func tooLarge(w http.ResponseWriter, r *http.Request) {
-	reply.Error(w, r, http.StatusRequestEntityTooLarge, "payload_too_large", "The body is larger than 1 MiB.")
+	reply.Refuse(w, r, http.StatusRequestEntityTooLarge, "The body is larger than 1 MiB.")
 }

@@ -20,7 +20,7 @@ var (
 func PlainPaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !plain(r) {
-			reply.Error(w, r, http.StatusBadRequest, "invalid_path", "The path is not in its plain form.")
+			reply.Refuse(w, r, http.StatusBadRequest, "The path is not in its plain form.")
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -31,7 +31,7 @@ func Routes(upstreams []config.Upstream, transport http.RoundTripper, timeouts T
 				return
 			}
 		}
-		reply.Error(w, r, http.StatusNotFound, "not_found", "There is nothing at this address.")
+		reply.Refuse(w, r, http.StatusNotFound, "There is nothing at this address.")
 	})
 }
 

@@ -22,6 +22,24 @@ func JSON(w http.ResponseWriter, status int, document any) {
 	_ = json.NewEncoder(w).Encode(document) // the client has gone: nobody is left to tell
 }
 
+// codes are those of statuses that mean the same wherever they come from (packages/contract).
+var codes = map[int]string{
+	http.StatusBadRequest:            "bad_request",
+	http.StatusNotFound:              "not_found",
+	http.StatusMethodNotAllowed:      "method_not_allowed",
+	http.StatusRequestTimeout:        "request_timeout",
+	http.StatusRequestEntityTooLarge: "payload_too_large",
+	http.StatusUnsupportedMediaType:  "unsupported_media_type",
+	http.StatusUnprocessableEntity:   "validation",
+	http.StatusInternalServerError:   "internal_error",
+	http.StatusServiceUnavailable:    "unavailable",
+}
+
+// Refuse writes an error with the code of its status.
+func Refuse(w http.ResponseWriter, r *http.Request, status int, message string) {
+	Error(w, r, status, codes[status], message)
+}
+
 // Error writes {"error":{code,message,requestId}}.
 func Error(w http.ResponseWriter, r *http.Request, status int, code, message string) {
 	JSON(w, status, map[string]problem{"error": {code, message, requestid.From(r.Context())}})

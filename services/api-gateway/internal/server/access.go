@@ -52,7 +52,7 @@ func observe(log *slog.Logger, draining *atomic.Bool, next http.Handler) http.Ha
 			if fault != nil && fault != http.ErrAbortHandler {
 				log.ErrorContext(r.Context(), "panic", "error", fault, "stack", string(debug.Stack()))
 				if answer.status == 0 {
-					reply.Error(answer, r, http.StatusInternalServerError, "internal_error", "Something went wrong on our side.")
+					reply.Refuse(answer, r, http.StatusInternalServerError, "Something went wrong on our side.")
 				} else {
 					fault = http.ErrAbortHandler // half an answer has gone: only breaking off tells the client so
 				}

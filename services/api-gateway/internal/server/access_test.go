@@ -2,15 +2,19 @@ package server
 
 import (
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"log/slog"
 
+	"github.com/nextai-agent/platform/services/api-gateway/internal/logging"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/requestid"
 )
 
@@ -32,6 +36,45 @@ func TestAPanicIsAnErrorBodyAndTheServerLives(t *testing.T) {
 	}
 	if !strings.Contains(text.String(), "a defect") || !strings.Contains(text.String(), `"status":500`) {
 		t.Errorf("log:\n%s", text.String())
+	}
+}
+
+func TestARequestIsLoggedAsInEveryStack(t *testing.T) {
+	text, err := os.ReadFile("../../../../packages/contract/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors struct {
+		Log struct {
+			Always, Request []string
+			Requests        []struct {
+				Status int
+				Health bool
+				Level  string
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	for _, vector := range vectors.Log.Requests {
+		var out bytes.Buffer
+		path := map[bool]string{false: "/a", true: "/health"}[vector.Health]
+		log := logging.New(&out, slog.LevelDebug, "json", "some-service")
+		answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(vector.Status) })
+		requestid.Middleware(observe(log, new(atomic.Bool), answer)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+		line := map[string]any{}
+		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+			t.Fatalf("%s: %v", out.String(), err)
+		}
+		if line["level"] != vector.Level || line["status"] != float64(vector.Status) || line["path"] != path {
+			t.Errorf("%+v: %s", vector, out.String())
+		}
+		for _, key := range slices.Concat(vectors.Log.Always, vectors.Log.Request) {
+			if _, there := line[key]; !there {
+				t.Errorf("no %s: %s", key, out.String())
+			}
+		}
 	}
 }
 
