@@ -1,5 +1,6 @@
 """`sync`: the files that are derived from the catalogue."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from ops import catalog
@@ -42,6 +43,8 @@ def write(known: Catalog) -> list[Path]:
         file = known.root / path
         if text is None:
             file.unlink()
+            with suppress(OSError):  # a folder with something by hand in it stays
+                file.parent.rmdir()
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")

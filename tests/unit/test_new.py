@@ -81,6 +81,7 @@ def test_where_it_fails_nothing_is_left(checkout: Path, monkeypatch: pytest.Monk
     with pytest.raises((Failure, KeyboardInterrupt)):
         verb.new("one", "node", dry_run=False)
     assert contents(checkout) == before
+    assert not (checkout / "k8s/base/one").exists()
 
 
 def test_a_dry_run_writes_nothing(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
