@@ -244,6 +244,9 @@ def _variable(name: str, entries: Entries) -> None:
     for key, value in given.items():
         if not isinstance(value, str):
             continue
+        if "\n" in value:
+            entries.problem((*path, *key), "has more than one line, which no file of settings can hold")
+            continue
         if key == ("local",) and (unknown := _unknown_address(value, entries)):
             entries.problem((*path, *key), unknown)
             continue

@@ -73,7 +73,7 @@ class StackEntry:
 class RouteEntry:
     prefix: str = field(metadata=about("Path prefix, without /api", pattern=PREFIX))
     public: bool = field(default=False, metadata=about("Reachable without a signed-in user"))
-    stream: bool = field(default=False, metadata=about("The answer is passed on while it is made, and may take as long as it likes"))
+    stream: bool = field(default=False, metadata=about("The answer is to be passed on while it is made; the gateway does not do so yet"))
 
 
 @dataclass(frozen=True, slots=True)

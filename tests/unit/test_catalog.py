@@ -222,6 +222,11 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
             "platform.yaml:19: variables.PORT.environments.staging: '0' must be a port number, 1 to 65535",
         ),
         (
+            "{type: port, readers: all",
+            '{environments: {staging: "a\\nB=c"}, readers: all',
+            "platform.yaml:19: variables.PORT.environments.staging: has more than one line",
+        ),
+        (
             "secret: true, readers",
             "secret: true, environments: {staging: x}, readers",
             "variables.KEY: a secret has no value in this file",
