@@ -3,7 +3,6 @@
 What differs between services stands in the catalogue; what is the same for all of them stands here.
 """
 
-from collections.abc import Iterator
 from typing import TypeAlias
 
 from ops.catalog import Catalog, Image, Job, Service, Store
@@ -16,6 +15,7 @@ NAME = "app.kubernetes.io/name"
 PLACE = "kubernetes.io/metadata.name"  # the label that each namespace has by itself
 MANAGED = "app.kubernetes.io/managed-by"
 PART_OF = "app.kubernetes.io/part-of"
+REACHES = "reaches"  # the prefix of the labels that say what a pod may reach: reaches/postgres
 
 
 def of_service(catalog: Catalog, service: Service) -> Objects:
@@ -26,20 +26,19 @@ def of_service(catalog: Catalog, service: Service) -> Objects:
         address(service, service.name, "http"),
         autoscaler(service),
         budget(service),
-        policy(catalog, service),
     ]
 
 
-def of_job(catalog: Catalog, job: Job) -> Objects:
+def of_job(job: Job) -> Objects:
     """What a job needs beside itself."""
-    return [account(job), policy(catalog, job)]
+    return [account(job)]
 
 
-def of_store(catalog: Catalog, store: Store) -> Objects:
+def of_store(store: Store) -> Objects:
     """What a store needs beside its StatefulSet, whose port bears the store's name."""
     # Gives each pod of the StatefulSet a name of its own, also before it is ready.
     each = address(store, f"{store.name}-headless", store.name, {"clusterIP": "None", "publishNotReadyAddresses": True})
-    return [account(store), address(store, store.name, store.name), each, budget(store), policy(catalog, store)]
+    return [account(store), address(store, store.name, store.name), each, budget(store)]
 
 
 def namespaces(catalog: Catalog) -> Objects:
@@ -82,7 +81,7 @@ def deployment(catalog: Catalog, service: Service) -> Object:
         "revisionHistoryLimit": 5,
         "selector": _pods(service.name),
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
-        "template": {"metadata": {"labels": {NAME: service.name}}, "spec": pod},
+        "template": {"metadata": {"labels": {NAME: service.name, **reaches(service)}}, "spec": pod},
     }
     return {**_head("apps/v1", "Deployment", service.name, service.namespace), "spec": spec}
 
@@ -145,29 +144,55 @@ def budget(entry: Service | Store) -> Object:
     return {**_head("policy/v1", "PodDisruptionBudget", entry.name, entry.namespace), "spec": spec}
 
 
-def policy(catalog: Catalog, entry: Image | Store) -> Object:
-    """A NetworkPolicy: in comes who needs it by the catalogue (and the ingress controller), out goes what it needs."""
-    spec: Object = {"podSelector": _pods(entry.name), "policyTypes": ["Ingress", "Egress"]}
-    if isinstance(entry, Service | Store) and (peers := list(_askers(catalog, entry))):
-        spec["ingress"] = [{"from": peers, "ports": [_port(entry)]}]
-    targets = [(catalog.services.get(need) or catalog.stores[need]) for need in entry.needs] if isinstance(entry, Image) else []
-    if targets:
-        spec["egress"] = [{"to": [_peer(entry, target)], "ports": [_port(target)]} for target in targets]
-    return {**_head("networking.k8s.io/v1", "NetworkPolicy", entry.name, entry.namespace), "spec": spec}
+def policies(catalog: Catalog) -> Objects:
+    """NetworkPolicies: a pair for each service and store that somebody needs, and one for what only the ingress controller reaches.
+
+    A pod reaches what its labels say. So who needs something else changes no policy, and the access of a pod is its version's own:
+    while a rollout is under way, the old pods keep theirs and the new ones have theirs.
+    """
+    found: Objects = []
+    targets: list[Service | Store] = [*catalog.services.values(), *catalog.stores.values()]
+    for target in targets:
+        askers = [image for image in catalog.images.values() if target.name in image.needs]
+        peers: list[Json] = []
+        if isinstance(target, Service) and target.ingress and catalog.ingress_controller:
+            peers.append(_namespace(catalog.ingress_controller))
+        if askers:
+            peers.append(_senders(catalog, target))
+        if peers:
+            found.append(_way_in(catalog, target, peers))
+        found += [_way_out(catalog, target, place) for place in dict.fromkeys(asker.namespace for asker in askers)]
+    return found
 
 
-def _askers(catalog: Catalog, entry: Service | Store) -> Iterator[Json]:
-    if isinstance(entry, Service) and entry.ingress and catalog.ingress_controller:
-        yield _namespace(catalog.ingress_controller)
-    for asker in catalog.images.values():
-        if entry.name in asker.needs:
-            yield _peer(entry, asker)
+def reaches(image: Image) -> Object:
+    """The labels of a pod that say what it may reach."""
+    return {f"{REACHES}/{need}": "true" for need in image.needs}
 
 
-def _peer(here: Image | Store, other: Image | Store) -> Object:
-    """The pods of another, as a policy in the namespace of `here` names them."""
-    pods: Object = {"podSelector": _pods(other.name)}
-    return pods if other.namespace == here.namespace else {**_namespace(other.namespace), **pods}
+def _way_in(catalog: Catalog, target: Service | Store, peers: list[Json]) -> Object:
+    spec: Object = {"podSelector": _pods(target.name), "policyTypes": ["Ingress"], "ingress": [{"from": peers, "ports": [_port(target)]}]}
+    return _policy(catalog, f"ingress-to-{target.name}", target, target.namespace, spec)
+
+
+def _way_out(catalog: Catalog, target: Service | Store, place: str) -> Object:
+    peer: Object = {**_namespace(target.namespace), "podSelector": _pods(target.name)}
+    rule: Object = {"to": [peer], "ports": [_port(target)]}
+    spec: Object = {"podSelector": _reaching(target), "policyTypes": ["Egress"], "egress": [rule]}
+    return _policy(catalog, f"egress-to-{target.name}", target, place, spec)
+
+
+def _senders(catalog: Catalog, target: Service | Store) -> Object:
+    """The pods of any namespace of the platform that have the target's label."""
+    return {"namespaceSelector": {"matchLabels": {PART_OF: catalog.platform}}, "podSelector": _reaching(target)}
+
+
+def _reaching(target: Service | Store) -> Object:
+    return {"matchLabels": {f"{REACHES}/{target.name}": "true"}}
+
+
+def _policy(catalog: Catalog, name: str, target: Service | Store, place: str, spec: Object) -> Object:
+    return {**_head("networking.k8s.io/v1", "NetworkPolicy", name, place, {NAME: target.name, **ours(catalog)}), "spec": spec}
 
 
 def _namespace(name: str) -> Object:

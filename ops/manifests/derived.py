@@ -19,11 +19,12 @@ PATCH = "patch.yaml"
 def files(catalog: Catalog) -> dict[Path, str]:
     """Every derived file by its path relative to the checkout, with its text."""
     found = {BASE / "derived/namespaces.yaml": file(base.namespaces(catalog))}
+    found[BASE / "derived/policies.yaml"] = file(base.policies(catalog))
     found[ROOT / "components/default-deny/derived.yaml"] = file(base.default_deny(catalog))
     for store in catalog.stores.values():
-        found[BASE / "stores" / store.name / "derived.yaml"] = file(base.of_store(catalog, store))
+        found[BASE / "stores" / store.name / "derived.yaml"] = file(base.of_store(store))
     for job in catalog.jobs.values():
-        found[BASE / job.name / "derived.yaml"] = file(base.of_job(catalog, job))
+        found[BASE / job.name / "derived.yaml"] = file(base.of_job(job))
     for service in catalog.services.values():
         folder = BASE / service.name
         found[folder / "derived.yaml"] = file(base.of_service(catalog, service), f" What is special goes into {PATCH} beside it.")
@@ -57,7 +58,7 @@ def _folder(catalog: Catalog, service: Service) -> Object:
 
 def _everything(catalog: Catalog) -> Object:
     stores = [f"../stores/{name}" for name in catalog.stores]
-    return _kustomization("namespaces.yaml", *stores, *(f"../{name}" for name in (*catalog.jobs, *catalog.services)))
+    return _kustomization("namespaces.yaml", "policies.yaml", *stores, *(f"../{name}" for name in (*catalog.jobs, *catalog.services)))
 
 
 def _kustomization(*resources: str) -> Object:

@@ -12,7 +12,7 @@ from ops.manifests.reading import (
     pod_labels,
     text,
 )
-from ops.manifests.scene import CERT_MANAGER, Scene
+from ops.manifests.scene import CERT_MANAGER, POLICIES, Scene
 
 # https://doc.traefik.io/traefik/v3.0/routing/providers/kubernetes-ingress
 ROUTER_TLS = "traefik.ingress.kubernetes.io/router.tls"
@@ -80,7 +80,7 @@ def entrance(scene: Scene) -> Iterator[str]:
             if not isinstance(image, Service) or workload is None:
                 continue
             if not (found := _strangers(scene, place, pod_labels(workload), image.port)):
-                yield f"{scene.folder(name)}/derived.yaml: no NetworkPolicy lets the ingress controller to {name}, port {image.port}"
+                yield f"{POLICIES}: no NetworkPolicy lets the ingress controller to {name}, port {image.port}"
             controllers |= found
         if _issuer(ingress):
             if not (found := _strangers(scene, namespace_of(ingress), SOLVER_LABELS, SOLVER_PORT)):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ops.catalog import Image, Service, Store, url_variable
 from ops.manifests.contract import Given, given
 from ops.manifests.reading import Object, at, items, mapping, name_of, namespace_of, pod_labels, resolve, strings, text
-from ops.manifests.scene import Scene
+from ops.manifests.scene import POLICIES, Scene
 
 PLACE = "kubernetes.io/metadata.name"  # the label that each namespace has by itself
 NAMESERVER = ("kube-system", {"k8s-app": "kube-dns"})  # CoreDNS, in every distribution
@@ -48,10 +48,10 @@ def reach(scene: Scene) -> Iterator[str]:
                 yield from _pair(scene, end, ends[target], port, needed=target in needs)
         for port in dict.fromkeys(listens.values()):
             if _restricted(scene, end) and _allows(scene, "egress", (end, End("", *STRANGER)), port):
-                yield _file(scene, end) + f"lets {name} send to everybody in the cluster, port {port.number}"
+                yield f"{POLICIES}: a NetworkPolicy lets {name} send to everybody in the cluster, port {port.number}"
     for name, port in listens.items():
         if _allows(scene, "ingress", (ends[name], End("", *STRANGER)), port):
-            yield _file(scene, ends[name]) + f"lets everybody in the cluster reach {name}, port {port.number}"
+            yield f"{POLICIES}: a NetworkPolicy lets everybody in the cluster reach {name}, port {port.number}"
 
 
 def names(scene: Scene) -> Iterator[str]:
@@ -66,16 +66,16 @@ def names(scene: Scene) -> Iterator[str]:
 def _pair(scene: Scene, sender: End, target: End, port: Port, *, needed: bool) -> Iterator[str]:
     sends = _allows(scene, "egress", (sender, target), port)
     lets_in = _allows(scene, "ingress", (target, sender), port)
+    file, name = f"{POLICIES}: ", target.name
     if needed and not sends:
-        yield _file(scene, sender) + f"keeps {sender.name} from reaching {target.name}, port {port.number}, which it needs by platform.yaml"
+        label = f"or its pods lack the label reaches/{name}"
+        yield file + f"no NetworkPolicy lets {sender.name} send to {name}, port {port.number}, which it needs by platform.yaml, {label}"
     if needed and not lets_in:
-        yield _file(scene, target) + f"keeps out {sender.name}, which needs {target.name}, port {port.number}, by platform.yaml"
+        yield file + f"no NetworkPolicy of {name} lets in {sender.name}, which needs {name}, port {port.number}, by platform.yaml"
     if not needed and sends and _restricted(scene, sender):
-        yield (
-            _file(scene, sender) + f"lets {sender.name} send to {target.name}, port {port.number}, which it does not need by platform.yaml"
-        )
+        yield file + f"a NetworkPolicy lets {sender.name} send to {name}, port {port.number}, which it does not need by platform.yaml"
     if not needed and lets_in:
-        yield _file(scene, target) + f"lets in {sender.name}, which does not need {target.name} by platform.yaml"
+        yield file + f"a NetworkPolicy of {name} lets in {sender.name}, which does not need {name} by platform.yaml"
 
 
 def restricted(scene: Scene) -> Iterator[str]:
@@ -83,16 +83,11 @@ def restricted(scene: Scene) -> Iterator[str]:
     for name, image in scene.runs.items():
         workload = scene.workload(image)
         if workload and not _restricted(scene, _end(name, workload)):
-            yield _file(scene, _end(name, workload)) + f"bounds nothing that {name} sends: no NetworkPolicy for its egress"
+            yield f"k8s/components/default-deny/derived.yaml: no NetworkPolicy bounds what {name} sends"
 
 
 def _end(name: str, workload: Object) -> End:
     return End(name, namespace_of(workload), pod_labels(workload), workload)
-
-
-def _file(scene: Scene, end: End) -> str:
-    """The file of the policy that should say otherwise."""
-    return f"{scene.folder(end.name)}/derived.yaml: NetworkPolicy {end.name} "
 
 
 def _policies(scene: Scene, direction: str, end: End) -> list[Object]:

@@ -14,6 +14,7 @@ from ops.manifests.reading import (
 
 BY_HAND = {"StatefulSet": "statefulset.yaml", "Job": "job.yaml"}  # of what the catalogue has; the rest is derived
 FILES = {"ClusterIssuer": "cluster-issuer.yaml"}
+POLICIES = "k8s/base/derived/policies.yaml"
 CERT_MANAGER = "cert-manager"  # its folder, and the owner of what lies there
 
 
@@ -53,6 +54,8 @@ class Scene:
             return "k8s/base/derived/namespaces.yaml"
         if kind == "ConfigMap":
             return f"{self.environment.overlay}/derived/{name}.env"
+        if kind == "NetworkPolicy" and name in self.runs:
+            return POLICIES
         if name in self.runs:
             return f"{self.folder(name)}/{BY_HAND.get(kind, 'derived.yaml')}"
         folder = name if name == CERT_MANAGER else kind.lower()

@@ -12,12 +12,14 @@ import pytest
 
 from ops import catalog as catalogue
 from ops.manifests import problems
+from ops.manifests.base import reaches
 from ops.manifests.reading import PODS, owner
 from tests.manifests.test_overlays import ROOT, objects
 
 CATALOG = catalogue.load(ROOT)
 ENVIRONMENT = "production"
 NAME = "app.kubernetes.io/name"
+REACHES = sorted({label for image in CATALOG.images.values() for label in reaches(image)})
 Tree = Any
 Change = tuple[str, Callable[[Tree], None]]
 
@@ -96,6 +98,10 @@ def _of_workload(thing: Tree) -> Iterator[Change]:
     wrong = {"matchLabels": {NAME: "somebody"}}
     for n, _ in enumerate(pod(thing).get("topologySpreadConstraints", [])):
         yield f"spread {n} of others", lambda o, n=n: pod(o)["topologySpreadConstraints"][n].update(labelSelector=wrong)
+    for label in [label for label in _labels(thing) if label.startswith("reaches/")]:
+        yield f"no label {label}", lambda o, k=label: _labels(o).pop(k)
+    for label in [label for label in REACHES if label not in _labels(thing) and owner(thing) != label.partition("/")[2]]:
+        yield f"label {label} too", lambda o, k=label: _labels(o).update({k: "true"})
     if thing["kind"] == "Deployment":
         yield "no spread", lambda o: pod(o).pop("topologySpreadConstraints")
     if "selector" in thing["spec"]:
@@ -103,6 +109,10 @@ def _of_workload(thing: Tree) -> Iterator[Change]:
     if "serviceName" in thing["spec"]:
         yield "another serviceName", lambda o: o["spec"].update(serviceName="nobody")
         yield "no headless serviceName", lambda o: o["spec"].update(serviceName=owner(o))
+
+
+def _labels(thing: Tree) -> Tree:
+    return thing["spec"]["template"]["metadata"]["labels"]
 
 
 MISSING = {"NetworkPolicy", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Service", "ServiceAccount", "ConfigMap"}

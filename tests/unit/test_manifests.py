@@ -304,9 +304,9 @@ BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
     (drop(f"{MAIN}/resources"), f"{DEPLOYMENT} requests no cpu and no memory (container api)"),
     # who may reach what
     (drop("deny data"), "k8s/components/default-deny/derived.yaml: namespace data has no NetworkPolicy that denies by default"),
-    (drop("db policy"), "k8s/base/stores/db/derived.yaml: NetworkPolicy db keeps out api, which needs db"),
-    (put("db policy", policy("db", "data", "api")), "NetworkPolicy db keeps out migrate, which needs db"),
-    (put("db policy/spec/ingress", [{}]), "NetworkPolicy db lets everybody in the cluster reach db"),
+    (drop("db policy"), "k8s/base/derived/policies.yaml: no NetworkPolicy of db lets in api, which needs db"),
+    (put("db policy", policy("db", "data", "api")), "no NetworkPolicy of db lets in migrate, which needs db"),
+    (put("db policy/spec/ingress", [{}]), "a NetworkPolicy lets everybody in the cluster reach db"),
     # routes
     (put("ingress/spec/rules/1/host", "api.example.org"), "no Ingress has the host api.example.com"),
     (
@@ -329,7 +329,7 @@ BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
         "k8s/base/cert-manager/networkpolicy.yaml: no NetworkPolicy lets the ingress controller to cert-manager's solver",
     ),
     (put("solver door/spec/ingress/0/ports/0/port", 80), "lets the ingress controller to cert-manager's solver, port 8089"),
-    (drop("api door"), "k8s/base/api/derived.yaml: no NetworkPolicy lets the ingress controller to api, port 8080"),
+    (drop("api door"), "k8s/base/derived/policies.yaml: no NetworkPolicy lets the ingress controller to api, port 8080"),
     (put("api door", door("api", "app", 8080, {"app.kubernetes.io/name": "api"}, "")), "lets the ingress controller to api, port 8080"),
     (put("api door", door("api", "app", 8080, {"app.kubernetes.io/name": "api"}, "data")), "lets the ingress controller to api, port 8080"),
     (
