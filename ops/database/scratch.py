@@ -23,14 +23,13 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
+from ops.config.sidecar import ADMIN, SETTINGS, VARIABLE
 from ops.errors import Failure
 from ops.secret import Secret
 
 if TYPE_CHECKING:
     from ops.database.connect import Connection
 
-VARIABLE = "SCRATCH_DATABASE_URL"
-ADMIN = "scratch_admin"
 KEY_FILE = "nextai-password"  # a file in the data folder, which nobody else can read
 PREFIX = "nextai_scratch_"
 SETUP = 3  # how a data folder is made: another number makes the kept one anew
@@ -38,20 +37,6 @@ START_SECONDS = 30.0
 STATEMENT_SECONDS = 20
 LEFT_SECONDS = 900  # what an unlocked database of another run is old before it counts as left behind
 DOING = "starting the scratch database"
-SETTINGS = {
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",  # a path of more than 107 bytes cannot be a socket
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "autovacuum": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
-    "max_connections": "20",
-    "shared_buffers": "16MB",
-    "log_min_messages": "fatal",
-    "jit": "off",
-}
 
 
 class Unavailable(Failure):

@@ -10,7 +10,7 @@ from functools import cache as once
 from pathlib import Path
 from uuid import uuid4
 
-from ops.database import scratch
+from ops.config import sidecar
 from ops.database.journal import Migration
 from ops.database.safety import DOUBTS, Finding, Verdict
 from ops.errors import Failure
@@ -20,7 +20,7 @@ _memory: dict[str, Verdict] = {}
 
 def chain(history: Sequence[Migration], pending: Sequence[Migration], user: str) -> list[str]:
     """A key for each pending file: of the judges, the role, the files before it and itself, in their order."""
-    digest = hashlib.sha256(f"{_judges()}\n{os.environ.get(scratch.VARIABLE, '')}\n{user}\n".encode())
+    digest = hashlib.sha256(f"{_judges()}\n{os.environ.get(sidecar.VARIABLE, '')}\n{user}\n".encode())
     keys: list[str] = []
     for migration in (*history, *pending):
         digest.update(f"{migration.tag} {migration.hash}\n".encode())
@@ -62,7 +62,7 @@ def keep(key: str, verdict: Verdict) -> None:
     """Keep a verdict. One without a run, or with a statement that could not be tried, is kept for this process alone."""
     _memory[key] = verdict
     passing = not verdict.tried or any(finding.rule in DOUBTS for finding in verdict.findings)
-    file = None if passing or scratch.VARIABLE in os.environ else _file(key)
+    file = None if passing or sidecar.VARIABLE in os.environ else _file(key)
     if file is None:
         return
     draft = file.with_suffix(f".{uuid4().hex[:8]}")

@@ -142,6 +142,11 @@ def statuses_of(pod: Object) -> list[Object]:
     return [*rows(pod, "status", "initContainerStatuses"), *rows(pod, "status", "containerStatuses")]
 
 
+def sidecars_of(template: Object) -> list[Object]:
+    """The containers that start before the others and run on beside them."""
+    return [container for container in rows(template, "spec", "initContainers") if text(container, "restartPolicy") == "Always"]
+
+
 def containers_of(template: Object) -> Iterator[Object]:
     """Every container of a pod: those that run, those that run first, those that were added."""
     for group in ("initContainers", "containers", "ephemeralContainers"):

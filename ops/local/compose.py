@@ -71,12 +71,20 @@ def start(catalog: Catalog, home: State) -> None:
     try:
         deadline = time.monotonic() + _SECONDS_TO_READY
         _await_health(catalog, home, _up(catalog, home, deadline), deadline)
+        _end_scratch(catalog, home)
     except KeyboardInterrupt:
         _stop_again(catalog, home)
         raise
     except Failure as failure:
         raise Failure(failure.doing, failure.cause, f"{_stop_again(catalog, home)} {failure.remedy}", code=failure.code) from failure
     state.write(home, Record("compose", identify(os.getpid()), config.page(catalog), _entries(catalog)))
+
+
+def _end_scratch(catalog: Catalog, home: State) -> None:
+    """End the server on which the migrations were tried: they have run. The next `up` starts it again."""
+    with _client() as client:
+        for container in _containers(client, catalog, home, composefile.scratch(catalog)):
+            container.stop(timeout=12)
 
 
 def _stop_again(catalog: Catalog, home: State) -> str:
@@ -218,7 +226,7 @@ def _look(catalog: Catalog, home: State) -> list[Seen]:
         containers = client.containers.list(all=True, ignore_removed=True, filters={"label": _label(catalog, home)})
         found = {str(container.labels.get(_SERVICE)): container for container in containers}
     ports = plan.ports(catalog)
-    order = [*catalog.stores, *catalog.jobs, *catalog.services]
+    order = [*catalog.stores, composefile.scratch(catalog), *catalog.jobs, *catalog.services]
     return [_seen(name, found[name], ports.get(name, 0)) for name in order if name in found]
 
 
@@ -243,8 +251,9 @@ def leaves(catalog: Catalog, home: State) -> bool:
 
 
 def rows(catalog: Catalog, home: State) -> list[tuple[str, str, int]]:
-    """Name, state and port of each container."""
-    return [(seen.name, _word(seen, seen.name in catalog.jobs), seen.port) for seen in look(catalog, home)]
+    """Name, state and port of each container that the catalogue has."""
+    seen = [one for one in look(catalog, home) if one.name != composefile.scratch(catalog)]
+    return [(one.name, _word(one, one.name in catalog.jobs), one.port) for one in seen]
 
 
 def _word(seen: Seen, job: bool) -> str:
@@ -268,7 +277,8 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
     said: set[str] = set()
     while True:
         seen = _look(catalog, home)
-        words = {one.name: _word(one, one.name in catalog.jobs) for one in seen}
+        passing = {composefile.scratch(catalog), *catalog.jobs}  # these end
+        words = {one.name: _word(one, one.name in passing) for one in seen}
         for name, word in words.items():
             if word in ("ready", "done") and name not in said:
                 said.add(name)

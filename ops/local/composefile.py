@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.catalog import Catalog, Image, Service, Store
+from ops.config import sidecar
 from ops.config.local import Setting, environment
+from ops.config.sidecar import VARIABLE
 from ops.errors import Failure
 from ops.folders import write_private
 from ops.local.servers import quoted
@@ -96,7 +98,32 @@ def document(catalog: Catalog, home: State, images: Mapping[str, str]) -> Docume
         services[store.name] = _store(catalog, home, store)
     for image in catalog.images.values():
         services[image.name] = _image(catalog, home, image, images[image.name])
+    if job := catalog.jobs.get(catalog.database.job):
+        services[scratch(catalog)] = _scratch(catalog)
+        services[job.name] |= {
+            "network_mode": f"service:{scratch(catalog)}",  # the scratch server listens on the loopback address that they share
+            "environment": {VARIABLE: sidecar.URL},
+            "depends_on": {**_needs(catalog, job), scratch(catalog): {"condition": "service_healthy"}},
+        }
     return {"name": project(catalog, home), "services": services, "volumes": {name: {} for name in catalog.stores}}
+
+
+def scratch(catalog: Catalog) -> str:
+    """The service on which the database's migrations are tried first. It has ended when the platform runs."""
+    return f"{catalog.database.job}-{sidecar.NAME}"
+
+
+def _scratch(catalog: Catalog) -> Document:
+    """It has no volume: its data is in memory, where the image would have Docker make a volume without a name."""
+    return {
+        **_CLOSED,
+        "image": catalog.stores[catalog.database.store].image,
+        "user": "999:999",
+        "entrypoint": [*sidecar.COMMAND],
+        "tmpfs": [f"{sidecar.HOME}:mode=1777,size=1g"],
+        "healthcheck": {**_CHECK, "test": ["CMD", *sidecar.READY]},
+        "stop_grace_period": "12s",
+    }
 
 
 def _common(home: State, name: str) -> Document:

@@ -15,11 +15,12 @@ from ops.manifests.runs import images, namespaces, ports, probes, replicas, work
 from ops.manifests.scene import Scene
 from ops.manifests.security import accounts, security
 from ops.manifests.selectors import autoscalers, budgets, selectors, spread
+from ops.manifests.trial import trial
 
 Rule = Callable[[Scene], Iterator[str]]
 RULES: tuple[Rule, ...] = (
     *(workloads, images, namespaces, ports, probes, replicas),
-    variables,
+    *(variables, trial),
     *(accounts, security),
     *(policies, reach, restricted, names, addresses, routes, certificates, entrance),
     *(selectors, budgets, spread, autoscalers),

@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ops import local
 from ops.catalog import load
+from ops.config import sidecar
 from ops.database import apply, journal, lock, runner, scratch
 from ops.database.connect import PASSING, connect, moved, settings
 from ops.database.lint import lint
@@ -43,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def warm() -> Iterator[None]:
     """One scratch server for all runs of the gates."""
     with scratch.server() as server, pytest.MonkeyPatch.context() as environment:
-        environment.setenv(scratch.VARIABLE, server.admin.reveal())
+        environment.setenv(sidecar.VARIABLE, server.admin.reveal())
         yield
 
 

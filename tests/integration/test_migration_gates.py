@@ -19,6 +19,7 @@ from ops.catalog import Catalog, load
 from ops.cluster import schema
 from ops.cluster.plan import Origin
 from ops.cluster.target import Target
+from ops.config import sidecar
 from ops.database import effects, lint, safety, scratch
 from ops.database import verdicts as verdicts_kept
 from ops.database.journal import Migration
@@ -52,7 +53,7 @@ UNSAFE, SAFE = cases("unsafe.sql"), cases("safe.sql")
 def server() -> Iterator[scratch.Server]:
     """One scratch server for all tests, named as that of a migration Job is."""
     with scratch.server() as server, pytest.MonkeyPatch.context() as environment:
-        environment.setenv(scratch.VARIABLE, server.admin.reveal())
+        environment.setenv(sidecar.VARIABLE, server.admin.reveal())
         yield server
 
 
@@ -184,7 +185,7 @@ def test_each_file_is_judged_on_what_the_files_before_it_have_made() -> None:
 def test_the_same_files_have_the_same_verdict_from_another_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "ALTER TABLE t ADD COLUMN c bigserial, DROP COLUMN b;\nCREATE INDEX i ON t (a);\nDO $$ BEGIN TRUNCATE t; END $$;"
     first = judged(TABLE, text)
-    monkeypatch.delenv(scratch.VARIABLE)
+    monkeypatch.delenv(sidecar.VARIABLE)
     own_cache(tmp_path)
     monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
     monkeypatch.setattr(verdicts_kept, "_memory", {})
@@ -196,7 +197,7 @@ def test_the_same_files_have_the_same_verdict_from_another_server(tmp_path: Path
 
 
 def test_without_a_scratch_server_the_text_is_judged_and_a_protected_environment_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(scratch.VARIABLE, "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
+    monkeypatch.setenv(sidecar.VARIABLE, "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
     files, said = [Migration(0, "0000_a", 1, f"{TABLE} -- {uuid4()}")], list[str]()
     safety.gate(files, files, Environment(), said.append)
     assert "judged by their text alone" in said[0]
@@ -209,7 +210,7 @@ def test_without_a_scratch_server_the_text_is_judged_and_a_protected_environment
 
 def test_in_the_jobs_image_text_refuses_what_it_can_tell_and_warns_of_what_the_deploy_has_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ops.database.lint", None)  # the image has no squawk
-    monkeypatch.setenv(scratch.VARIABLE, "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
+    monkeypatch.setenv(sidecar.VARIABLE, "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
     files, said = [Migration(0, "0000_a", 1, f"ALTER TABLE t ALTER a TYPE text -- {uuid4()}")], list[str]()
     safety.gate(files, files, Environment(), said.append)
     assert said[0].startswith("warning: 0000_a.sql:1: may rewrite or read a whole table (change-type)")
@@ -270,7 +271,7 @@ with scratch.server() as server:
     time.sleep(60)
 """
     own_cache(tmp_path)
-    environment = {name: value for name, value in os.environ.items() if name != scratch.VARIABLE} | {"NEXTAI_CACHE": str(tmp_path)}
+    environment = {name: value for name, value in os.environ.items() if name != sidecar.VARIABLE} | {"NEXTAI_CACHE": str(tmp_path)}
     run = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert run.stdout is not None

@@ -153,6 +153,50 @@ def every_kind(found: dict[str, Any]) -> list[State]:
     return [judge(manifest, around) for manifest in (web, store, daemons, scaler, labelled)]
 
 
+def beside(**status: Any) -> dict[str, Any]:
+    """The pod of a Job with a sidecar; `status` is the pod's."""
+    spec = {
+        "restartPolicy": "Never",
+        "initContainers": [{"name": "scratch", "restartPolicy": "Always"}],
+        "containers": [{"name": "migrate"}],
+    }
+    return {**pod("m-1", "j"), "spec": spec, "status": status}
+
+
+def told(name: str, restarts: int = 0, **state: Any) -> dict[str, Any]:
+    return {"name": name, "restartCount": restarts, "state": state}
+
+
+def test_a_job_with_a_sidecar_is_told_by_what_does_the_work() -> None:
+    runs = {"running": {"startedAt": ago(5)}}
+    works = beside(phase="Running", initContainerStatuses=[told("scratch", **runs)], containerStatuses=[told("migrate", **runs)])
+    assert judge(job(), scene([works])) == Waiting("its end", LogOf("n", "m-1", "migrate"))
+    # What a sidecar ends with when the work is done is no failed try, and none of the reasons why the work failed.
+    killed = told("scratch", 1, terminated={"exitCode": 137, "reason": "Error"})
+    done = beside(phase="Running", initContainerStatuses=[killed], containerStatuses=[told("migrate", terminated={"exitCode": 0})])
+    assert judge(job(), scene([done])) == Waiting("its end")
+    refused = beside(phase="Failed", initContainerStatuses=[killed], containerStatuses=[told("migrate", terminated={"exitCode": 3})])
+    failed = {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "message": "exit code 3 matches a rule"}
+    state = judge(job(failed, failed=1), scene([refused]))
+    assert isinstance(state, Failed)
+    assert (state.cause, state.log) == (
+        "exit code 3 matches a rule: container migrate ended with exit code 3",
+        LogOf("n", "m-1", "migrate"),
+    )
+
+
+def test_a_job_whose_sidecar_does_not_start_has_failed() -> None:
+    loops = {"waiting": {"reason": "CrashLoopBackOff"}}
+    last = {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": ago(3)}}
+    waits = told("migrate", waiting={"reason": "PodInitializing"})
+    looping = beside(phase="Pending", initContainerStatuses=[{**told("scratch", 2, **loops), "lastState": last}], containerStatuses=[waits])
+    state = judge(job(), scene([looping]))
+    assert isinstance(state, Failed)
+    assert (state.cause, state.log) == ("container scratch ended 3 times, exit code 1", LogOf("n", "m-1", "scratch", previous=True))
+    starts = beside(phase="Pending", initContainerStatuses=[told("scratch", running={"startedAt": ago(5)})], containerStatuses=[waits])
+    assert judge(job(), scene([starts])) == Waiting("its end")
+
+
 def test_a_container_that_no_probe_asks_is_ready_when_it_has_run_for_a_while() -> None:
     young, old = every_kind(unprobed(3)), every_kind(unprobed(11))
     assert young == [Waiting("pod web-1 to run for 10 s, since nothing asks whether it is ready")] * 5

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.config import local as config
+from ops.config import sidecar
 from ops.errors import Failure, UsageError
 from ops.local import builds, composefile, facts, plan, ports, servers, state
 from ops.local.follow import Follower
@@ -146,7 +147,7 @@ def written(catalog: Catalog, tmp_path: Path) -> tuple[dict[str, dict[str, objec
 
 def test_the_compose_document_has_everything_closed_and_healthy_in_order(catalog: Catalog, tmp_path: Path) -> None:
     services, _ = written(catalog, tmp_path)
-    assert set(services) == {*catalog.stores, *catalog.images}
+    assert set(services) == {*catalog.stores, *catalog.images, composefile.scratch(catalog)}
     for name, service in services.items():
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
@@ -162,6 +163,21 @@ def test_the_compose_document_has_everything_closed_and_healthy_in_order(catalog
         check = services[service.name]["healthcheck"]["test"]  # type: ignore[index]
         assert check[0] == "CMD"
         assert not {"sh", "bash", "CMD-SHELL"} & set(check)
+
+
+def test_the_migrations_are_tried_beside_them_on_a_server_that_nobody_else_reaches(catalog: Catalog, tmp_path: Path) -> None:
+    services, _ = written(catalog, tmp_path)
+    job, beside = services[catalog.database.job], services[composefile.scratch(catalog)]
+    assert beside["image"] == services[catalog.database.store]["image"]
+    assert beside["entrypoint"] == [*sidecar.COMMAND]
+    assert beside["read_only"] is True
+    assert not {"ports", "volumes", "env_file", "environment"} & set(beside)
+    assert job["network_mode"] == f"service:{composefile.scratch(catalog)}"
+    assert job["environment"] == {"SCRATCH_DATABASE_URL": sidecar.URL}
+    assert job["depends_on"] == {
+        catalog.database.store: {"condition": "service_healthy"},
+        composefile.scratch(catalog): {"condition": "service_healthy"},
+    }
 
 
 def test_no_secret_is_in_the_compose_document(catalog: Catalog, tmp_path: Path) -> None:

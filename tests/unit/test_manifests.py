@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ops.catalog import Catalog, Database, Environment, Job, Service, Stack, Store, Variable
+from ops.config import sidecar
 from ops.manifests import problems
 
 Tree = dict[str, object]
@@ -45,6 +46,7 @@ CATALOG = Catalog(
             Variable("LOG_LEVEL", "Level", ("all",), "enum", default="info", values=("debug", "info")),
             Variable("DB_URL", "Where the database is", ("api", "migrate"), "url", required=True, secret=True),
             Variable("ORIGINS", "Who may call", ("api",), "list", required=True),
+            Variable("SCRATCH_DATABASE_URL", "Where migrations are tried", ("migrate",), "url"),
             Variable("DB_PASSWORD", "Password", ("db",), required=True, secret=True),
         )
     },
@@ -120,7 +122,21 @@ def platform() -> dict[str, Tree]:
     )
     own = {"matchLabels": {"app.kubernetes.io/name": "api"}}
     api["spec"]["topologySpreadConstraints"] = [{"topologyKey": "kubernetes.io/hostname", "labelSelector": own}]  # type: ignore[index]
-    migrate = pod("migrate", "registry.example.com/p/migrate", envFrom=[{"secretRef": {"name": "migrate-secrets"}}])
+    tried = [{"name": "SCRATCH_DATABASE_URL", "value": sidecar.URL}]
+    migrate = pod("migrate", "registry.example.com/p/migrate", env=tried, envFrom=[{"secretRef": {"name": "migrate-secrets"}}])
+    beside = pod(
+        "scratch",
+        "postgres:17",
+        restartPolicy="Always",
+        command=list(sidecar.COMMAND),
+        startupProbe={"exec": {"command": list(sidecar.READY)}},
+        resources={"requests": {"cpu": "1", "memory": "1"}, "limits": {"cpu": "1", "memory": "1"}},
+        volumeMounts=[{"name": "scratch", "mountPath": sidecar.HOME}],
+    )
+    migrate["spec"] |= {  # type: ignore[operator]
+        "initContainers": beside["spec"]["containers"],  # type: ignore[index]
+        "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "1Gi"}}],
+    }
     password = {"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db-secrets", "key": "DB_PASSWORD"}}}
     env = [{"name": "POSTGRES_DB", "value": "d"}, password]
     db = pod("db", "postgres:17", ports=[{"containerPort": 5432}], env=env, readinessProbe={"exec": {"command": ["pg_isready"]}})
@@ -202,6 +218,8 @@ def drop(path: str) -> Callable[[dict[str, Tree]], None]:
 POD = "api/spec/template/spec"
 MAIN = f"{POD}/containers/0"
 DEPLOYMENT = "k8s/base/api/derived.yaml: Deployment api"
+TRIAL = "migrate/spec/template/spec"
+MIGRATION = "k8s/base/migrate/job.yaml: Job migrate"
 OVERLAY = "k8s/overlays/staging"
 CONFIG = f"{OVERLAY}/derived/api.env: ConfigMap api-config-x1"
 INIT = {
@@ -212,6 +230,21 @@ INIT = {
 CRON = {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "dump:1"}]}}}}}
 
 BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
+    # where migrations are tried
+    (drop(f"{TRIAL}/initContainers"), f"{MIGRATION} has no init container scratch: its migrations would be judged by their text alone"),
+    (drop(f"{TRIAL}/initContainers/0/restartPolicy"), f"{MIGRATION} has no restartPolicy: Always, and so ends before the migrations"),
+    (put(f"{TRIAL}/initContainers/0/image", "postgres:16"), f"{MIGRATION} runs postgres:16; the environment's database runs postgres:17"),
+    (put(f"{TRIAL}/initContainers/0/command", ["postgres"]), f"{MIGRATION} has another command than ops/config/sidecar.py"),
+    (drop(f"{TRIAL}/initContainers/0/startupProbe"), f"{MIGRATION} has no startupProbe that runs pg_isready"),
+    (
+        put(f"{TRIAL}/initContainers/0/envFrom", [{"secretRef": {"name": "migrate-secrets"}}]),
+        f"{MIGRATION} is given variables: it needs none",
+    ),
+    (put(f"{TRIAL}/initContainers/0/ports", [{"containerPort": 5433}]), f"{MIGRATION} has ports: it answers nobody outside its pod"),
+    (put(f"{TRIAL}/volumes/0/emptyDir", {}), f"{MIGRATION} has no emptyDir with a sizeLimit at {sidecar.HOME}"),
+    (drop(f"{TRIAL}/initContainers/0/resources/limits"), f"{MIGRATION} has no limit of cpu and memory (container scratch)"),
+    (drop(f"{TRIAL}/initContainers/0/securityContext"), f"{MIGRATION} has no readOnlyRootFilesystem: true (container scratch)"),
+    (drop(f"{TRIAL}/containers/0/env"), f"{MIGRATION} does not give migrate SCRATCH_DATABASE_URL={sidecar.URL}"),
     # what runs
     (drop("api"), "k8s/base/api: api is in platform.yaml, and no workload of staging runs it"),
     (drop("db"), "k8s/base/stores/db: db is in platform.yaml, and no workload of staging runs it"),

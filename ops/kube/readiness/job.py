@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ops.kube.objects import Object, at, condition, number, statuses_of, table, text
+from ops.kube.objects import Object, at, condition, number, sidecars_of, statuses_of, table, text
 from ops.kube.readiness import pod as pods
 from ops.kube.readiness.causes import failed
 from ops.kube.readiness.state import Done, Failed, LogOf, Scene, State, Waiting
@@ -38,14 +38,20 @@ def _words(job: Object, owned: list[Object]) -> str:
 
 def _exit_codes(pod: Object) -> list[int]:
     """With which codes a pod's containers have ended that were to end well: a pod may try again by itself."""
-    ends = [table(status, state, "terminated") for status in statuses_of(pod) for state in ("lastState", "state")]
+    ends = [table(status, state, "terminated") for status in _work(pod) for state in ("lastState", "state")]
     return [code for end in ends if (code := number(end, "exitCode"))]
+
+
+def _work(pod: Object) -> list[Object]:
+    """How the containers are that do the work. A sidecar is ended when they are done, with whatever code."""
+    beside = {text(container, "name") for container in sidecars_of(pod)}
+    return [status for status in statuses_of(pod) if text(status, "name") not in beside]
 
 
 def _log(owned: list[Object]) -> LogOf | None:
     """Whose lines tell how far it is: of the try that runs, or else of the one that failed last."""
     for found in reversed(owned):
-        for status in statuses_of(found):
+        for status in _work(found):
             if at(status, "state", "running") or number(status, "state", "terminated", "exitCode"):
                 return LogOf(text(found, "metadata", "namespace"), text(found, "metadata", "name"), text(status, "name"))
     return None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from ops.kube.objects import Object, condition, number, rows, statuses_of, table, text
+from ops.kube.objects import Object, condition, number, rows, sidecars_of, statuses_of, table, text
 from ops.kube.readiness import claim, steady
 from ops.kube.readiness.causes import CAUSES, failed
 from ops.kube.readiness.state import Done, Failed, Kind, LogOf, Scene, State, Waiting, event_time, parse_time
@@ -83,8 +83,14 @@ def _unbound(pod: Object, scene: Scene) -> list[Object]:
 
 
 def _containers(pod: Object, scene: Scene) -> Iterator[Failed]:
-    # An init container that has done its work may have needed several tries.
-    done = [s for s in rows(pod, "status", "initContainerStatuses") if text(s, "state", "terminated", "reason") == "Completed"]
+    # An init container that has done its work may have needed several tries; with the pod a sidecar ends, with whatever code.
+    over = text(pod, "status", "phase") in ("Failed", "Succeeded")
+    beside = {text(container, "name") for container in sidecars_of(pod)} if over else set()
+    done = [
+        status
+        for status in rows(pod, "status", "initContainerStatuses")
+        if text(status, "state", "terminated", "reason") == "Completed" or text(status, "name") in beside
+    ]
     for status in statuses_of(pod):
         found = _pull(pod, status, scene) or (None if status in done else _crash(pod, status, scene)) or _probe(pod, status, scene)
         if found:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ops.kube.objects import WORKLOADS, Object, key_of, number, pod_template, rows, table, text
+from ops.kube.objects import WORKLOADS, Object, key_of, number, pod_template, rows, sidecars_of, table, text
 from ops.kube.readiness.state import Scene, parse_time
 
 SECONDS: Final = 10  # what ends is started again at once, then after 10 s: within this time it has ended, or ended twice
@@ -10,8 +10,7 @@ SECONDS: Final = 10  # what ends is started again at once, then after 10 s: with
 
 def unprobed(pod: Object) -> list[str]:
     """The containers of a pod, or of a pod's template, that go on running and have no readiness probe: sidecars too."""
-    sidecars = [c for c in rows(pod, "spec", "initContainers") if text(c, "restartPolicy") == "Always"]
-    return [text(c, "name") for c in (*sidecars, *rows(pod, "spec", "containers")) if not table(c, "readinessProbe")]
+    return [text(c, "name") for c in (*sidecars_of(pod), *rows(pod, "spec", "containers")) if not table(c, "readinessProbe")]
 
 
 def warning(manifest: Object) -> str:
