@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ops.config.sidecar import VARIABLE
 from ops.database import runner
 from ops.database.journal import Migration
 from ops.errors import Exit, Failure, UsageError
@@ -66,7 +67,7 @@ def _migrate(options: argparse.Namespace) -> dict[str, object]:
         if options.dry_run:
             say(f"{len(todo)} pending, nothing was run")
             return {"applied": [], "pending": [_entry(migration) for migration in todo]}
-    result = runner.migrate(dsn, options.folder, wait=options.wait, say=say)
+    result = runner.migrate(dsn, options.folder, wait=options.wait, say=say, beside=bool(os.environ.get(VARIABLE)))
     say(f"{len(result.applied)} applied, {result.skipped} had run before, {result.duration:.2f} s")
     ran = [{"file": ran.file, "milliseconds": ran.milliseconds} for ran in result.applied]
     return {"applied": ran, "skipped": result.skipped, "seconds": round(result.duration, 3)}

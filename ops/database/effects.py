@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from ops.database.journal import ALONE, Migration
 from ops.database.reading import CONTROL
+from ops.database.schema import Schema, restore
 from ops.database.scratch import STATEMENT_SECONDS, Scratch
 from ops.database.sql import Statement
 from ops.database.words import words
@@ -102,8 +103,8 @@ CREATE EVENT TRIGGER nextai_gate_commanded ON ddl_command_end EXECUTE FUNCTION n
 ALL_FACTS = "SELECT nextai_gate.facts(array(SELECT oid FROM pg_class WHERE oid >= 16384 AND relnamespace <> 'nextai_gate'::regnamespace))"
 # Drizzle's own table: a file may look into it.
 DRIZZLE = """
-CREATE SCHEMA drizzle;
-CREATE TABLE drizzle.__drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at bigint);
+CREATE SCHEMA IF NOT EXISTS drizzle;
+CREATE TABLE IF NOT EXISTS drizzle.__drizzle_migrations (id SERIAL PRIMARY KEY, hash text NOT NULL, created_at bigint);
 """
 
 DROPPED = {
@@ -185,16 +186,19 @@ class Observer:
 
 
 def observe(
-    scratch: Scratch, history: Sequence[Migration], pending: Sequence[Migration], *, keep: bool = True
+    scratch: Scratch, before: Sequence[Migration] | Schema, pending: Sequence[Migration], *, keep: bool = True
 ) -> dict[str, tuple[Effect, ...]]:
-    """The effects of each pending file, on the schema that the files before it have made.
+    """The effects of each pending file, on the schema that the files `before` have made, or on the environment's own.
 
     Without `keep` each file that runs in a transaction is taken back after it was looked at, so that all meet the same schema.
-    Raises `Failure` when the files before cannot be replayed.
+    Raises `Failure` when that schema cannot be made.
     """
     scratch.observer.execute(INSTALL)
+    if isinstance(before, Schema):
+        restore(scratch, before)
     scratch.owner.execute(DRIZZLE)
-    _replay(scratch, history)
+    if not isinstance(before, Schema):
+        _replay(scratch, before)
     scratch.observer.execute(WATCH)
     observer = Observer(scratch, keep, _facts(scratch.observer.execute(ALL_FACTS).fetchone()))
     scratch.owner.add_notice_handler(observer.listen)

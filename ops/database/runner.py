@@ -84,12 +84,14 @@ def migrate(
     wait: float = LOCK_WAIT_SECONDS,
     say: Say = _silent,
     protected: bool = False,
+    beside: bool = False,
 ) -> Result:
     """Run what is pending, and return what ran.
 
     `shown` are the migrations that somebody has agreed to: there must be no other. `wait` is how many seconds to wait for another run
-    to end; `say` gets a line for each applied file. Raises `Refused` when a file was edited, is missing or out of order, was not shown,
-    breaks a gate, or when the lock is held; `Failure` when a file fails.
+    to end; `say` gets a line for each applied file. `beside`: without the scratch server that is there for this run, nothing runs.
+    Raises `Refused` when a file was edited, is missing or out of order, was not shown, breaks a gate, or when the lock is held; `Failure`
+    when a file fails.
     """
     dsn, begun = secret(dsn), time.monotonic()
     migrations = journal.read(folder)
@@ -98,7 +100,7 @@ def migrate(
         todo = plan.pending(migrations, rows)
         _check_shown(todo, shown)
         _check_taken_over(connection, todo, rows)
-        where = safety.environment(connection, protected=protected)
+        where = safety.environment(connection, dsn, protected=protected, beside=beside)
     if not todo:
         return Result((), len(migrations), time.monotonic() - begun)
     # No connection is open meanwhile: it takes a second, and the server may end those that are idle. Whoever was shown them has been told.

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ops.database import reading, scratch, waiver
+from ops.database import reading, schema, scratch, waiver
+from ops.database.connect import describe
 from ops.database.effects import Effect, observe
 from ops.database.journal import ALONE, Migration
 from ops.database.reading import World
@@ -104,11 +105,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """All findings of the files, in their order. `tried`: by which PostgreSQL, or nothing, and then `why` says why not."""
+    """All findings of the files, in their order. `tried`: by which PostgreSQL, or nothing, and then `why` says why not.
+
+    `replayed`: why the schema was made from the files that have run, where the environment's own was to be had.
+    """
 
     findings: tuple[Finding, ...]
     tried: str = ""
     why: str = ""
+    replayed: str = ""
 
     @property
     def major(self) -> int:
@@ -125,11 +130,15 @@ class Environment:
     """What the gates know of the database that the migrations are for.
 
     `user` is the role that they run as there, `major` its PostgreSQL (0: unknown). `protected`: what could not be tried is refused.
+    `source`: the database itself, whose schema the files are tried on. `beside`: there is a scratch server for this very run, and without
+    it nothing runs.
     """
 
     user: str = ""
     major: int = 0
     protected: bool = False
+    source: Secret | None = None
+    beside: bool = False
 
 
 def gate(
@@ -144,22 +153,25 @@ def gate(
     where = where or Environment()
     if not pending:
         return Verdict(())
-    verdict = judge(migrations, pending, user=where.user)
+    verdict = judge(migrations, pending, user=where.user, source=where.source)
     for line in told(verdict, where, shown=shown):
         say(line)
     if refused := [finding for finding in verdict.findings if finding.refused]:
         form = "-- nextai:contract RULE: REASON"
         remedy = f"Change the migration; or, if no running version minds, say so in a line right before the statement: {form}"
         raise Refused("checking the migrations", "\n".join(map(str, refused)), remedy)
+    if where.beside and not verdict.tried:
+        remedy = "See why the scratch server beside the migrations does not answer."
+        raise Refused("checking the migrations", _doubt(verdict, where), remedy)
     if where.protected and (doubt := _doubt(verdict, where)):
         remedy = "Name a throw-away server of the same PostgreSQL in SCRATCH_DATABASE_URL, or correct what is said above."
         raise Refused("checking the migrations", f"{doubt}, and the environment is protected", remedy)
     return verdict
 
 
-def environment(connection: "Connection", *, protected: bool = False) -> Environment:
+def environment(connection: "Connection", source: Secret, *, protected: bool = False, beside: bool = False) -> Environment:
     """What the gates need to know of a database."""
-    return Environment(connection.info.user, connection.info.server_version // 10000, protected)
+    return Environment(connection.info.user, connection.info.server_version // 10000, protected, source, beside)
 
 
 def reached(dsn: Secret, *, protected: bool = False) -> Environment:
@@ -167,7 +179,7 @@ def reached(dsn: Secret, *, protected: bool = False) -> Environment:
     from ops.database.connect import connect
 
     with connect(dsn, "gate") as connection:
-        return environment(connection, protected=protected)
+        return environment(connection, dsn, protected=protected)
 
 
 def told(verdict: Verdict, environment: Environment, *, shown: bool = True) -> list[str]:
@@ -178,6 +190,8 @@ def told(verdict: Verdict, environment: Environment, *, shown: bool = True) -> l
         lines += [f"{finding.file}:{finding.line}: {finding.what}" for finding in verdict.findings if finding.level == "shown"]
     if doubt := _doubt(verdict, environment):
         lines.append(f"warning: {doubt}")
+    if verdict.replayed:
+        lines.append(f"warning: what was made in the environment by hand was not there when the migrations were tried: {verdict.replayed}")
     return lines
 
 
@@ -197,43 +211,66 @@ def findings(migration: Migration) -> tuple[Finding, ...]:
     return _weighed([migration], {}, World(), {})
 
 
-def judge(migrations: Sequence[Migration], pending: Sequence[Migration], *, user: str = "") -> Verdict:
-    """The verdict on the pending files; those of `migrations` that are not pending have made the schema. Never raises for what it finds."""
+def judge(migrations: Sequence[Migration], pending: Sequence[Migration], *, user: str = "", source: Secret | None = None) -> Verdict:
+    """The verdict on the pending files. Those of `migrations` that are not pending have made the schema, or it is that of `source`.
+
+    Never raises for what it finds.
+    """
     from ops.database import verdicts
 
     wanted = {migration.hash for migration in pending}
     history = [migration for migration in migrations if migration.hash not in wanted]
-    chain = verdicts.chain(history, pending, user)
+    chain = verdicts.chain(history, pending, user, describe(source) if source else "")
     known = {one.file: kept for one, key in zip(pending, chain, strict=True) if (kept := verdicts.kept(key)) is not None}
     first = next((place for place, one in enumerate(pending) if one.file not in known), None)
     if first is None:
         found = [known[one.file] for one in pending]
-        return Verdict(tuple(finding for one in found for finding in one.findings), found[0].tried)
-    fresh = _judge([*history, *pending[:first]], pending[first:], user)
+        return Verdict(tuple(finding for one in found for finding in one.findings), found[0].tried, replayed=found[0].replayed)
+    first = 0 if source else first  # its schema is that before all of them
+    fresh = _judge([*history, *pending[:first]], pending[first:], user, source)
     for one, key in zip(pending[first:], chain[first:], strict=True):
-        verdicts.keep(key, Verdict(fresh.of(one.file), fresh.tried))
+        # What a database looks like may be otherwise tomorrow.
+        verdicts.keep(key, Verdict(fresh.of(one.file), fresh.tried, replayed=fresh.replayed), lasting=source is None)
     before = [finding for one in pending[:first] for finding in known[one.file].findings]
-    return Verdict((*before, *fresh.findings), fresh.tried, fresh.why)
+    return Verdict((*before, *fresh.findings), fresh.tried, fresh.why, fresh.replayed)
 
 
-def _judge(history: Sequence[Migration], pending: Sequence[Migration], user: str) -> Verdict:
+def _judge(history: Sequence[Migration], pending: Sequence[Migration], user: str, source: Secret | None) -> Verdict:
     world = World()
     for migration in history:
         if "FUNCTION" in (upper := migration.text.upper()) or "PROCEDURE" in upper:
             _read(migration, world)
     said = _squawk(pending)
-    effects, tried, why = _tried(history, pending, user)
-    return Verdict(_weighed(pending, effects, world, said), tried, why)
+    tried = _tried(history, pending, user, source)
+    return Verdict(_weighed(pending, tried.effects, world, said), tried.version, tried.why, tried.replayed)
 
 
-def _tried(history: Sequence[Migration], pending: Sequence[Migration], user: str) -> tuple[dict[str, tuple[Effect, ...]], str, str]:
-    """The effects by file, and which PostgreSQL showed them; or why none could."""
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """The effects by file, and which PostgreSQL showed them; or `why` none could."""
+
+    effects: Mapping[str, tuple[Effect, ...]] = field(default_factory=dict)
+    version: str = ""
+    why: str = ""
+    replayed: str = ""
+
+
+def _tried(history: Sequence[Migration], pending: Sequence[Migration], user: str, source: Secret | None) -> _Tried:
+    replayed = ""
     try:
-        with scratch.server() as server, scratch.database(server, user) as database:
-            found = observe(database, history, pending)
-            return found, f"{server.major}.{server.version % 10000}", ""
+        with scratch.server() as server:
+            version = f"{server.major}.{server.version % 10000}"
+            if source:
+                try:
+                    taken = schema.taken(server, source, ran=len(history))
+                    with scratch.database(server, user) as database:
+                        return _Tried(observe(database, taken, pending), version)
+                except Failure as failure:
+                    replayed = f"{failure.doing}: {failure.cause}"
+            with scratch.database(server, user) as database:
+                return _Tried(observe(database, history, pending), version, replayed=replayed)
     except Failure as failure:
-        return {}, "", f"{failure.doing}: {failure.cause}"
+        return _Tried(why=f"{failure.doing}: {failure.cause}", replayed=replayed)
 
 
 def _squawk(pending: Sequence[Migration]) -> "Mapping[str, tuple[Said, ...]] | None":

@@ -76,7 +76,7 @@ def server() -> Iterator[Server]:
 
 
 def _known(admin: Secret) -> Server:
-    with _session(admin) as connection:
+    with session(admin) as connection:
         return Server(admin, connection.info.server_version)
 
 
@@ -88,14 +88,14 @@ def database(server: Server, role: str) -> Iterator[Scratch]:
 
     name = f"{PREFIX}{int(time.time())}_{uuid4().hex[:8]}"
     role = role if role and role != ADMIN else "nextai"
-    with _session(server.admin) as admin:
+    with session(server.admin) as admin:
         password = _prepared(admin, server, role)
         try:
-            admin.execute(f"CREATE DATABASE {name} OWNER {_quoted(role)} TEMPLATE template0".encode())
+            admin.execute(f"CREATE DATABASE {name} OWNER {quoted(role)} TEMPLATE template0".encode())
             owner_dsn = Secret(make_conninfo(server.admin.reveal(), dbname=name, user=role, password=password))
             with ExitStack() as stack:
-                observer = stack.enter_context(_session(Secret(make_conninfo(server.admin.reveal(), dbname=name))))
-                owner = stack.enter_context(_session(owner_dsn))
+                observer = stack.enter_context(session(Secret(make_conninfo(server.admin.reveal(), dbname=name))))
+                owner = stack.enter_context(session(owner_dsn))
                 yield Scratch(owner, observer, server.version)
         finally:
             with suppress(psycopg.Error):
@@ -109,7 +109,7 @@ def _prepared(admin: "Connection", server: Server, role: str) -> str:
     with admin.transaction():
         admin.execute("SELECT pg_advisory_xact_lock(hashtext('nextai scratch'))")
         there = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone()
-        admin.execute(f"{'ALTER' if there else 'CREATE'} ROLE {_quoted(role)} {rights}".encode())
+        admin.execute(f"{'ALTER' if there else 'CREATE'} ROLE {quoted(role)} {rights}".encode())
     _sweep(admin)
     return password
 
@@ -120,11 +120,12 @@ def _sweep(admin: "Connection") -> None:
     for (name,) in rows:
         made = str(name).removeprefix(PREFIX).partition("_")[0]
         if made.isdigit() and time.time() - int(made) > LEFT_SECONDS:
-            admin.execute(f"DROP DATABASE IF EXISTS {_quoted(str(name))} WITH (FORCE)".encode())
+            admin.execute(f"DROP DATABASE IF EXISTS {quoted(str(name))} WITH (FORCE)".encode())
 
 
 @contextmanager
-def _session(dsn: Secret) -> Iterator["Connection"]:
+def session(dsn: Secret) -> Iterator["Connection"]:
+    """A connection to the scratch server, with a limit for each statement. Raises `Unavailable` where it cannot be had."""
     import psycopg
 
     from ops.database.connect import describe, scrubbed
@@ -145,7 +146,8 @@ def _session(dsn: Secret) -> Iterator["Connection"]:
             connection.close()
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name as SQL has it."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -18,9 +18,9 @@ from ops.errors import Failure
 _memory: dict[str, Verdict] = {}
 
 
-def chain(history: Sequence[Migration], pending: Sequence[Migration], user: str) -> list[str]:
-    """A key for each pending file: of the judges, the role, the files before it and itself, in their order."""
-    digest = hashlib.sha256(f"{_judges()}\n{os.environ.get(sidecar.VARIABLE, '')}\n{user}\n".encode())
+def chain(history: Sequence[Migration], pending: Sequence[Migration], user: str, source: str = "") -> list[str]:
+    """A key for each pending file: of the judges, the role, the database, the files before it and itself, in their order."""
+    digest = hashlib.sha256(f"{_judges()}\n{os.environ.get(sidecar.VARIABLE, '')}\n{user}\n{source}\n".encode())
     keys: list[str] = []
     for migration in (*history, *pending):
         digest.update(f"{migration.tag} {migration.hash}\n".encode())
@@ -58,10 +58,10 @@ def kept(key: str) -> Verdict | None:
     return None
 
 
-def keep(key: str, verdict: Verdict) -> None:
+def keep(key: str, verdict: Verdict, *, lasting: bool = True) -> None:
     """Keep a verdict. One without a run, or with a statement that could not be tried, is kept for this process alone."""
     _memory[key] = verdict
-    passing = not verdict.tried or any(finding.rule in DOUBTS for finding in verdict.findings)
+    passing = not lasting or not verdict.tried or any(finding.rule in DOUBTS for finding in verdict.findings)
     file = None if passing or sidecar.VARIABLE in os.environ else _file(key)
     if file is None:
         return
