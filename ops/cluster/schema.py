@@ -32,7 +32,7 @@ def migrations_of(catalog: Catalog) -> tuple[Migration, ...]:
 def judged(catalog: Catalog, origin: "Origin", target: "Target") -> tuple[list[str], list[str]]:
     """The gates' findings about the migrations that the database may not have yet: problems of the plan, and warnings.
 
-    A deploy's migrations are judged by their effects here, since the Job in the cluster has no scratch database to run them on.
+    The Job judges again, on the environment's own schema. Here nothing has been applied yet, and squawk reads the files as well.
     """
     from ops.database import journal, safety
 

@@ -18,6 +18,7 @@ from ops.errors import Failure
 from ops.local import compose, composefile, ready, state
 from ops.local.servers import free_port
 from ops.testbed import Testbed
+from tests.integration import migrate_image
 from tests.integration.acknowledged import STORES, Clients, Load, lost
 
 
@@ -114,6 +115,50 @@ def test_data_of_an_older_postgresql_is_refused_with_what_to_do(stores_alone: tu
     with pytest.raises(Failure, match="initialized by PostgreSQL version 17, which is not compatible with this version 18") as caught:
         compose.start(catalog, home)
     assert "was made by another version of PostgreSQL" in caught.value.remedy
+
+
+def test_a_migration_is_tried_beside_it_and_what_it_does_there_decides(
+    engine: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    whole = catalogue.load()
+    store = replace(whole.stores["postgres"], local_port=free_port())
+    catalog = replace(whole, platform=f"test-{uuid.uuid4().hex[:8]}", stores={"postgres": store}, services={})
+    home = state.opened(state.State(tmp_path / "of it"))
+    base = compose._images(catalog)
+    tags: list[str] = []
+
+    def with_one_more(sql: str) -> None:
+        tags.append(f"{catalog.platform}/db-migrate:{len(tags)}")
+        migrate_image.add(engine, base["db-migrate"], catalog.root, tmp_path / "image", tags[-1], sql)
+        monkeypatch.setattr(compose, "_images", lambda _: {"db-migrate": tags[-1]})
+
+    def execute(sql: str) -> list[tuple[object, ...]]:
+        password = config.kept_secrets(catalog, home.secrets)["POSTGRES_PASSWORD"].reveal()
+        account = f"host=127.0.0.1 port={store.local_port} dbname={catalog.database.name} user={catalog.database.user}"
+        with psycopg.connect(f"{account} password={password}", autocommit=True) as connection:
+            found = connection.execute(sql.encode())
+            return found.fetchall() if found.description else []
+
+    try:
+        compose.start(catalog, home)
+        assert compose.rows(catalog, home) == [("postgres", "ready", store.local_port), ("db-migrate", "done", 0)]
+        assert [(one.name, one.status, one.code) for one in compose.look(catalog, home)][1] == ("db-migrate-scratch", "exited", 0)
+        execute("CREATE TABLE by_hand (a varchar(10))")
+        execute("CREATE FUNCTION cleanup() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE by_hand; END $$")
+        with_one_more("SELECT 1;\nSELECT public.cleanup();")
+        with pytest.raises(Failure, match=r"_added\.sql:2: drops a table \(public\.by_hand\) \[drop-table\]"):
+            compose.start(catalog, home)
+        with_one_more("ALTER TABLE by_hand ALTER COLUMN a TYPE varchar(20);")
+        compose.start(catalog, home)
+        query = "SELECT character_maximum_length FROM information_schema.columns WHERE table_name = 'by_hand'"
+        assert execute(query) == [(20,)]
+    finally:
+        compose.stop(catalog, home, volumes=True)
+        for tag in tags:
+            engine.images.remove(tag, force=True)
+    assert not compose.leaves(catalog, home)
 
 
 def test_another_checkout_has_its_own_containers_and_volumes(stores_alone: tuple[Catalog, state.State], tmp_path: Path) -> None:
