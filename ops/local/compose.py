@@ -257,6 +257,8 @@ def rows(catalog: Catalog, home: State) -> list[tuple[str, str, int]]:
 
 
 def _word(seen: Seen, job: bool) -> str:
+    if seen.status == "running" and job:
+        return "running"
     if seen.status == "running":
         return {"healthy": "ready", "": "ready"}.get(seen.health, seen.health)
     if seen.status == "created":
@@ -277,8 +279,7 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
     said: set[str] = set()
     while True:
         seen = _look(catalog, home)
-        passing = {composefile.scratch(catalog), *catalog.jobs}  # these end
-        words = {one.name: _word(one, one.name in passing) for one in seen}
+        words = {one.name: _word(one, one.name in catalog.jobs) for one in seen}
         for name, word in words.items():
             if word in ("ready", "done") and name not in said:
                 said.add(name)
