@@ -1,4 +1,4 @@
-"""Something that is begun now and whose answer is taken later, or never."""
+"""Work that is begun now and whose result is asked for later, or never."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def begin(work: Callable[[], T]) -> "Future[T]":
-    """Do it in a thread that nobody waits for at the end of the process, as a pool's are. Its error goes to whoever takes the answer."""
+    """Do it in a thread that does not delay the end of the process, as a pool's threads do. `result()` raises its error."""
     future: Future[T] = Future()
 
     def answer() -> None:

@@ -7,7 +7,7 @@ _FOREIGN = re.compile(r"detected dubious ownership in repository at '(?P<folder>
 
 
 def remedy(words: str) -> str | None:
-    """The way out of a lock that is left, or of a checkout that belongs to somebody else; None where git says something else."""
+    """What to do about a leftover lock, or a checkout of another user; None for any other message of git."""
     if found := _LOCKED.search(words):
         return f"Wait for the git process that holds it. If none runs, it is left from one that was ended: remove {found['file']}"
     if found := _FOREIGN.search(words):

@@ -1,4 +1,4 @@
-"""What somebody may have meant who wrote a name that there is not."""
+"""The known name that a mistyped one may have meant."""
 
 import difflib
 from collections.abc import Iterable

@@ -180,4 +180,4 @@ def check_unmoved(client: Client, plan: Plan, made: Key | None = None) -> None:
         line for found in client.each(look, [step for step in plan.steps if step.key != made and not _settled(step)]) for line in found
     ]
     if lines:
-        raise Refused("applying the plan", "\n".join(["the cluster has moved since the plan was made:", *lines]), "Make a new plan.")
+        raise Refused("applying the plan", "\n".join(["the cluster has changed since the plan was made:", *lines]), "Make a new plan.")

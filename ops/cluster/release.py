@@ -76,7 +76,7 @@ def execute(
                 raise
             raise _back(_Change(catalog, client, plan, pace), header, failure) from failure
         except KeyboardInterrupt as interrupt:
-            left = f"interrupted: what was applied goes on in the cluster, and record {header.number} has no end"
+            left = f"interrupted: what was applied keeps running in the cluster, and record {header.number} has no end"
             raise KeyboardInterrupt(f"{left}; `invoke deploy` finishes it or takes its place, `invoke rollback` goes back") from interrupt
         _tidy(client, home)
     return Result("done", header.number, len(plan.changes), _resumed(plan))
@@ -84,9 +84,8 @@ def execute(
 
 def _cut_off(header: Header, failure: Unavailable) -> Failure:
     """An unreachable cluster says nothing about the release itself: that is no reason to roll back, and no way to do it."""
-    remedy = (
-        f"{failure.remedy} What was applied goes on in the cluster, and record {header.number} has no end: `invoke deploy` finishes it."
-    )
+    left = f"What was applied keeps running in the cluster, and record {header.number} has no end: `invoke deploy` finishes it."
+    remedy = f"{failure.remedy} {left}"
     return Unavailable(failure.doing, failure.cause, remedy, details={**failure.details, "record": header.number})
 
 

@@ -32,7 +32,7 @@ def open_shell(catalog: Catalog, client: Client, name: str, image: str, *, comma
     It has a terminal where this process has one, is as restricted as the pod itself, and goes with it.
     Raises `Failure` with the cause when it cannot start.
     """
-    program = kubectl(client.cluster)  # before the container: without kubectl nobody would join it, and it stays as long as the pod
+    program = kubectl(client.cluster)  # before the container: it cannot be removed from the pod, and is of no use without kubectl
     namespace, selector = selector_of(catalog, client, name)
     found = _running_pod(client, namespace, selector, name)
     pod, terminal = text(found, "metadata", "name"), sys.stdin.isatty()

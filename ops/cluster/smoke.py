@@ -54,7 +54,7 @@ def prepare(catalog: Catalog, client: Client, say: Callable[[str], None]) -> Cal
 
 
 def verify(catalog: Catalog, client: Client, checks: Checks, say: Callable[[str], None]) -> None:
-    """Run every check. Raises `Failure` that names all that failed. Where the way to the cluster broke off meanwhile they are run again."""
+    """Run every check, and again where the connection to the cluster was lost meanwhile. Raises `Failure` that names all that failed."""
     persist(lambda _: _verify(catalog, client, checks, say), AGAIN)
 
 
@@ -69,7 +69,7 @@ def _verify(catalog: Catalog, client: Client, checks: Checks, say: Callable[[str
         failure = Failure("checking the platform after the deploy", "\n".join(failed), "Read `invoke logs` of the services that are named.")
         if not ended:
             raise failure
-        say(f"the way to the cluster broke off ({ended[0]}): the checks are run again")
+        say(f"the connection to the cluster was lost ({ended[0]}): the checks are run again")
         raise Passing(failure)
     say(f"{counted(len(checks.functions), 'check')} passed")
 

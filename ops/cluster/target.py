@@ -86,7 +86,7 @@ def resolve_target(catalog: Catalog, env: str, testbed: Testbed | None = None) -
     if _address(server) != _address(environment.cluster.server):
         raise Refused(
             f"resolving the cluster of {env}",
-            f"context {context} leads to {server}, and {env} belongs to {environment.cluster.server}",
+            f"context {context} is for {server}, and {env} is deployed to {environment.cluster.server}",
             "Correct the context in your kubeconfig, or the environment's `cluster` in platform.yaml.",
         )
     return Target(environment, None, context, server)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from ops.cluster.ownership import applied_fields, from_kubectl
 from ops.kube.objects import Json, Object, same, table, text
 
-_IDENTITY = ("apiVersion", "kind")  # and metadata.name, metadata.namespace: nobody owns what names the object
+_IDENTITY = ("apiVersion", "kind")  # and metadata.name, metadata.namespace: no manager owns the fields that name the object
 
 
 def unchanged(wanted: Object, live: Object) -> bool:

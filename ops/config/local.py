@@ -1,4 +1,4 @@
-"""The variables of every service on this machine, derived from the catalogue: nobody writes a .env file to start."""
+"""The variables of every service on this machine, derived from the catalogue, so that no .env file is needed."""
 
 import json
 import re

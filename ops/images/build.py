@@ -83,7 +83,7 @@ def _command(missing: list[Planned], engine: Engine, workshop: Path, document: o
 
 
 def _forget(engine: Engine, built: bake.Metadata) -> None:
-    """Take away what the engine keeps of the images without a version. Another builder keeps none, and nobody needs to know."""
+    """Remove the images without a version from the engine. A builder outside the engine keeps none, so a failure here is no error."""
     with suppress(Failure):
         client = connect(engine)
         for values in built.values():

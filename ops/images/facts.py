@@ -104,7 +104,7 @@ def _bases(wanted: Iterable[str], engine: Engine, client: Asked | None) -> list[
             found.append(_local_base(name, client, engine.platform, causes[name]))
     for cause in dict.fromkeys(causes.values()):
         names = ", ".join(name for name in asked if causes.get(name) == cause)
-        warn(f"warning: {names}: what the engine here has is taken, and may be older: {cause}")
+        warn(f"warning: {names}: the copy in this machine's engine is used, and may be older: {cause}")
     return found
 
 
@@ -113,7 +113,7 @@ def _local_base(name: str, client: Asked | None, platform: str | None, cause: st
     digest, pinned = _inspect(client, name, platform) if client else (None, False)
     if digest is None:
         registry = f"its registry did not give a digest ({cause})"
-        here = f"the engine here has not got it{f' for {platform}' if platform else ''}" if client else "no Docker engine answers here"
+        here = f"the engine here does not have it{f' for {platform}' if platform else ''}" if client else "no Docker engine answers here"
         remedy = f"Run `docker pull {f'--platform {platform} ' if platform else ''}{name}` where its registry can be reached."
         raise Failure("resolving the base images", f"{name}: {registry}, and {here}", remedy)
     return Base(name, digest, f"{name}@{digest}" if pinned else name)

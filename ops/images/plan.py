@@ -62,7 +62,7 @@ def decide(
 
 
 def ignored(root: Path, inputs: Iterable[Inputs]) -> Iterator[str]:
-    """A line for each `.dockerignore` that somebody may think is heeded."""
+    """A line for each `.dockerignore`, since it has no effect."""
     seen: set[str] = set()
     for each in inputs:
         paths = {entry.path for entry in each.entries}

@@ -25,4 +25,4 @@ class Cluster(Protocol):
 
     @property
     def agent(self) -> str:
-        """Who asks: the User-Agent of each request, by which the audit log of the API server tells them."""
+        """The User-Agent of each request, which the audit log of the API server shows."""

@@ -1,4 +1,4 @@
-"""Which of a container's lines tell why it failed: the last ones, and the first that speaks of an error where it stands above them."""
+"""Which of a container's lines show why it failed: the last ones, and the first line about an error where it is above them."""
 
 import re
 from collections.abc import Sequence

@@ -37,7 +37,7 @@ _SERVICE = "com.docker.compose.service"
 _VOLUME = "com.docker.compose.volume"
 _SECONDS_TO_READY = 300
 _SECONDS_TO_STOP = 120  # each has 12, those that need others first
-_MEND = "Mend what the lines above say, then run `invoke up` again."
+_CORRECT = "Correct what the lines above say, then run `invoke up` again."
 _TAIL = 25  # lines: what PostgreSQL's image says of older data has 21
 # What PostgreSQL, and its image from 18 on, say of data that another major version has made.
 _OTHER_DATA = re.compile(r"database files are incompatible with server|there appears to be PostgreSQL data in")
@@ -143,7 +143,7 @@ def _pull(catalog: Catalog, home: State) -> None:
     if lacking:
         say(f"pulling {', '.join(lacking.values())}")
         command = _compose(catalog, home, ("pull", "--policy", "missing", *lacking), "pulling the stores' images", progress="auto")
-        remedy = "Read the output above: mend the way to the registry, or bring the images with `docker load`; then run `invoke up` again."
+        remedy = "Read the output above: make the registry reachable, or bring the images with `docker load`; then run `invoke up` again."
         run(replace(command, remedy=remedy), show=stream())
 
 
@@ -305,7 +305,7 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
 def _remedy(catalog: Catalog, home: State, name: str, told: str) -> str:
     """What to do about a container that ended."""
     if name != catalog.database.store or not _OTHER_DATA.search(told):
-        return _MEND
+        return _CORRECT
     volume, image = f"{composefile.project(catalog, home)}_{name}", catalog.stores[name].image
     return (
         f"The volume {volume} was made by another version of PostgreSQL than {image}, which cannot read it. Remove the data of this "
@@ -318,7 +318,7 @@ def _late(catalog: Catalog, home: State, lacking: list[str], late: list[Seen]) -
     names = ", ".join([*lacking, *(one.name for one in late)])
     first = [one for one in late if one.status == "running"][:1]
     told = [_told(catalog, home, one) for one in first]
-    return Failure("starting the containers", "\n".join([f"not ready after {_SECONDS_TO_READY} s: {names}", *told]), _MEND)
+    return Failure("starting the containers", "\n".join([f"not ready after {_SECONDS_TO_READY} s: {names}", *told]), _CORRECT)
 
 
 def lines(catalog: Catalog, home: State, name: str, tail: int, follow: bool = False) -> Iterator[str]:

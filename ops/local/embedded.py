@@ -158,7 +158,7 @@ def _tail(home: State) -> list[str]:
 def attend(catalog: Catalog, home: State, platform: Platform, pressed: list[int]) -> None:
     """Show the logs until the supervisor ends, or Ctrl-C (it may be `pressed` already): then everything is stopped.
 
-    Raises `Failure` where nobody told it to end.
+    Raises `Failure` where it ended without being told to.
     """
 
     def going() -> bool:

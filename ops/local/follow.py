@@ -57,7 +57,7 @@ def follow(files: Mapping[str, Path], going: Callable[[], bool], *, from_end: bo
     follower = Follower(files, from_end=from_end)
     while going():
         if not follower.show():
-            time.sleep(0.1)  # files tell nobody that they grew; this is how `tail -f` does it without inotify
+            time.sleep(0.1)  # a file that grows sends no event; `tail -f` without inotify waits in the same way
     follower.show()
 
 

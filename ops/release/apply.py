@@ -45,7 +45,7 @@ def publish(root: Path, platform: str, plan: Plan, section: str, digests: Mappin
     released and this checkout could not follow.
     """
     repo = repository(root)
-    remedy = "Mend what git says, then run it again. Of signing: git config user.signingKey, gpg.program, commit.gpgSign, tag.gpgSign."
+    remedy = "Correct what git says, then run it again. Of signing: git config user.signingKey, gpg.program, commit.gpgSign, tag.gpgSign."
     with told(f"making the commit and the tag {plan.tag}", "git did not make them, and nothing was pushed", remedy):
         commit = _commit(repo, plan, section)
         tag_object = _tag(repo, plan.tag, commit, message(platform, plan.version, digests, section))

@@ -77,7 +77,7 @@ def repository(root: Path) -> "Repo":
         return repo
     except GitCommandError as error:
         words = said(error)
-        remedy = gitwords.remedy(words) or "Mend what git says, then run it again."
+        remedy = gitwords.remedy(words) or "Correct what git says, then run it again."
         raise Failure("reading the repository", f"git cannot read it:\n{words}", remedy) from error
     except (InvalidGitRepositoryError, NoSuchPathError) as error:
         raise UsageError("reading the repository", f"{root} is not a Git checkout", "Clone the repository with git.") from error
@@ -86,7 +86,7 @@ def repository(root: Path) -> "Repo":
 def observe(root: Path, *, branch: str = "main", remote: str = "origin") -> Facts:
     """Ask the checkout and, over the network, the remote. Nothing is changed but the remote-tracking branch."""
     repo = repository(root)
-    with told("reading the repository", "git cannot read it", "Mend what git says, then run it again."):
+    with told("reading the repository", "git cannot read it", "Correct what git says, then run it again."):
         return _observe(repo, root, branch, remote)
 
 
@@ -136,9 +136,9 @@ def is_path(address: str) -> bool:
 
 
 def talk(repo: "Repo", seconds: float, subcommand: str, *words: str) -> str:
-    """A git command that talks to a remote: nobody is asked for a password, and it ends in time. Raises `GitCommandError`.
+    """A git command that talks to a remote: without a password prompt, and with a time limit. Raises `GitCommandError`.
 
-    A prompt would hang where nobody sits. The program that this machine uses for SSH stays.
+    A prompt would hang without a person at the terminal. The program that this machine uses for SSH stays.
     """
     ssh = os.environ.get("GIT_SSH_COMMAND") or str(repo.config_reader().get_value("core", "sshCommand", "ssh"))
     quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": f"{ssh} -o BatchMode=yes -o ConnectTimeout=10"}
@@ -266,7 +266,7 @@ def _release_at(repo: "Repo", asked: str, commit: str, listing: Mapping[str, str
 
 
 def _annotation(repo: "Repo", asked: str, tag: str, tag_object: str) -> str:
-    """The text of a tag of the remote, which is fetched where this checkout has not got it, without making the tag here."""
+    """The text of a tag of the remote, which is fetched where this checkout does not have it, without making the tag here."""
     from git import GitCommandError
 
     with told(f"reading the tag {tag} of the remote", "git could not get it", f"git fetch {asked} tag {tag}"):

@@ -33,7 +33,7 @@ def plan(facts: Facts, bump: str, *, rehearsal: bool = False) -> Plan:
     before = f"{PREFIX}{previous}" if previous else None
     reasons = [*blockers(facts, tag), *_unknown(facts, before), *(_elsewhere(facts) if rehearsal else ())]
     if reasons:
-        raise Refused(f"releasing {tag}", "\n".join(f"- {reason}" for reason in reasons), "Mend each of these, then run it again.")
+        raise Refused(f"releasing {tag}", "\n".join(f"- {reason}" for reason in reasons), "Correct each of these, then run it again.")
     return Plan(str(version), tag, before, facts.head, facts.release_branch, facts.remote)
 
 
@@ -57,7 +57,7 @@ def blockers(facts: Facts, tag: str) -> list[str]:
     elif facts.behind:
         reasons.append(f"{facts.head[:7]} is {counted(facts.behind, 'commit')} behind {remote}: git pull --ff-only")
     elif facts.remote_head != facts.head:
-        reasons.append(f"{remote} has not got {facts.head[:7]}, so no check has seen it: git push {facts.remote} {branch}")
+        reasons.append(f"{remote} does not have {facts.head[:7]}, so no check has seen it: git push {facts.remote} {branch}")
     if len(facts.push_addresses) > 1:
         there = " and ".join(facts.push_addresses)
         reasons.append(

@@ -24,7 +24,7 @@ def named(text: str) -> Provider | None:
 
 
 def chosen(asked: Provider | None, runs: Provider | None, reason: Reason) -> Provider:
-    """What was asked for, else what runs already, else the first that nothing speaks against.
+    """The provider that was asked for, else the one that runs already, else the first that can run here.
 
     Raises `Failure` where none can run, or where another one runs.
     """
@@ -39,7 +39,7 @@ def chosen(asked: Provider | None, runs: Provider | None, reason: Reason) -> Pro
 
 
 def usable(reason: Reason) -> Provider | None:
-    """The first that nothing speaks against."""
+    """The first provider that can run here."""
     return next((provider for provider in OWN if reason(provider) is None), None)
 
 

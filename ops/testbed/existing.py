@@ -1,4 +1,4 @@
-"""The provider that brings nothing: a cluster, a registry and an engine that somebody else keeps, named by the environment."""
+"""The provider that brings nothing: the environment names a cluster, a registry and an engine that exist already."""
 
 import os
 import shutil

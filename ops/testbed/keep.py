@@ -29,7 +29,7 @@ def text_of(paths: Iterable[Path]) -> list[str]:
 def kept(target: Path, make: Callable[[Path], None], what: str, say: Say) -> Path:
     """`target`, made by `make` in an empty folder beside it and renamed when it is whole, unless it is there already.
 
-    A process killed in the middle leaves a folder that nobody takes for the result, and that the next one removes.
+    A process that is killed in the middle leaves a folder of another name, which the next one removes.
     """
     if target.exists():
         return target

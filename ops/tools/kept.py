@@ -51,7 +51,7 @@ def unmarked(home: Path) -> bool:
 
 
 def _make(home: Path, make: Callable[[Path], object]) -> None:
-    for leftover in home.parent.glob(f"{home.name}.*.new"):  # of a process that was killed: the lock says that nobody is at work
+    for leftover in home.parent.glob(f"{home.name}.*.new"):  # of a process that was killed: no other one works here, which the lock ensures
         shutil.rmtree(leftover, ignore_errors=True)
     aside = Path(tempfile.mkdtemp(prefix=f"{home.name}.", suffix=".new", dir=home.parent))
     try:

@@ -220,7 +220,7 @@ def test_a_builder_without_the_platform_is_told_from_a_step_that_fails(catalog: 
 
 
 def test_no_image_is_made_of_a_base_of_another_platform(catalog: Catalog, engine: Engine) -> None:
-    with pytest.raises(Failure, match=r"debian:trixie-slim: .* the engine here has not got it for linux/s390x"):
+    with pytest.raises(Failure, match=r"debian:trixie-slim: .* the engine here does not have it for linux/s390x"):
         plan(catalog, ["one"], replace(engine, platform="linux/s390x"), push=True)
 
 

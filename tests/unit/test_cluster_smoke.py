@@ -187,7 +187,7 @@ def test_checks_that_fail_since_the_way_to_the_cluster_broke_off_are_run_again(m
     checks = smoke.Checks("web", (check_it,), lambda _: None)
     smoke.verify(nobody, nobody, checks, said.append)
     assert said[-2:] == ["  ok      It answers", "1 check passed"]
-    assert "the way to the cluster broke off (error: lost connection to pod): the checks are run again" in said
+    assert "the connection to the cluster was lost (error: lost connection to pod): the checks are run again" in said
 
 
 def test_a_forward_whose_kubectl_ends_meanwhile_says_so(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_an_environment_goes_to_its_own_cluster(platform: Platform, monkeypatch:
 
 def test_a_context_that_leads_elsewhere_is_refused(platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "c", {"nextai-staging": "https://k8s.production.test:6443"})))
-    with pytest.raises(Refused, match=r"nextai-staging leads to https://k8s\.production\.test:6443.*belongs to https://k8s\.staging"):
+    with pytest.raises(Refused, match=r"nextai-staging is for https://k8s\.production\.test:6443.*is deployed to https://k8s\.staging"):
         resolved(platform)
 
 
@@ -91,7 +91,7 @@ def test_scheme_host_port_and_path_tell_clusters_apart(
     if same:
         assert resolved(platform, belongs=f"{PROXY}/c-stage").server == server
     else:
-        with pytest.raises(Refused, match="belongs to"):
+        with pytest.raises(Refused, match="is deployed to"):
             resolved(platform, belongs=f"{PROXY}/c-stage")
 
 
@@ -100,7 +100,7 @@ def test_an_address_that_is_none_is_no_environments(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: str
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "c", {"nextai-staging": server})))
-    with pytest.raises(Refused, match="belongs to"):
+    with pytest.raises(Refused, match="is deployed to"):
         resolved(platform)
 
 

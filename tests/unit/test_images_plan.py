@@ -344,7 +344,7 @@ def test_a_base_that_the_engine_has_for_another_platform_is_no_base(
     if fits:
         assert facts._bases(["node:24"], engine, Engines()) == [Base("node:24", DIGEST, f"node:24@{DIGEST}")]  # type: ignore[arg-type]
         return
-    with pytest.raises(Failure, match="the engine here has not got it for linux/arm64") as caught:
+    with pytest.raises(Failure, match="the engine here does not have it for linux/arm64") as caught:
         facts._bases(["node:24"], engine, Engines())  # type: ignore[arg-type]
     assert caught.value.remedy == "Run `docker pull --platform linux/arm64 node:24` where its registry can be reached."
 
@@ -363,7 +363,7 @@ def test_a_base_that_nobody_has_is_told_as_far_as_it_was_asked(
     monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
     monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked, answer))
     client = Client() if engine_answers else None
-    engine = "the engine here has not got it" if engine_answers else "no Docker engine answers here"
+    engine = "the engine here does not have it" if engine_answers else "no Docker engine answers here"
     for _ in range(2):  # an answer that is no digest is not remembered
         with pytest.raises(Failure) as caught:
             facts._bases(["node:24"], Engine(registry="r"), client)  # type: ignore[arg-type]
@@ -387,4 +387,4 @@ def test_only_a_digest_is_remembered_and_the_engines_own_base_is_never_taken_wit
     assert (old.digest, new.digest, remembered.digest, answers) == (OLD, DIGEST, DIGEST, [])
     said = capsys.readouterr().err
     assert said.count("warning:") == 1
-    assert "node:24: what the engine here has is taken, and may be older: docker.io: it answered 429" in said
+    assert "node:24: the copy in this machine's engine is used, and may be older: docker.io: it answered 429" in said

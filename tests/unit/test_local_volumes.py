@@ -198,7 +198,7 @@ def test_what_is_said_of_stopping_after_a_failed_start_is_so(catalog: Catalog, e
         compose.start(catalog, home)
     assert ("Everything was stopped again." in caught.value.remedy) is stops
     assert ("`invoke down` ends the rest" in caught.value.remedy) is not stops
-    assert "Mend what the lines above say" in caught.value.remedy
+    assert "Correct what the lines above say" in caught.value.remedy
     assert home.record.exists() is not stops
 
 

@@ -56,7 +56,7 @@ def test_every_reason_not_to_release_is_told_at_once(clone: Path) -> None:
     commit(clone, "c", "1", "feat: not pushed")
     with pytest.raises(Refused) as refusal:
         plan(observe(clone), "minor")
-    assert "dirty" in refusal.value.cause and "has not got" in refusal.value.cause
+    assert "dirty" in refusal.value.cause and "does not have" in refusal.value.cause
 
 
 def test_behind_the_remote_is_refused_with_the_number_of_commits(clone: Path) -> None:

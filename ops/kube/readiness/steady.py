@@ -14,7 +14,7 @@ def unprobed(pod: Object) -> list[str]:
 
 
 def warning(manifest: Object) -> str:
-    """What a plan says of a workload whose readiness nobody can ask, or the empty string."""
+    """A plan's warning about a workload without a readiness probe; the empty string where it has one."""
     names = unprobed(pod_template(manifest) or {}) if key_of(manifest).kind in (*WORKLOADS, "Pod") else []
     if not names:
         return ""

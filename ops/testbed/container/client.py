@@ -114,7 +114,7 @@ def _write_record(place: Place, parts: tuple[Part, ...]) -> None:
 
 
 def _authority(place: Place) -> ssl.SSLContext:
-    """Whom an API server of this testbed is certified by; everybody may ask it whether it is ready."""
+    """The certificate authority of this testbed's API server; the server tells every client whether it is ready."""
     cluster = json.loads(place.kubeconfig.read_text())["clusters"][0]["cluster"]
     return ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
 
