@@ -105,7 +105,7 @@ def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., lis
         done: list[str] = []
         result = SimpleNamespace(resumed="", record=1, changed=1, state="done")
         monkeypatch.setattr(verb, "resolved", lambda *_: (catalog(tmp_path, text), TARGET))
-        monkeypatch.setattr(verb, "ask", lambda *_: "a checkout")
+        monkeypatch.setattr(verb, "begin_reading", lambda *_: "a checkout")
         monkeypatch.setattr(verb, "connect", lambda _: nullcontext(SimpleNamespace(cluster=TARGET)))
         monkeypatch.setattr(verb, "_planned", lambda *_: SimpleNamespace(problems=(), empty=empty))
         monkeypatch.setattr(verb, "_judged", lambda *given: given[-1])
