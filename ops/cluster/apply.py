@@ -154,8 +154,8 @@ def _refused(step: Step, error: ApiError) -> Failure:
     return kind(f"applying {step.key}", cause, remedy, details={"objects": [about]})
 
 
-def _settled(step: Step) -> bool:
-    """Whether nothing depends on what lies there: a Job that is not to run, an object on its way out."""
+def _may_differ(step: Step) -> bool:
+    """Whether the live object need not be as the plan saw it: a Job that is not run, an object that is being deleted."""
     return step.leaving or (step.key.kind == "Job" and step.action == "unchanged")
 
 
@@ -177,7 +177,7 @@ def check_unmoved(client: Client, plan: Plan, made: Key | None = None) -> None:
         return [f"{step.key}: {difference}" for difference in moved(step, live)]
 
     lines = [
-        line for found in client.each(look, [step for step in plan.steps if step.key != made and not _settled(step)]) for line in found
+        line for found in client.each(look, [step for step in plan.steps if step.key != made and not _may_differ(step)]) for line in found
     ]
     if lines:
         raise Refused("applying the plan", "\n".join(["the cluster has changed since the plan was made:", *lines]), "Make a new plan.")

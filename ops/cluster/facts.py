@@ -22,7 +22,7 @@ from ops.kube.readiness.state import parse_time
 
 _CLOCKS = timedelta(seconds=5)  # by which a record's time and the API server's may differ
 _Place = tuple[str, str, str]  # kind, group, namespace
-TRIAL_NAMESPACE = "default"  # where an object is validated whose namespace is not there yet
+DRY_RUN_NAMESPACE = "default"  # where an object is validated whose namespace is not there yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ def _look(client: Client, wanted: Object, live: Object | None, namespaces: froze
     if resource is None:
         return Sight(wanted, None, None)  # its definition comes with this deploy
     if resource.namespaced and key.namespace not in namespaces:
-        refusal = _trial(client, resource, wanted) if key.namespace else "it names no namespace"
+        refusal = _validated_elsewhere(client, resource, wanted) if key.namespace else "it names no namespace"
         return Sight(wanted, None, None, refusal=refusal)
     live = live or client.get(resource, key.namespace, key.name)
     if live is not None and (key.kind == "Job" or unchanged(wanted, live)):  # a Job of the same content is the same Job
@@ -237,7 +237,7 @@ def _tried(client: Client, resource: Resource, wanted: Object, live: Object | No
     """What an apply would make of an object, by the API server's dry run."""
     inherited = ownership.kubectls(live) if live else set()
     try:
-        return _seen(wanted, live, apply(client, resource, wanted, trial=True), inherits=bool(inherited))
+        return _seen(wanted, live, apply(client, resource, wanted, dry_run=True), inherits=bool(inherited))
     except ApiError as error:
         found = conflicts(error)
         foreign = tuple(c for c in found if c.manager not in inherited)
@@ -246,7 +246,7 @@ def _tried(client: Client, resource: Resource, wanted: Object, live: Object | No
         if not found:
             return Sight(wanted, live, None, refusal=explained(error, wanted, live))
     try:  # what kubectl owns becomes ours before it is applied
-        return _seen(wanted, live, apply(client, resource, wanted, trial=True, force=True), inherits=True)
+        return _seen(wanted, live, apply(client, resource, wanted, dry_run=True, force=True), inherits=True)
     except ApiError as error:
         return Sight(wanted, live, None, refusal=explained(error, wanted, live))
 
@@ -260,16 +260,16 @@ def _warnings(client: Client, sight: Sight) -> tuple[str, ...]:
     key, resource = key_of(sight.wanted), client.resource(text(sight.wanted, "apiVersion"), text(sight.wanted, "kind"))
     if resource is None:
         return ()
-    tried = resource.path(TRIAL_NAMESPACE) if sight.live is None and sight.after is None else resource.path(key.namespace, key.name)
+    tried = resource.path(DRY_RUN_NAMESPACE) if sight.live is None and sight.after is None else resource.path(key.namespace, key.name)
     return client.warnings_at(tried)
 
 
-def _trial(client: Client, resource: Resource, wanted: Object) -> str:
+def _validated_elsewhere(client: Client, resource: Resource, wanted: Object) -> str:
     """Validate an object whose namespace is still to be made, in one that exists: the API server checks it and keeps nothing."""
-    metadata: Object = {**table(wanted, "metadata"), "namespace": TRIAL_NAMESPACE}
+    metadata: Object = {**table(wanted, "metadata"), "namespace": DRY_RUN_NAMESPACE}
     try:
         query = {"dryRun": "All", "fieldValidation": "Strict"}
-        client.request("POST", resource.path(TRIAL_NAMESPACE), query, body={**wanted, "metadata": metadata})
+        client.request("POST", resource.path(DRY_RUN_NAMESPACE), query, body={**wanted, "metadata": metadata})
     except ApiError as error:
         # 403, 409: what that namespace allows and holds says nothing about ours.
         return error.message if error.status in (400, 422) else ""
@@ -284,16 +284,16 @@ def _take_back(client: Client, contest: _Contested, before: Mapping[Key, Sequenc
         fields = ", ".join(f"{c.path} (owned by {c.manager})" for c in foreign)
         return Sight(contest.wanted, contest.live, None, refusal=f"another manager owns {fields}")
     try:
-        after = apply(client, client.resource_of(contest.wanted), contest.wanted, trial=True, force=True)
+        after = apply(client, client.resource_of(contest.wanted), contest.wanted, dry_run=True, force=True)
     except ApiError as error:
         return Sight(contest.wanted, contest.live, None, refusal=explained(error, contest.wanted, contest.live))
     return _seen(contest.wanted, contest.live, after, contest.conflicts, inherits=contest.inherits)
 
 
-def apply(client: Client, resource: Resource, wanted: Object, *, trial: bool = False, force: bool = False) -> Object:
-    """Server-side apply, or (`trial`) what it would make. `force` takes fields from other managers."""
+def apply(client: Client, resource: Resource, wanted: Object, *, dry_run: bool = False, force: bool = False) -> Object:
+    """Server-side apply, or with `dry_run` what it would make. `force` takes fields from other managers."""
     key = key_of(wanted)
-    query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": str(force).lower()} | ({"dryRun": "All"} if trial else {})
+    query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": str(force).lower()} | ({"dryRun": "All"} if dry_run else {})
     return client.request("PATCH", resource.path(key.namespace, key.name), query, body=wanted, content_type=APPLY)
 
 
@@ -356,7 +356,7 @@ def _leftover(client: Client, live: Object, adopted: Collection[Key]) -> Leftove
     if not ownership.ours(live) or key.kind in KEPT or not ownership.partners(live, adopted=key in adopted):
         return Leftover(live)
     try:
-        return Leftover(live, apply(client, client.resource_of(live), ownership.bare(live), trial=True))
+        return Leftover(live, apply(client, client.resource_of(live), ownership.bare(live), dry_run=True))
     except ApiError:
         return Leftover(live)
 

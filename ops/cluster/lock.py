@@ -20,7 +20,7 @@ LEASE_SECONDS = 30
 RENEW_SECONDS = 8  # also how long before the others this holder takes its lock for lost: their clocks may be seconds ahead
 RETRY_SECONDS = 1  # after a renewal that failed, so that several fit into the time that is left
 ANSWER_SECONDS = 4.0
-SETTLE_SECONDS = 5.0  # for the writes that run when a deploy is interrupted
+DRAIN_SECONDS = 5.0  # for the writes that run when a deploy is interrupted
 
 
 @dataclass(slots=True)
@@ -82,10 +82,10 @@ def hold(client: Client, namespace: str, who: str) -> Iterator[Lock]:
         yield lock
     finally:
         lock.end()  # first of all: what still runs in the pool asks before it writes
-        settled = client.settle(SETTLE_SECONDS)
+        drained = client.drain(DRAIN_SECONDS)
         renewer.join(timeout=LEASE_SECONDS)
         client.guard = lambda: None
-        if settled:  # else a write is still on its way, and the lock expires by itself
+        if drained:  # else a write is still on its way, and the lock expires by itself
             with suppress(Failure):
                 _give_back(client, namespace, holder)
 

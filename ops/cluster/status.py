@@ -137,7 +137,7 @@ def _differing(client: Client, resource: Resource, wanted: Object, live: Object)
     from ops.kube.diff import differences, quiet
 
     try:
-        after = facts.apply(client, resource, wanted, trial=True)
+        after = facts.apply(client, resource, wanted, dry_run=True)
     except ApiError as error:
         return [f"{field.path} (set by {field.manager})" for field in facts.conflicts(error)]  # who may not ask is told nothing
     return [difference.path for difference in differences(quiet(live), quiet(after))]

@@ -40,7 +40,7 @@ MERGE: Final = "application/merge-patch+json"
 # Aggregated discovery (beta in Kubernetes 1.27, GA in 1.30): all kinds of a cluster in two answers.
 DISCOVERY: Final = ",".join(f"application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList" for v in ("v2", "v2beta1"))
 FIRST_SECONDS: Final = 5.0  # of silence, before a request is sent again; each later time twice as long
-GREETING: Final = Policy(tries=4, seconds=2.5)  # whoever waits for a cluster that is not there waits for less than 5 s
+PING: Final = Policy(tries=4, seconds=2.5)  # whoever waits for a cluster that is not there waits for less than 5 s
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -234,12 +234,12 @@ class Client:
             raise Failure(doing, f"{self.cluster.server} answers with something that is no JSON", NO_API_SERVER) from error
         return answer if isinstance(answer, dict) else {}
 
-    def greet(self) -> None:
+    def ping(self) -> None:
         """Make sure that a Kubernetes API server answers at once, and set our clock by it. Raises `Failure` for anything else."""
         doing = f"connecting to context {self.cluster.context}"
         call = Call("GET", "/version", seconds=2.0, connect=2.5)
         try:
-            raw, dates = self._persist(call, lambda r: (self._transport.data(r), r.headers.getlist("Date")), GREETING)
+            raw, dates = self._persist(call, lambda r: (self._transport.data(r), r.headers.getlist("Date")), PING)
         except ApiError as error:
             remedy = "Renew your credentials for this cluster." if error.status in (401, 403) else NO_API_SERVER
             raise Failure(doing, f"{self.cluster.server} refused: {error.message}", remedy) from error
@@ -260,7 +260,7 @@ class Client:
         future.add_done_callback(self._begun.discard)
         return future
 
-    def settle(self, seconds: float) -> bool:
+    def drain(self, seconds: float) -> bool:
         """Let nothing begin any more of what was given to the pool, and wait so many seconds for what runs: whether it has ended."""
         return not wait([future for future in tuple(self._begun) if not future.cancel()], timeout=seconds).not_done
 

@@ -57,5 +57,5 @@ def _identify(credentials: Source) -> None:
 
 def _open(cluster: Cluster, transport: Transport, pool: ThreadPoolExecutor) -> Client:
     client = Client(cluster, transport, pool)
-    client.greet()
+    client.ping()
     return client

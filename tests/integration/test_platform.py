@@ -103,7 +103,7 @@ def test_what_counts_as_unchanged_without_asking_is_unchanged_to_the_api_server(
             for variant in [manifest, *variants(manifest)]:
                 if unchanged(variant, live):
                     asked += 1
-                    after = apply(client, resource, variant, trial=True)
+                    after = apply(client, resource, variant, dry_run=True)
                     assert differences(quiet(live), quiet(after)) == (), variant
     assert asked >= certain.count(True) > 0.8 * len(manifests)
 

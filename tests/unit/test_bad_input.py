@@ -420,7 +420,7 @@ def test_a_token_from_a_file_is_sent_without_its_line_end(answering: tuple[str, 
     with connect.connect(_target(tmp_path, "", f"{{tokenFile: {tmp_path}/token}}", server)) as cluster:
         for _ in range(2):  # the client reads the file again for each request
             answers["token"] = b""
-            cluster.greet()
+            cluster.ping()
             assert answers["token"] == b"Bearer hunter2"
 
 

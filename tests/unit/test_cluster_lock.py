@@ -161,7 +161,7 @@ def test_after_an_interrupt_nothing_is_written_when_the_lock_was_given_back(leas
 
 
 def test_work_that_outlasts_the_lock_may_not_write(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "SETTLE_SECONDS", 0.05, raising=False)
+    monkeypatch.setattr(lock, "DRAIN_SECONDS", 0.05)
     go_on = threading.Event()
     with lock.hold(leases, "n", "me") as held:
 

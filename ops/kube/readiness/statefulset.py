@@ -16,8 +16,8 @@ def judge(stateful_set: Object, scene: Scene) -> State:
     wanted = number(stateful_set, "spec", "replicas", default=1)
     ready = number(stateful_set, "status", "readyReplicas")
     newest = text(stateful_set, "status", "updateRevision")
-    settled = newest == text(stateful_set, "status", "currentRevision") or number(stateful_set, "status", "updatedReplicas") >= wanted
-    if settled and ready >= wanted and number(stateful_set, "status", "replicas") <= wanted:
+    rolled_out = newest == text(stateful_set, "status", "currentRevision") or number(stateful_set, "status", "updatedReplicas") >= wanted
+    if rolled_out and ready >= wanted and number(stateful_set, "status", "replicas") <= wanted:
         return proven(stateful_set, current(stateful_set, scene), scene, wanted) or Done()
     owned = scene.pods_of(text(stateful_set, "metadata", "uid"))
     for found in owned:
