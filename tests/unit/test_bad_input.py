@@ -1,5 +1,6 @@
 """Wrong words on the command line, a reader that leaves, a full disk, no home folder: one clear error, the right exit code."""
 
+import importlib
 import json
 import os
 import re
@@ -445,7 +446,7 @@ def test_a_credential_program_that_waits_has_a_time_of_its_own_and_does_not_keep
 
 
 def test_a_cluster_need_not_wait_for_a_kustomize_that_must_first_be_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(sys.modules["ops.tools.find"], "here", lambda _: None)
+    monkeypatch.setattr(importlib.import_module("ops.tools.find"), "here", lambda _: None)
     monkeypatch.setattr("ops.verbs.checkout.build", lambda _: pytest.fail("kustomize was asked for"))
     monkeypatch.setattr("ops.verbs.build.planned", lambda *_, **__: None)
     asked = checkout.begin_reading(load(), _target(tmp_path, "", "{}"))
