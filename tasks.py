@@ -2,18 +2,19 @@
 
 import gc
 
-from invoke.collection import Collection
-from invoke.context import Context
-from invoke.main import program
-
 from ops import bytecode
-from ops.console.output import open_streams
-from ops.console.positional import spread
-from ops.console.usage import Speaker
-from ops.console.verb import verb
 
-bytecode.keep()
+bytecode.keep()  # before anything else is imported: what is not kept is compiled at each start
 gc.set_threshold(100_000)  # a verb lives for seconds and its modules for all of them: looking for garbage is a tenth of its start
+
+from invoke.collection import Collection  # noqa: E402
+from invoke.context import Context  # noqa: E402
+from invoke.main import program  # noqa: E402
+
+from ops.console.output import open_streams  # noqa: E402
+from ops.console.positional import spread  # noqa: E402
+from ops.console.usage import Speaker  # noqa: E402
+from ops.console.verb import verb  # noqa: E402
 
 
 def everywhere() -> list[str]:

@@ -1,10 +1,12 @@
 """Compiled modules, where Python was told to write none.
 
-Containers and build machines set PYTHONDONTWRITEBYTECODE so that nothing is written beside the modules. Nothing is then;
-but a verb that compiles 500 modules at every start is a second slower, so what it compiles is kept in the cache folder.
+Containers and build machines set PYTHONDONTWRITEBYTECODE so that nothing is written beside the modules. Nothing is then
+in the checkout; but a verb that compiles 500 modules at every start is a second slower, so what it compiles is kept in the cache
+folder. Invoke itself is imported before a line of ours runs: its modules are compiled once where Python looks for them, in the virtual
+environment, as pip does when it installs a package, whatever that variable says.
 
-A disk that is full cuts what Python writes, and Python fails at every later start on what was cut. So each file ends with a
-checksum here, and one that is not as it was written is compiled again.
+A disk that is full cuts what Python writes, and Python fails at every later start on what was cut. So each file in the cache folder
+ends with a checksum, and one that is not as it was written is compiled again; and what is put into the environment was read again before.
 """
 
 import marshal
@@ -53,12 +55,43 @@ def keep() -> None:
     if sys.dont_write_bytecode and sys.pycache_prefix is None:
         from ops.folders import place
 
+        _compile_what_came_before()
         with suppress(RuntimeError):  # no home folder; whether the folder can be written, Python finds out by itself
             sys.pycache_prefix = str(place() / "bytecode")
             sys.dont_write_bytecode = False
             kinds = ((ExtensionFileLoader, EXTENSION_SUFFIXES), (Checked, SOURCE_SUFFIXES), (SourcelessFileLoader, BYTECODE_SUFFIXES))
             sys.path_hooks.insert(0, FileFinder.path_hook(*kinds))
             sys.path_importer_cache.clear()
+
+
+def _compile_what_came_before() -> None:
+    """Compile the environment's modules that are imported already, each once."""
+    if sys.prefix == sys.base_prefix:  # the system's Python: not ours to write to
+        return
+    specs = [spec for module in list(sys.modules.values()) if (spec := getattr(module, "__spec__", None))]
+    for source, kept in ((spec.origin, spec.cached) for spec in specs if isinstance(spec.loader, SourceFileLoader)):
+        if source and kept and source.startswith(sys.prefix + os.sep) and not os.path.exists(kept):  # noqa: PTH110 (no pathlib at a start)
+            try:
+                _compile(Path(source), Path(kept))
+            except OSError:  # it may not be written, or the disk is full
+                return
+
+
+def _compile(source: Path, kept: Path) -> None:
+    """Write a module's byte code, whole or not at all."""
+    import py_compile
+
+    new = kept.with_name(f"{kept.name}.{os.getpid()}")
+    try:
+        py_compile.compile(str(source), str(new), doraise=True)
+        if _loads(new):
+            with new.open("rb") as file:
+                os.fsync(file.fileno())
+            new.replace(kept)
+    except py_compile.PyCompileError:
+        return
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def keep_for_children(folder: Path) -> None:

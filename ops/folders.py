@@ -1,11 +1,11 @@
-"""The folders outside the checkout: the cache, which holds everything slow, and the state of this machine's platform."""
+"""The folders outside the checkout: the cache, which holds everything slow, and the state of this machine's platform.
 
-import hashlib
+Imports are inside the functions: each verb's start waits for this file, before anything is kept compiled (ops/bytecode.py).
+"""
+
 import os
 from collections.abc import Mapping
 from pathlib import Path
-
-from ops.errors import Failure
 
 
 def cache() -> Path:
@@ -13,6 +13,8 @@ def cache() -> Path:
 
     Raises `Failure` when it cannot be made or written.
     """
+    from ops.errors import Failure
+
     doing = "opening the cache folder"
     try:
         folder = place()
@@ -63,6 +65,8 @@ def state_folder_of(root: Path) -> Path:
     """Where the state of a checkout is or would be: $NEXTAI_STATE, else a folder named by the checkout's path under
     $XDG_STATE_HOME/nextai-agent. Raises `Failure` when there is no home folder.
     """
+    from ops.errors import Failure
+
     try:
         if named := os.environ.get("NEXTAI_STATE"):
             return Path(named).expanduser().absolute()
@@ -74,6 +78,8 @@ def state_folder_of(root: Path) -> Path:
 
 def short(folder: Path) -> str:
     """A name for a folder, of twelve hexadecimal digits."""
+    import hashlib
+
     return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
 
 

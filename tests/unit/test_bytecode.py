@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 FULL = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))\n"
 
 
-def started(program: str, cache: Path) -> str:
+def started(program: str, cache: Path, python: str = sys.executable) -> str:
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "NEXTAI_CACHE": str(cache)}
-    done = subprocess.run((sys.executable, "-c", program), cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run((python, "-c", program), cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -80,3 +81,48 @@ sys.stdout.write(subprocess.run([sys.executable, "-c", {child!r}], stdout=-1, te
     before = compiled(folder)
     assert started(program, tmp_path) == "done\n"
     assert compiled(folder) == before
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A virtual environment with a package that is imported before ours, as Invoke is."""
+    made = tmp_path / "environment"
+    venv.create(made, symlinks=True)
+    (packages,) = made.glob("lib/python*/site-packages")
+    (packages / "early.py").write_text("".join(f"def f{i}():\n    return {i}\n" for i in range(200)))
+    return made
+
+
+EARLY = "import early\nfrom ops import bytecode\nbytecode.keep()\nprint(early.f7())\n"
+
+
+def test_what_is_imported_before_is_compiled_once_and_into_the_environment(environment: Path, tmp_path: Path) -> None:
+    python = str(environment / "bin/python")
+    assert started(EARLY, tmp_path / "cache", python) == "7\n"
+    whole = compiled(environment)
+    assert [file.name.split(".")[0] for file in whole] == ["early"]
+    assert started(EARLY, tmp_path / "cache", python) == "7\n"
+    assert compiled(environment) == whole
+
+
+def test_a_full_disk_leaves_nothing_cut_in_the_environment(environment: Path, tmp_path: Path) -> None:
+    python = str(environment / "bin/python")
+    assert started(FULL + EARLY, tmp_path / "cache", python) == "7\n"
+    assert not [*environment.rglob("early.*.pyc*")]
+    assert started(EARLY, tmp_path / "cache", python) == "7\n"
+    assert max(size for size, _ in compiled(environment).values()) > 3000
+
+
+def test_only_what_is_needed_to_find_the_cache_folder_is_compiled_at_each_start(tmp_path: Path) -> None:
+    started(VERB, tmp_path)
+    again = subprocess.run(
+        (sys.executable, "-v", "-c", VERB),
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "NEXTAI_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    sources = [line.removeprefix("# code object from ") for line in again.stderr.splitlines() if line.startswith("# code object from /")]
+    names = {Path(source).relative_to(ROOT).as_posix() for source in sources}
+    assert names == {"tasks.py", "ops/__init__.py", "ops/bytecode.py", "ops/folders.py"}
