@@ -32,9 +32,9 @@ __all__ = [
 
 def reason(provider: Provider) -> str | None:
     """Why a provider of a testbed of our own cannot run here; None where it can."""
-    from ops.testbed import container, native
+    from ops.testbed import container, found
 
-    return native.unavailable() if provider == "native" else container.unavailable(container.here())
+    return found.unavailable() if provider == "native" else container.unavailable(container.here())
 
 
 def provider() -> Provider | None:
@@ -61,13 +61,16 @@ def up(parts: Iterable[Part] = USUAL, *, provider: Provider | None = None, say: 
 
 def running() -> Testbed | None:
     """The testbed that runs, or None."""
-    from ops.testbed import container, existing, layout, native
+    from ops.testbed import existing, found, layout
 
     if existing.named(os.environ):
         return existing.running()
     # What root runs here is of no use to others: they may not read its files.
-    own = native.running(layout.here()) if native.unavailable() is None else None
-    return own or container.running(container.here())
+    if found.unavailable() is None and (own := found.running(layout.here())):
+        return own
+    from ops.testbed import container  # not before: every verb with --testbed waits for what is imported here
+
+    return container.running(container.here())
 
 
 def down(*, wipe: bool = False, say: Say | None = None) -> None:
@@ -76,14 +79,14 @@ def down(*, wipe: bool = False, say: Say | None = None) -> None:
     `wipe` removes the images and the registry's content too. A testbed that the environment names is left alone.
     Raises `Failure` where one is left that root alone can stop.
     """
-    from ops.testbed import container, existing, layout, native
+    from ops.testbed import container, existing, found, layout, native
 
     if existing.named(os.environ):
         return
-    if native.unavailable() is None:
+    if found.unavailable() is None:
         native.down(layout.here(), say or _to_stderr, wipe=wipe)
     container.down(container.here(), say or _to_stderr, wipe=wipe)
-    if native.is_roots(layout.here()):
+    if found.is_roots(layout.here()):
         raise Failure("stopping the testbed", "a native one runs here, and it runs as root", "Run this as root.")
 
 

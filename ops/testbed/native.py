@@ -2,53 +2,29 @@
 
 import contextlib
 import json
-import os
-import platform
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from ops.errors import Failure
 from ops.testbed import build, certificates, cgroups, cleanup, cluster, engine, images, network, objects, probes, processes, programs
+from ops.testbed.found import done, record, value
 from ops.testbed.keep import key_of, write
 from ops.testbed.layout import Layout, another_port
-from ops.testbed.model import CONTEXT, PARTS, Part, Say, Testbed
+from ops.testbed.model import PARTS, Part, Say, Testbed
 from ops.testbed.processes import Daemon
-
-PROGRAMS = {"ip": "iproute2", "apt-get": "apt", "dpkg-deb": "dpkg", "tar": "tar", "umount": "mount"}
-CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
-
-
-def unavailable() -> str | None:
-    """Why it cannot run on this machine, or None."""
-    if platform.system() != "Linux":
-        return f"it needs Linux, and this is {platform.system()}"
-    if os.geteuid() != 0:
-        return "it needs root"
-    effective = int(Path("/proc/self/status").read_text().partition("CapEff:")[2].split()[0], 16)
-    closed = [str(path) for path in cgroups.hierarchies(Path("/proc/self/mounts").read_text()) if not os.access(path, os.W_OK)]
-    if closed:
-        return f"control groups cannot be made here: {closed[0]} is read-only"
-    lacking = [name for name, bit in CAPABILITIES.items() if not effective >> bit & 1]
-    if lacking:
-        return f"root lacks {' and '.join(lacking)} here (a container without privileges?)"
-    missing = [f"{name} (package {package})" for name, package in PROGRAMS.items() if shutil.which(name) is None]
-    if missing:
-        return f"it needs Debian or a relative of it, with {', '.join(missing)}"
-    return None
 
 
 def up(layout: Layout, parts: Iterable[Part], say: Say) -> Testbed:
     """Start what is missing of `parts`, and wait until it is ready; what runs and is whole is left as it is."""
     wanted = frozenset(parts)
     with _held(layout, say):
-        done = _done(layout)
-        if wanted <= done and _is_whole(layout, done):
-            return _value(layout, done)
+        there = done(layout)
+        if wanted <= there and _is_whole(layout, there):
+            return value(layout, there)
         if _is_damaged(layout):
             say("the testbed was interrupted or has changed: clearing up, and starting it anew")
-            wanted |= done
+            wanted |= there
             _clear(layout, say)
         _check_port(layout)
         programs.gathered(layout, wanted, say)
@@ -58,24 +34,10 @@ def up(layout: Layout, parts: Iterable[Part], say: Say) -> Testbed:
                 STEPS[part](layout, say)
                 write(
                     layout.state / "running.json",
-                    json.dumps({"fingerprint": _fingerprint(layout), "parts": sorted(_done(layout) | {part})}),
+                    json.dumps({"fingerprint": _fingerprint(layout), "parts": sorted(done(layout) | {part})}),
                 )
                 say(f"{part}: ready after {time.monotonic() - begin:.1f} s")
-        return _value(layout, _done(layout))
-
-
-def running(layout: Layout) -> Testbed | None:
-    """The testbed that was started here and whose every daemon still runs."""
-    done = _done(layout)
-    return _value(layout, done) if done and all(processes.recorded(layout).values()) else None
-
-
-def is_roots(layout: Layout) -> bool:
-    """Whether any of its daemons runs here, and this process is not root, who started them. Raises `Failure` where that cannot be seen."""
-    try:
-        return os.geteuid() != 0 and any(processes.recorded(layout).values())
-    except PermissionError as error:
-        raise Failure("looking for a native testbed", f"{error.filename}: {error.strerror}", "Run this as root.") from error
+        return value(layout, done(layout))
 
 
 def down(layout: Layout, say: Say, *, wipe: bool) -> None:
@@ -163,7 +125,7 @@ def _is_damaged(layout: Layout) -> bool:
     recorded = processes.recorded(layout)
     if not recorded:
         return network.left_behind(layout)
-    return not all(recorded.values()) or _record(layout).get("fingerprint") not in (None, _fingerprint(layout))
+    return not all(recorded.values()) or record(layout).get("fingerprint") not in (None, _fingerprint(layout))
 
 
 def _fingerprint(layout: Layout) -> str:
@@ -174,35 +136,6 @@ def _fingerprint(layout: Layout) -> str:
     texts = [word for daemon in everything for word in daemon.argv]
     made = (build.folder(layout).name, certificates.made_from(layout), objects.documents(layout))
     return key_of(*made, *texts, *(text for pair in sorted(files.items()) for text in pair))
-
-
-def _record(layout: Layout) -> dict[str, object]:
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        found = json.loads((layout.state / "running.json").read_text())
-        if isinstance(found, dict):
-            return found
-    return {}
-
-
-def _done(layout: Layout) -> frozenset[Part]:
-    """The parts that were started to their end."""
-    names = _record(layout).get("parts")
-    return frozenset(part for part in PARTS if isinstance(names, list) and part in names)
-
-
-def _value(layout: Layout, parts: frozenset[Part]) -> Testbed:
-    return Testbed(
-        provider="native",
-        registry=layout.registry,
-        docker_host=f"unix://{layout.docker_socket}",
-        docker_config=layout.docker_config,
-        kubeconfig=layout.kubeconfig,
-        context=CONTEXT,
-        kubectl=layout.tools / "kubectl",
-        docker=layout.tools / "docker",
-        audit_log=layout.audit_log,
-        parts=tuple(part for part in PARTS if part in parts),
-    )
 
 
 @contextlib.contextmanager

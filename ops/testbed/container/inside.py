@@ -12,6 +12,7 @@ from ops.command import Command, run
 from ops.errors import Failure
 from ops.testbed import build, certificates, cgroups, native, processes
 from ops.testbed.container.client import CERTIFICATES
+from ops.testbed.found import unavailable
 from ops.testbed.layout import Layout, here
 from ops.testbed.model import PARTS
 
@@ -40,7 +41,7 @@ def up(request: dict[str, object]) -> int:
     parts = [part for part in PARTS if isinstance(asked, list) and part in asked]
     layout = _published(product)
     try:
-        if reason := native.unavailable():
+        if reason := unavailable():
             raise Failure("starting the testbed inside its container", reason, "The engine must give a container all privileges.")
         found = native.up(layout, parts, _say)
     except Failure as failure:
