@@ -338,6 +338,8 @@ namespace = Collection(up, down, build, affected, plan, deploy, status, history,
 namespace.add_collection(Collection("migrate", migrate, migrate_status, migrate_check, migrate_generate, migrate_baseline))
 namespace.add_collection(Collection("testbed", testbed_up, testbed_down, testbed_env))
 
+gc.freeze()  # nor at its end: what is imported until here lives as long as the process
+
 # Invoke made its program before it read this file.
 if getattr(program, "core", None) is not None:
     open_streams()
