@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ops.database import reading, schema, scratch, waiver
 from ops.database.connect import describe
 from ops.database.effects import Effect, observe
+from ops.database.findings import DOUBTS, Finding, Verdict
 from ops.database.journal import ALONE, Migration
 from ops.database.reading import World
 from ops.database.rules import RULES
@@ -54,7 +55,6 @@ MEASURED = {
     "truncate",
 }
 UNSURE = {"change-type", "set-not-null"}  # a wider varchar, a validated check: text does not tell what is harmless
-DOUBTS = {"untried", "fails"}  # what stands behind such a statement was judged by its text
 # squawk knows nothing of what a file has made itself; these our own reading and the run see better.
 OURS = {
     "squawk",
@@ -67,62 +67,6 @@ OURS = {
     "drop-default",
     "rename-type",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a gate is about: the rule, the place, what it was done to, and the reason of the waiver that allows it."""
-
-    file: str
-    line: int
-    rule: str
-    detail: str = ""
-    waived: str = ""
-
-    @property
-    def level(self) -> str:
-        """refused, warned or shown."""
-        return RULES[self.rule].level
-
-    @property
-    def what(self) -> str:
-        """What the statement does."""
-        return f"{RULES[self.rule].what} ({self.detail})" if self.detail else RULES[self.rule].what
-
-    @property
-    def advice(self) -> str:
-        """What to do instead."""
-        return RULES[self.rule].advice
-
-    @property
-    def refused(self) -> bool:
-        """Whether it stops the migration."""
-        return self.level == "refused" and not self.waived
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.what} [{self.rule}]. {self.advice}"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """All findings of the files, in their order. `tried`: by which PostgreSQL, or nothing, and then `why` says why not.
-
-    `replayed`: why the schema was made from the files that have run, where the environment's own was to be had.
-    """
-
-    findings: tuple[Finding, ...]
-    tried: str = ""
-    why: str = ""
-    replayed: str = ""
-
-    @property
-    def major(self) -> int:
-        """The major version that the files were tried on, or 0."""
-        return int(self.tried.split(".")[0]) if self.tried else 0
-
-    def of(self, file: str) -> tuple[Finding, ...]:
-        """The findings of one file."""
-        return tuple(finding for finding in self.findings if finding.file == file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from ops.config import sidecar
+from ops.database.findings import DOUBTS, Finding, Verdict
 from ops.database.journal import Migration
-from ops.database.safety import DOUBTS, Finding, Verdict
 from ops.errors import Failure
 
 _memory: dict[str, Verdict] = {}

@@ -6,8 +6,9 @@ from pathlib import Path
 from ops.catalog import Catalog, load
 from ops.console import confirm, counted, emit_json, machine_readable, say, table
 from ops.database import journal, runner, safety
+from ops.database.findings import Finding
 from ops.database.journal import Migration
-from ops.database.safety import Environment, Finding
+from ops.database.safety import Environment
 from ops.errors import Exit
 from ops.verbs.reach import reached
 

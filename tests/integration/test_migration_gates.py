@@ -22,10 +22,11 @@ from ops.cluster.target import Target
 from ops.config import sidecar
 from ops.database import effects, lint, safety, scratch
 from ops.database import verdicts as verdicts_kept
+from ops.database.findings import Finding
 from ops.database.journal import Migration
 from ops.database.reading import World
 from ops.database.rules import RULES
-from ops.database.safety import Environment, Finding
+from ops.database.safety import Environment
 from ops.errors import Refused
 from ops.folders import cache
 

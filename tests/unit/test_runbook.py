@@ -10,7 +10,7 @@ from ops.cluster.plan import Origin, Plan, Step
 from ops.cluster.record import Header
 from ops.cluster.status import Status
 from ops.console import error
-from ops.database.safety import Finding
+from ops.database.findings import Finding
 from ops.kube.diff import differences
 from ops.kube.objects import Key, Object
 from ops.kube.order import Phase
