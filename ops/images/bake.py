@@ -12,18 +12,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from ops.command import Command, environment
 from ops.errors import Failure
 from ops.images import dockerfile
 from ops.images.model import EPOCH, VERSION_LENGTH, Planned
 from ops.images.registry import reference
+from ops.retry import Passing, Policy, persist
 
 # A step that a person wrote: `[stage 2/7] RUN …`, with the image's name in front when several are built.
 _STEP = re.compile(r"\[((?:\S+ )+?)\s*\d+/\d+\] (?!FROM )(.*)", re.DOTALL)
 _ENDED = "was ended by"
 Metadata = Mapping[str, Mapping[str, object]]
 DIGEST, CONFIG = "containerimage.digest", "containerimage.config.digest"
+POLICY: Final = Policy(tries=6, first=0.5, seconds=120.0)
+# How the builder says that a registry, or the way to it, failed by something that may pass. A step's own words may look alike.
+_PASSING: Final = re.compile(
+    r"(?:failed to (?:push|do request|copy|resolve|fetch|authorize)|unexpected status from \w+ request).*"
+    r"(?:\b(?:408|425|429|50[0234])\b|connection (?:reset|refused)|broken pipe|\bEOF\b|i/o timeout|TLS handshake timeout|Client\.Timeout)",
+)
 LOG_LINES = 25
 LOG_CHARACTERS = 10_000
 
@@ -138,7 +146,14 @@ def _seconds(vertex: Mapping[str, object]) -> str:
 
 
 def run(command: Command, metadata: Path, report: Callable[[str], None]) -> Metadata:
-    """Run the bake to its end and return what the builder wrote down in `metadata` of each image."""
+    """Run the bake to its end and return what the builder wrote down in `metadata` of each image.
+
+    It is run again where a registry failed on the way, by what may pass: what is built by then stays in the builder's cache.
+    """
+    return persist(lambda _: _once(command, metadata, report), POLICY)
+
+
+def _once(command: Command, metadata: Path, report: Callable[[str], None]) -> Metadata:
     story = Story(report)
     with _process(command) as process:
         assert process.stdin is not None
@@ -151,7 +166,8 @@ def run(command: Command, metadata: Path, report: Callable[[str], None]) -> Meta
         code = process.wait()
     if code:
         cause, words = story.failure()
-        raise _failure(command, cause if story.errors else f"{_ended(command, code)}\n{cause}".rstrip(), words)
+        failure = _failure(command, cause if story.errors else f"{_ended(command, code)}\n{cause}".rstrip(), words)
+        raise Passing(failure) if _PASSING.search(words) else failure
     document: Metadata = json.loads(metadata.read_text(encoding="utf-8"))
     return document
 

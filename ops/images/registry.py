@@ -149,10 +149,10 @@ class _Asking:
         if login and login.identity:
             form = {"grant_type": "refresh_token", "refresh_token": login.identity.reveal(), "client_id": "nextai-platform", **scope}
             kind = {"Content-Type": "application/x-www-form-urlencoded"}
-            response = self._send(ref, "POST", realm, kind, tried, body=urlencode(form))
+            response = self._send(ref, "POST", realm, kind, tried, body=urlencode(form), who="its token service ")
         else:
             joined = f"{realm}{'&' if parts.query else '?'}{urlencode(scope)}"
-            response = self._send(ref, "GET", joined, _basic(login) if login else {}, tried)
+            response = self._send(ref, "GET", joined, _basic(login) if login else {}, tried, who="its token service ")
         return _granted(ref, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", response)
 
     def _follow(self, ref: Reference, method: str, url: str, headers: Mapping[str, str], tried: int) -> _Answer:
@@ -169,7 +169,10 @@ class _Asking:
                 raise _failure(ref, f"it leads to {shown(url)}, which is not reached by HTTPS")
         raise _failure(ref, f"it sends us on more than {_REDIRECTS} times")
 
-    def _send(self, ref: Reference, method: str, url: str, headers: Mapping[str, str], tried: int, *, body: str | None = None) -> _Answer:
+    def _send(
+        self, ref: Reference, method: str, url: str, headers: Mapping[str, str], tried: int, *, body: str | None = None, who: str = ""
+    ) -> _Answer:
+        """Send it once. `who` is what else than the registry is asked."""
         from urllib3 import HTTPHeaderDict, Timeout
         from urllib3.exceptions import HTTPError
 
@@ -183,11 +186,10 @@ class _Asking:
             answer = _Answer(response.status, response.reason or "", response.headers, response.read(_MOST + 1))
             response.release_conn()
         except (HTTPError, OSError) as error:
-            raise _cut(ref, url, error, seconds, tried) from error
+            raise _cut(ref, url, error, seconds, tried, who=who) from error
         if passes(answer.status):
-            what = f"it answered {answer.status} {answer.reason}".rstrip()
-            whose = "" if urlsplit(url).netloc == urlsplit(_address(ref.registry)).netloc else f", asking {shown(url)}"
-            raise Passing(_failure(ref, what + whose), retry_after(answer.headers.get("Retry-After")))
+            what = f"{_party(ref, url, who) or 'it'} answered {answer.status} {answer.reason}".rstrip()
+            raise Passing(_failure(ref, what), retry_after(answer.headers.get("Retry-After")))
         return answer
 
     def _pool(self, url: str) -> "PoolManager":
@@ -275,14 +277,20 @@ def _address(registry: str) -> str:
     return f"{'http' if is_loopback(registry.rpartition(':')[0] or registry) else 'https'}://{registry}"
 
 
-def _cut(ref: Reference, url: str, error: Exception, seconds: float, tried: int) -> Exception:
+def _party(ref: Reference, url: str, who: str) -> str:
+    """Who is asked, where that is not the registry itself, or not only as a registry."""
+    return f"{who}{shown(url)}" if who or urlsplit(url).netloc != urlsplit(_address(ref.registry)).netloc else ""
+
+
+def _cut(ref: Reference, url: str, error: Exception, seconds: float, tried: int, *, who: str) -> Exception:
     """What a connection that failed means: `Passing`, or the `Failure` for what does not pass in a moment."""
     import socket
     import ssl
 
     from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProxyError, SSLError, TimeoutError
 
-    whose = "" if urlsplit(url).netloc == urlsplit(_address(ref.registry)).netloc else f"{shown(url)}: "
+    party = _party(ref, url, who)
+    whose = f"{party}: " if party else ""
     inner = error.args[0] if isinstance(error, SSLError) and error.args else error
     if isinstance(error, ProxyError):
         failure = _behind(ref, url, error)
