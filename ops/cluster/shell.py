@@ -1,7 +1,7 @@
 """A shell beside a running service: an ephemeral container in its pod, since the service's own image has none."""
 
-import subprocess
 import sys
+import time
 import uuid
 from dataclasses import dataclass
 
@@ -9,7 +9,8 @@ from ops.catalog.model import Catalog
 from ops.cluster.logs import selector_of
 from ops.errors import Failure, UsageError
 from ops.kube.client import Client, events
-from ops.kube.kubectl import kubectl
+from ops.kube.cluster import Cluster
+from ops.kube.kubectl import QUESTION_TIMEOUT, join, kubectl
 from ops.kube.objects import Json, Object, rows, table, text
 from ops.kube.readiness.pod import CREATE, PULL
 
@@ -46,7 +47,7 @@ def open_shell(catalog: Catalog, client: Client, name: str, image: str, *, comma
     )
     _until_running(client, namespace, pod, container)
     stdin = ("--stdin", "--tty") if terminal else ("--stdin",)
-    argv = (*program, "attach", f"--namespace={namespace}", *stdin, pod, f"--container={container}")
+    argv = (*program, "attach", QUESTION_TIMEOUT, "--quiet", f"--namespace={namespace}", *stdin, pod, f"--container={container}")
     return Shell(namespace, pod, container, argv)
 
 
@@ -70,9 +71,9 @@ def _container(pod: Object, image: str, command: tuple[str, ...], terminal: bool
     }
 
 
-def attach(shell: Shell) -> int:
-    """Join this terminal to the shell; returns its exit code."""
-    return subprocess.run(shell.argv, check=False).returncode
+def attach(cluster: Cluster, shell: Shell) -> int:
+    """Join this terminal to the shell; returns kubectl's exit code."""
+    return join(cluster, shell.argv, f"joining the shell in {shell.namespace}/{shell.pod}")
 
 
 def _running_pod(client: Client, namespace: str, selector: str, name: str) -> Object:
@@ -86,22 +87,32 @@ def _running_pod(client: Client, namespace: str, selector: str, name: str) -> Ob
 
 
 def _until_running(client: Client, namespace: str, pod: str, container: str) -> None:
-    query = {"fieldSelector": f"metadata.name={pod}", "watch": "1", "timeoutSeconds": str(_READY_SECONDS)}
-    stream = client.stream(f"/api/v1/namespaces/{namespace}/pods", query, seconds=_READY_SECONDS + 10)
-    doing, last = f"opening a shell in {namespace}/{pod}", ""
-    try:
-        for event in events(stream):
-            for status in rows(event, "object", "status", "ephemeralContainerStatuses"):
-                if text(status, "name") != container:
-                    continue
-                waiting, ended = table(status, "state", "waiting"), table(status, "state", "terminated")
-                if table(status, "state", "running"):
+    """Wait for it. A watch that breaks off is begun again, and begins with what is there."""
+    doing, last, end = f"opening a shell in {namespace}/{pod}", "", time.monotonic() + _READY_SECONDS
+    while (left := end - time.monotonic()) > 0:
+        query = {"fieldSelector": f"metadata.name={pod}", "watch": "1", "timeoutSeconds": str(max(1, round(left)))}
+        stream = client.stream(f"/api/v1/namespaces/{namespace}/pods", query, seconds=left + 10)
+        try:
+            for event in events(stream):
+                running, last = _state(event, container, last, doing)
+                if running:
                     return
-                last = f"{text(waiting, 'reason')} {text(waiting, 'message')}".strip()
-                if ended or text(waiting, "reason") in (*PULL, *CREATE):
-                    why = text(waiting, "message") or text(ended, "message") or text(ended, "reason") or text(waiting, "reason")
-                    raise Failure(doing, why, "Name another image: it must be one that the cluster can pull, and have the program.")
-    finally:
-        stream.close()
+        finally:
+            stream.close()
     cause = f"it did not start within {_READY_SECONDS} s{': ' + last if last else ''}"
     raise Failure(doing, cause, "See `invoke status`.")
+
+
+def _state(event: Object, container: str, last: str, doing: str) -> tuple[bool, str]:
+    """Whether the container runs, and what it waits for. Raises `Failure` where it cannot start."""
+    for status in rows(event, "object", "status", "ephemeralContainerStatuses"):
+        if text(status, "name") != container:
+            continue
+        waiting, ended = table(status, "state", "waiting"), table(status, "state", "terminated")
+        if table(status, "state", "running"):
+            return True, ""
+        last = f"{text(waiting, 'reason')} {text(waiting, 'message')}".strip()
+        if ended or text(waiting, "reason") in (*PULL, *CREATE):
+            why = text(waiting, "message") or text(ended, "message") or text(ended, "reason") or text(waiting, "reason")
+            raise Failure(doing, why, "Name another image: it must be one that the cluster can pull, and have the program.")
+    return False, last

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,8 @@ from ops.kube.cluster import Cluster
 from ops.retry import Passing, Policy, persist
 
 SECONDS = 20.0  # in which a port must be forwarded: kubectl itself waits for a cluster without an end
-FORWARDING: Final = Policy(tries=4, seconds=45.0)
+FORWARDING: Final = Policy(tries=8, seconds=90.0)
+QUESTION_TIMEOUT: Final = "--request-timeout=10s"  # for an answer to each of its questions, which it would await for ever; a stream outlives it
 # What forwarding a port will not do later either. Everything else may pass, and nothing has been begun.
 _FINAL: Final = re.compile(r"\((NotFound|Forbidden|Unauthorized|BadRequest|Invalid)\)|does not have a service port|unable to find a pod")
 # How kubectl says that the API server, or the way to it, failed before anything was begun.
@@ -25,8 +27,13 @@ _NOT_BEGUN: Final = re.compile(
     r"|Unable to connect to the server"
     r"|unexpected error when reading response body"
     r"|unable to upgrade connection|error dialing backend|error upgrading connection|was refused - did you specify|: EOF$"
-    r"|connection reset by peer|TLS handshake timeout|server is currently unable to handle|server has received too many requests",
+    r"|connection reset by peer|TLS handshake timeout|server is currently unable to handle|server has received too many requests"
+    r"|context deadline exceeded|Client\.Timeout",
     re.MULTILINE,
+)
+# The same of a terminal that is joined: a connection that breaks later is not made anew, since what was typed may be lost.
+_NOT_JOINED: Final = re.compile(
+    r'^(?:error: )?(?:Error from server|Unable to connect to the server|unable to upgrade connection|(?:Get|Post) "https?://[^"]*": )'
 )
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)\s")
 
@@ -46,7 +53,7 @@ def execute(cluster: Cluster, namespace: str, pod: str, argv: Sequence[str], *, 
     """Run a program in a pod (`NAME`, or `deploy/NAME`) and return what it wrote. Secrets go through `stdin`, never through argv."""
     interactive = () if stdin is None else ("--stdin",)
     command = Command(
-        (*kubectl(cluster), "exec", f"--namespace={namespace}", *interactive, pod, "--", *argv),
+        (*kubectl(cluster), "exec", QUESTION_TIMEOUT, f"--namespace={namespace}", *interactive, pod, "--", *argv),
         f"running {argv[0]} in {namespace}/{pod}",
         stdin=stdin,
         remedy="See `invoke status`.",
@@ -58,10 +65,40 @@ def execute(cluster: Cluster, namespace: str, pod: str, argv: Sequence[str], *, 
             return checked(command, done)
         except Failure as failure:
             if _NOT_BEGUN.search(done.stderr):
-                raise Passing(failure) from failure
+                raise Passing(_blamed(cluster, failure)) from failure
             raise
 
     return persist(once)
+
+
+def join(cluster: Cluster, argv: tuple[str, ...], doing: str) -> int:
+    """Join standard input and output to a container, by a kubectl that says nothing itself but errors; returns its exit code.
+
+    Raises `Failure` where the API server does not let us join, however often it is asked.
+    """
+
+    def once(_: int) -> int:
+        held: list[str] = []
+        with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, errors="replace") as child:
+            assert child.stderr
+            for line in child.stderr:
+                if not held and not _NOT_JOINED.search(line):
+                    sys.stderr.write(line)
+                    sys.stderr.flush()
+                else:
+                    held.append(line)
+        if child.returncode and held:
+            raise Passing(_blamed(cluster, Failure(doing, "".join(held).strip(), "See `invoke status`.")))
+        return child.returncode
+
+    return persist(once)
+
+
+def _blamed(cluster: Cluster, failure: Failure) -> Failure:
+    """The failure with who failed: kubectl says "the server", and not which."""
+    if _NOT_BEGUN.search(failure.cause):
+        failure.cause = f"the API server {cluster.server}, or what leads to it, failed; kubectl said:\n{failure.cause}"
+    return failure
 
 
 @contextmanager
@@ -70,11 +107,11 @@ def forward(cluster: Cluster, namespace: str, resource: str, port: int, ended: l
 
     Where kubectl ends before the block does, its last words are put into `ended`.
     """
-    argv = (*kubectl(cluster), "port-forward", f"--namespace={namespace}", "--address=127.0.0.1", resource, f":{port}")
+    argv = (*kubectl(cluster), "port-forward", QUESTION_TIMEOUT, f"--namespace={namespace}", "--address=127.0.0.1", resource, f":{port}")
     doing = f"reaching {resource} in {namespace}"
     # Into a file and not a pipe: a program that kubectl asks for credentials may hold a pipe open, and nobody reads it later.
     with tempfile.TemporaryFile() as said:
-        child, found = persist(lambda _: _forwarding(argv, said, doing), FORWARDING)
+        child, found = persist(lambda _: _forwarding(cluster, argv, said, doing), FORWARDING)
         try:
             yield found
         finally:
@@ -85,7 +122,7 @@ def forward(cluster: Cluster, namespace: str, resource: str, port: int, ended: l
             child.wait()
 
 
-def _forwarding(argv: tuple[str, ...], said: IO[bytes], doing: str) -> "tuple[subprocess.Popen[bytes], int]":
+def _forwarding(cluster: Cluster, argv: tuple[str, ...], said: IO[bytes], doing: str) -> "tuple[subprocess.Popen[bytes], int]":
     """kubectl, and the port that it forwards. Raises `Passing` where the same may succeed in a moment."""
     said.truncate(0)
     said.seek(0)
@@ -99,7 +136,7 @@ def _forwarding(argv: tuple[str, ...], said: IO[bytes], doing: str) -> "tuple[su
         child.terminate()
         child.wait()
         if isinstance(error, Failure) and not _FINAL.search(error.cause):
-            raise Passing(error) from error
+            raise Passing(_blamed(cluster, error)) from error
         raise
 
 

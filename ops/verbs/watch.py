@@ -1,5 +1,7 @@
 """`status`, `history`, `logs`, `shell`: looking after what runs."""
 
+import sys
+
 from dataclasses import asdict
 
 from ops.catalog import load
@@ -75,10 +77,12 @@ def shell(service: str, env: str, *, testbed: bool, image: str) -> int:
     """A shell in a debug container beside a running pod, which shares its processes and network."""
     from ops.cluster.shell import attach, open_shell
 
-    with connected(env, testbed) as (catalog, client, _):
+    with connected(env, testbed) as (catalog, client, target):
         ready = open_shell(catalog, client, service, image)
     say(f"Debug container {ready.container} beside {ready.pod}; it ends with the shell, and leaves with the pod.")
-    return attach(ready)
+    if sys.stdin.isatty():
+        say("Press Enter if no prompt is shown.")
+    return attach(target, ready)
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
