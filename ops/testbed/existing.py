@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ops.command import Command, run
 from ops.errors import Failure, UsageError
+from ops.retry import Passing, Policy, persist
 from ops.testbed.model import Testbed
 
 KUBECONFIG, CONTEXT, REGISTRY = "NEXTAI_TESTBED_KUBECONFIG", "NEXTAI_TESTBED_CONTEXT", "NEXTAI_TESTBED_REGISTRY"
@@ -19,11 +20,18 @@ def named(environ: Mapping[str, str]) -> bool:
 
 def up(environ: Mapping[str, str] = os.environ) -> Testbed:
     """The testbed that the environment names. Raises `Failure` if its cluster does not answer within 5 s."""
-    testbed = _value(environ)
+    testbed = value(environ)
     argv = (str(testbed.kubectl), f"--context={testbed.context}", "--request-timeout=5s", "get", "--raw=/readyz")
     remedy = f"Check {KUBECONFIG} and {CONTEXT}; unset {KUBECONFIG} to use a testbed of this machine's own."
     command = Command(argv, f"asking the cluster of context {testbed.context}", env={"KUBECONFIG": str(testbed.kubeconfig)}, remedy=remedy)
-    run(command, timeout=8)
+
+    def once(_: int) -> None:
+        try:
+            run(command, timeout=8)
+        except Failure as failure:
+            raise Passing(failure) from failure
+
+    persist(once, Policy(tries=4, seconds=5.0))
     return testbed
 
 
@@ -37,7 +45,8 @@ def running(environ: Mapping[str, str] = os.environ) -> Testbed | None:
         return None
 
 
-def _value(environ: Mapping[str, str]) -> Testbed:
+def value(environ: Mapping[str, str] = os.environ) -> Testbed:
+    """The testbed that the environment names. Nothing is asked of it: whoever uses it says which part does not answer."""
     kubeconfig = Path(environ[KUBECONFIG]).expanduser()
     if not os.path.isfile(kubeconfig):  # noqa: PTH113 (Path.is_file raises behind a folder that may not be read)
         raise UsageError(f"reading {KUBECONFIG}", f"{kubeconfig} is no file that can be read here", "Name a kubeconfig.")

@@ -1,5 +1,6 @@
 """What `--env` and `--testbed` mean: the one place that resolves them."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,12 +15,16 @@ if TYPE_CHECKING:  # at run time each verb imports only what it needs: imports a
 
 
 def running_testbed(flag: bool) -> "Testbed | None":
-    """The running testbed where `--testbed` was given, else None. Raises `Failure` where it was given and none runs."""
+    """The running testbed where `--testbed` was given, else None. Raises `Failure` where it was given and none runs.
+
+    One that the environment names is not asked here: the verb asks it at once, tries again what may pass, and says who does not answer.
+    """
     if not flag:
         return None
     from ops import testbed
+    from ops.testbed import existing
 
-    found = testbed.running()
+    found = existing.value() if existing.named(os.environ) else testbed.running()
     if found is None:
         raise Failure("looking for the testbed", "no testbed runs on this machine", "Start it: `invoke testbed.up`.")
     return found
