@@ -18,7 +18,7 @@ from ops.retry import Passing, Policy, persist
 
 SECONDS = 20.0  # in which a port must be forwarded: kubectl itself waits for a cluster without an end
 FORWARDING: Final = Policy(tries=8, seconds=90.0)
-QUESTION_TIMEOUT: Final = "--request-timeout=10s"  # for an answer to each of its questions, which it would await for ever; a stream outlives it
+QUESTION_TIMEOUT: Final = "--request-timeout=10s"  # for each of its questions, which have no limit otherwise; a stream outlives it
 # What forwarding a port will not do later either. Everything else may pass, and nothing has been begun.
 _FINAL: Final = re.compile(r"\((NotFound|Forbidden|Unauthorized|BadRequest|Invalid)\)|does not have a service port|unable to find a pod")
 # How kubectl says that the API server, or the way to it, failed before anything was begun.
@@ -28,7 +28,7 @@ _NOT_BEGUN: Final = re.compile(
     r"|unexpected error when reading response body"
     r"|unable to upgrade connection|error dialing backend|error upgrading connection|was refused - did you specify|: EOF$"
     r"|connection reset by peer|TLS handshake timeout|server is currently unable to handle|server has received too many requests"
-    r"|context deadline exceeded|Client\.Timeout",
+    r'|"https?://[^"]*": (?:context deadline exceeded|net/http: request canceled)',
     re.MULTILINE,
 )
 # The same of a terminal that is joined: a connection that breaks later is not made anew, since what was typed may be lost.

@@ -1,7 +1,6 @@
 """`status`, `history`, `logs`, `shell`: looking after what runs."""
 
 import sys
-
 from dataclasses import asdict
 
 from ops.catalog import load

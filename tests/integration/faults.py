@@ -6,6 +6,7 @@ It stands before a real API server or registry. TLS ends in it (with an authorit
 import base64
 import json
 import random
+import select
 import socket
 import ssl
 import struct
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 
 from ops.kube.credentials import source
 from ops.kube.kubeconfig import context_of, identify, read, trust
+from ops.kube.objects import Object
 from ops.testbed import Testbed
 from ops.testbed.certificates import SERVER, issue
 
@@ -155,28 +157,39 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _join(self, upstream: HTTPConnection, answer: Any) -> None:
-        """A connection that becomes something else (exec, port-forward): bytes both ways, until one side ends."""
+        """A connection that becomes something else (exec, port-forward): bytes both ways, until one side ends.
+
+        In one thread: a TLS connection that one thread reads and another writes loses its place before Python 3.13.
+        """
         self.close_connection = True
         lines = [f"HTTP/1.1 101 {answer.reason}", *(f"{k}: {v}" for k, v in answer.getheaders())]
         self.wfile.write("\r\n".join([*lines, "", ""]).encode())
         self.wfile.flush()
-        other = upstream.sock
-
-        def copy(take: Callable[[], bytes], give: Callable[[bytes], object], end: Callable[[], object]) -> None:
-            with suppress(OSError, ValueError):
-                while chunk := take():
-                    give(chunk)
+        here, there = self.connection, upstream.sock
+        ways = {here: (self.rfile, there), there: (answer.fp, here)}
+        with suppress(OSError, ValueError):
+            ready = [here, there]  # first what has been read ahead
+            while all(_copied(*ways[sock], sock) for sock in ready):
+                ready = [sock for sock in ways if isinstance(sock, ssl.SSLSocket) and sock.pending()]
+                ready = ready or select.select([*ways], [], [])[0]
+        for sock in ways:
             with suppress(OSError):
-                end()
+                sock.shutdown(socket.SHUT_RDWR)
 
-        back = threading.Thread(
-            target=copy,
-            args=(lambda: answer.fp.read1(65536), self.connection.sendall, lambda: self.connection.shutdown(socket.SHUT_RDWR)),
-            daemon=True,
-        )
-        back.start()
-        copy(lambda: self.rfile.read1(65536), other.sendall, lambda: other.shutdown(socket.SHUT_RDWR))  # type: ignore[attr-defined]
-        back.join(timeout=5)
+
+def _copied(reader: Any, other: socket.socket, sock: socket.socket) -> bool:
+    """Pass on what has come; False at the end."""
+    sock.settimeout(0)
+    try:
+        chunk = reader.read1(1 << 16)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return True
+    finally:
+        sock.settimeout(60)
+    if chunk is None:  # nothing has come
+        return True
+    other.sendall(chunk)
+    return bool(chunk)
 
 
 class _Server(ThreadingHTTPServer):
@@ -223,16 +236,20 @@ def api_server(testbed: Testbed, folder: Path, faults: Faults) -> Iterator[Path]
 
     with _serving(faults, upstream, outer) as port:
         authority = base64.b64encode((folder / "ca.crt").read_bytes()).decode()
-        cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority-data": authority}
-        document = {
-            "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"token": "nobody-looks-at-it"}}],
-            "contexts": [{"name": testbed.context, "context": {"cluster": "c", "user": "u"}}],
-            "current-context": testbed.context,
-        }
-        file = folder / "kubeconfig"
-        file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **document}))
-        yield file
+        cluster: Object = {"server": f"https://127.0.0.1:{port}", "certificate-authority-data": authority}
+        yield kubeconfig(folder / "kubeconfig", testbed.context, cluster, {"token": "nobody-looks-at-it"})
+
+
+def kubeconfig(file: Path, context: str, cluster: Object, user: Object) -> Path:
+    """A kubeconfig of one context."""
+    document = {
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": context, "context": {"cluster": "c", "user": "u"}}],
+        "current-context": context,
+    }
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **document}))
+    return file
 
 
 @contextmanager
@@ -240,3 +257,26 @@ def registry(address: str, faults: Faults) -> Iterator[str]:
     """A registry behind faults: host and port."""
     with _serving(faults, lambda: HTTPConnection(address, timeout=60)) as port:
         yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def closed_registry(realm: str) -> Iterator[str]:
+    """A registry that lets nobody in without a token of another server: host and port."""
+
+    class Closed(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: object) -> None: ...
+
+        def do_HEAD(self) -> None:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", f'Bearer realm="{realm}",service="faults"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_HEAD
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
