@@ -20,7 +20,7 @@ from ops.background import begin
 from ops.catalog.model import Image
 from ops.command import Command, raw
 from ops.errors import Failure, UsageError
-from ops.images import pnpm, uv
+from ops.images import gosum, pnpm, uv
 from ops.images.disk import content_of, is_real, plain, shown
 from ops.images.dockerfile import Dockerfile
 from ops.images.key import blob
@@ -160,7 +160,7 @@ def parts(image: Image, read: Read, recipe: Dockerfile | None) -> tuple[dict[str
         raise UsageError("cutting the lock file", f"{image.name}: {error}", remedy) from error
     dev = recipe is None or not uv.production(recipe)
     for folder in dict.fromkeys((image.path, *image.packages, *(file.rpartition("/")[0] for file in image.files))):
-        cut |= uv.parts(folder, read, dev=dev)
+        cut |= uv.parts(folder, read, dev=dev) | gosum.parts(folder, read)
     return cut, further
 
 
