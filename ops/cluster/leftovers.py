@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from ops.catalog.names import OWNED
+from ops.cluster import ownership
 from ops.cluster.apply import PRUNE_SECONDS, REPLACE_SECONDS, Pace, left_after
 from ops.cluster.plan import Plan, Step
 from ops.errors import Failure
@@ -15,10 +16,10 @@ _CLAIM = "PersistentVolumeClaim"
 
 
 def running_jobs(client: Client, namespaces: Sequence[str]) -> list[Object]:
-    """The Jobs of deploys that have not ended. One that something else made, such as a CronJob, is that one's."""
+    """The Jobs of deploys that have not ended. One that something else made, such as a CronJob or a person, is that one's."""
     resource = client.resource("batch/v1", "Job")
     found = client.each(lambda namespace: client.find(resource, namespace, labels=OWNED) if resource else [], namespaces)
-    return [job for jobs in found for job in jobs if not rows(job, "metadata", "ownerReferences") and not _ended(job)]
+    return [job for jobs in found for job in jobs if ownership.ours(job) and not ownership.owners(job) and not _ended(job)]
 
 
 def stop_jobs(client: Client, namespaces: Sequence[str], pace: Pace) -> list[str]:

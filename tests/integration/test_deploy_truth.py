@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ops.cluster.facts import apply
 from ops.cluster.release import execute
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.status import status
@@ -147,14 +148,22 @@ def test_a_job_that_still_runs_is_stopped_by_a_rollback_which_says_so_before(clu
     cluster.deploy()
     cluster.platform.config = {"GREETING": "bye"}
     cluster.deploy()
-    body: Any = {"metadata": {"name": "hangs", "labels": {"nextai-agent.com/environment": "staging"}}}
-    body["spec"] = {"template": job_of(cluster.platform.objects())["spec"]["template"]}
-    body["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "SECONDS", "value": "3600"}]
-    cluster.client.request("POST", f"/apis/batch/v1/namespaces/{cluster.platform.home}/jobs", body=body)
+    home, pods = cluster.platform.home, job_of(cluster.platform.objects())["spec"]["template"]
+    pods["spec"]["containers"][0]["env"] = [{"name": "SECONDS", "value": "3600"}]
+
+    def hangs(name: str) -> dict[str, Any]:
+        labels = {"nextai-agent.com/environment": "staging"}
+        metadata = {"name": name, "namespace": home, "labels": labels}
+        return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": pods}}
+
+    ours = hangs("hangs")
+    apply(cluster.client, cluster.client.resource_of(ours), ours)
+    cluster.client.request("POST", f"/apis/batch/v1/namespaces/{home}/jobs", body=hangs("by-hand"))  # with our label, and not ours
     plan = plan_rollback(cluster.platform.catalog(), cluster.client)
-    assert f"Job {cluster.platform.home}/hangs: it still runs, and is stopped" in plan.warnings
+    assert [w for w in plan.warnings if "still runs" in w] == [f"Job {home}/hangs: it still runs, and is stopped"]
     cluster.execute(plan)
     assert cluster.get("Job", "hangs", group="batch") is None
+    assert cluster.get("Job", "by-hand", group="batch") is not None
 
 
 def test_the_exit_code_of_a_try_that_failed_is_told_before_the_next_one(cluster: Cluster) -> None:
