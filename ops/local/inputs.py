@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ops.command import Command, run
+from ops.images.disk import content_of, is_real
 
 
 def key(root: Path, paths: Iterable[str], *more: str) -> str:
@@ -21,6 +22,7 @@ def key(root: Path, paths: Iterable[str], *more: str) -> str:
 
 def _contents(root: Path, paths: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
+    known: dict[str, bool] = {}
     for entry in _git(root, ("ls-files", "-s", "-z"), paths):
         mode, _, rest = entry.partition(" ")
         found[rest.partition("\t")[2]] = f"{mode} {rest.split(' ', 1)[0]}"
@@ -29,10 +31,11 @@ def _contents(root: Path, paths: tuple[str, ...]) -> dict[str, str]:
         if file.is_symlink():
             found[path] = f"link {file.readlink()}"
         elif file.is_file():
-            found[path] = f"{os.access(file, os.X_OK)} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+            found[path] = f"{os.access(file, os.X_OK)} {hashlib.sha256(content_of(file)).hexdigest()}"
         else:
             found.pop(path, None)  # removed from the folder, still in the index
-    return found
+    # Of a tracked folder that gave way to a link, git lists the files as they were: what is behind the link is no input.
+    return {path: content for path, content in found.items() if is_real(root, path.rpartition("/")[0], known)}
 
 
 def _git(root: Path, command: tuple[str, ...], paths: tuple[str, ...]) -> list[str]:

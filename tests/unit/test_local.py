@@ -282,6 +282,24 @@ def test_a_builds_key_follows_content_names_and_removals(tmp_path: Path) -> None
     assert not changed()
 
 
+def test_nothing_behind_a_link_is_an_input_of_a_build(tmp_path: Path) -> None:
+    root, outside = tmp_path / "checkout", tmp_path / "outside"
+    for folder in (root / "s" / "inner", outside):
+        folder.mkdir(parents=True)
+        (folder / "a").write_text("1")
+    subprocess.run(("git", "-C", str(root), "init", "-q"), check=True)
+    subprocess.run(("git", "-C", str(root), "add", "-A"), check=True)
+    shutil.rmtree(root / "s" / "inner")
+    (root / "s" / "inner").symlink_to(outside)
+    before = key(root, ["s"])
+    (outside / "a").write_text("another")
+    (outside / "b").write_text("")
+    assert key(root, ["s"]) == before
+    (root / "s" / "inner").unlink()
+    (root / "s" / "inner").symlink_to(tmp_path)
+    assert key(root, ["s"]) != before
+
+
 @pytest.mark.parametrize("script", ["node", "tsx src/main.ts", "node --watch x.ts", "NODE_ENV=x node y.js"])
 def test_a_start_script_is_one_node_program(tmp_path: Path, script: str) -> None:
     (tmp_path / "package.json").write_text(json.dumps({"scripts": {"start": script}}))
