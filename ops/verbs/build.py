@@ -35,7 +35,7 @@ def build(names: Sequence[str], *, push: bool, explain: bool, testbed: bool, dry
         return 0
     digests = make(decided, engine, push, report=say)
     for name, digest in digests.items():
-        say(f"{catalog.repository(name)}@{digest}")
+        say(f"{engine.registry}/{catalog.prefix}/{name}@{digest}")
     if machine_readable():
         emit_json({"built": [image.name for image in decided.missing], "digests": digests})
     return 0

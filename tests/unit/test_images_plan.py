@@ -15,7 +15,7 @@ from ops.images.build import _alone
 from ops.images.dockerfile import read
 from ops.images.facts import Facts
 from ops.images.key import key
-from ops.images.model import Base, Engine, Entry, Inputs, Planned
+from ops.images.model import Base, BuildPlan, Engine, Entry, Inputs, Planned
 from ops.images.plan import _inputs, ignored, select
 from ops.images.plan import decide as decided
 from ops.images.recipe import check, parse
@@ -314,6 +314,18 @@ def test_a_testbeds_images_are_for_its_own_engine(monkeypatch: pytest.MonkeyPatc
     found = Testbed("existing", "127.0.0.1:1", "unix:///x", tmp_path, tmp_path, "c", tmp_path, tmp_path)
     monkeypatch.setattr("ops.verbs.build.running_testbed", lambda flag: found if flag else None)
     assert verb.engine_of(CATALOG, testbed=True).platform is None
+
+
+def test_an_image_is_told_by_the_registry_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Testbed("existing", "127.0.0.1:1", "unix:///x", tmp_path, tmp_path, "c", tmp_path, tmp_path)
+    monkeypatch.setattr("ops.verbs.build.running_testbed", lambda flag: found if flag else None)
+    monkeypatch.setattr(verb, "plan", lambda *_, **__: BuildPlan(tmp_path, True, ()))
+    monkeypatch.setattr(verb, "make", lambda *_, **__: {"web": DIGEST})
+    for testbed, registry in ((True, "127.0.0.1:1"), (False, CATALOG.registry)):
+        verb.build(["web"], push=True, explain=False, testbed=testbed, dry_run=False)
+        assert capsys.readouterr().out.splitlines()[-1] == f"{registry}/{CATALOG.prefix}/web@{DIGEST}"
 
 
 INDEX = "application/vnd.oci.image.index.v1+json"
