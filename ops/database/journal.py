@@ -14,14 +14,14 @@ from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
-from ops.database.sql import Statement, cut, statements, unclosed_comment
+from ops.database.sql import Statement, comments, cut, statements, unclosed_comment
 from ops.errors import Refused, UsageError
 
 JOURNAL = Path("meta/_journal.json")
 BASELINE = Path("meta/_baseline.json")
 BREAKPOINT = "--> statement-breakpoint"
 BOM = "\ufeff"
-MARKER = re.compile(r"^--\s*nextai:(?P<key>[a-z-]+)(?:[ \t]+(?P<value>\S.*?))?\s*$", re.MULTILINE)
+MARKER = re.compile(r"--\s*nextai:(?P<key>[a-z-]+)(?:[ \t]+(?P<value>\S.*?))?\s*")
 REMEDY = "Take the folder from the commit that last deployed, or make the migration anew with `invoke migrate.generate`."
 
 # Statements that PostgreSQL refuses inside a transaction, each on its own.
@@ -89,8 +89,9 @@ class Migration:
 
     @cached_property
     def markers(self) -> dict[str, str]:
-        """The file's `-- nextai:KEY VALUE` comments."""
-        return {mark["key"]: mark["value"] or "" for mark in MARKER.finditer(self.sql)}
+        """The file's `-- nextai:KEY VALUE` comments, each in a line of its own."""
+        marks = (MARKER.fullmatch(comment) for comment in comments(self.sql) if "nextai:" in comment)
+        return {mark["key"]: mark["value"] or "" for mark in marks if mark}
 
     @cached_property
     def transactional(self) -> bool:

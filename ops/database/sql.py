@@ -5,6 +5,7 @@ SQL-standard function bodies.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 TOKEN = re.compile(
@@ -115,6 +116,15 @@ def unclosed_comment(text: str) -> int:
         if kind == "block" and _close(text, start + 2) is None:
             return text.count("\n", 0, start) + 1
     return 0
+
+
+def comments(text: str) -> Iterator[str]:
+    """The comments to the end of the line that begin one: none of what stands in strings, in quotes or in block comments."""
+    position = 0
+    while token := _next(text, position):
+        kind, start, position = token
+        if kind == "comment" and text[start - 1 : start] in ("", "\n"):
+            yield text[start:position]
 
 
 def _next(text: str, position: int) -> tuple[str, int, int] | None:

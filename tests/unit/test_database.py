@@ -195,6 +195,11 @@ def test_another_dialect_and_no_folder_are_named(tmp_path: Path) -> None:
         ("ALTER TYPE mood ADD VALUE 'calm'", False),
         ("-- CREATE INDEX CONCURRENTLY i\nSELECT 'VACUUM; VACUUM'", True),
         ("-- nextai:no-transaction\nSELECT 1", False),
+        ("SELECT 1;\r\n-- nextai:no-transaction \r\nSELECT 1", False),
+        ("SELECT '\n-- nextai:no-transaction\n'", True),
+        ("DO $$\n-- nextai:no-transaction\nBEGIN END $$", True),
+        ("/*\n-- nextai:no-transaction\n*/ SELECT 1", True),
+        ('SELECT 1 AS "\n-- nextai:no-transaction\n"', True),
     ],
 )
 def test_what_cannot_be_in_a_transaction_is_seen(text: str, transactional: bool) -> None:
