@@ -3,14 +3,17 @@
 import os
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
+from ops import documents
 from ops.command import Command, run
 from ops.errors import Failure, UsageError
 from ops.retry import Passing, Policy, persist
 from ops.testbed.model import Testbed
 
 KUBECONFIG, CONTEXT, REGISTRY = "NEXTAI_TESTBED_KUBECONFIG", "NEXTAI_TESTBED_CONTEXT", "NEXTAI_TESTBED_REGISTRY"
+_POLICY = Policy(tries=4, seconds=5)
 
 
 def named(environ: Mapping[str, str]) -> bool:
@@ -19,20 +22,20 @@ def named(environ: Mapping[str, str]) -> bool:
 
 
 def up(environ: Mapping[str, str] = os.environ) -> Testbed:
-    """The testbed that the environment names. Raises `Failure` if its cluster does not answer within 5 s."""
+    """The testbed that the environment names. Raises `Failure` if its cluster does not answer within some seconds."""
     testbed = value(environ)
     argv = (str(testbed.kubectl), f"--context={testbed.context}", "--request-timeout=5s", "get", "--raw=/readyz")
     remedy = f"Check {KUBECONFIG} and {CONTEXT}; unset {KUBECONFIG} to use a testbed of this machine's own."
     command = Command(argv, f"asking the cluster of context {testbed.context}", env={"KUBECONFIG": str(testbed.kubeconfig)}, remedy=remedy)
-
-    def once(_: int) -> None:
-        try:
-            run(command, timeout=8)
-        except Failure as failure:
-            raise Passing(failure) from failure
-
-    persist(once, Policy(tries=4, seconds=5.0))
+    persist(partial(_ask, command), _POLICY)
     return testbed
+
+
+def _ask(command: Command, _tried: int) -> None:
+    try:
+        run(command, timeout=8)
+    except Failure as failure:
+        raise Passing(failure) from failure
 
 
 def running(environ: Mapping[str, str] = os.environ) -> Testbed | None:
@@ -68,9 +71,13 @@ def value(environ: Mapping[str, str] = os.environ) -> Testbed:
 
 
 def _current(kubeconfig: Path) -> str:
-    import yaml
+    from yaml import YAMLError
 
-    document = yaml.safe_load(kubeconfig.read_text())
+    try:
+        document = documents.load(kubeconfig.read_text("utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        # Its own words quote the line, which may hold a token.
+        raise UsageError(f"reading {kubeconfig}", "it is no YAML", "Correct it, or name another kubeconfig.") from error
     context = document.get("current-context") if isinstance(document, dict) else None
     if not context:
         raise UsageError(f"reading {kubeconfig}", "it has no current-context", f"Name one with {CONTEXT}.")

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import os
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -221,6 +222,40 @@ def test_a_testbed_that_is_named_needs_a_kubeconfig_and_a_registry(tmp_path: Pat
     kubeconfig.write_text("current-context: mine\n")
     with pytest.raises(UsageError, match="NEXTAI_TESTBED_REGISTRY"):
         existing.up({existing.KUBECONFIG: str(kubeconfig)})
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a `docker`, and a `kubectl` that fails as often as the file `fails` has lines."""
+    (tmp_path / "fails").write_text("")
+    kubectl = f"""#!/bin/sh
+echo >> {tmp_path}/asked
+[ "$(wc -l < {tmp_path}/asked)" -gt "$(wc -l < {tmp_path}/fails)" ] && exit 0
+echo "Error from server (ServiceUnavailable): wait" >&2
+exit 1
+"""
+    for name, text in (("kubectl", kubectl), ("docker", "#!/bin/sh\n")):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("fails", "there"), [(0, True), (2, True), (9, False)])
+def test_a_named_cluster_is_asked_again_when_it_fails_once(programs: Path, fails: int, there: bool) -> None:
+    (programs / "fails").write_text("x\n" * fails)
+    (programs / "config").write_text("current-context: mine\nextension: =\n")  # as Go's programs read it, `=` is a text
+    environ = {existing.KUBECONFIG: str(programs / "config"), existing.REGISTRY: "127.0.0.1:5055"}
+    found = existing.running(environ)
+    assert (found.context if found else None) == ("mine" if there else None)
+    assert len((programs / "asked").read_text().splitlines()) == min(fails + 1, 3)
+
+
+def test_a_kubeconfig_that_is_no_yaml_is_named(programs: Path) -> None:
+    (programs / "config").write_text("token: [canary")
+    with pytest.raises(UsageError, match="it is no YAML") as told:
+        existing.up({existing.KUBECONFIG: str(programs / "config"), existing.REGISTRY: "127.0.0.1:5055"})
+    assert "canary" not in str(told.value)
 
 
 def test_a_named_cluster_that_does_not_answer_is_said_with_its_context(tmp_path: Path) -> None:
