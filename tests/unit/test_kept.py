@@ -1,7 +1,9 @@
 """What the cache keeps is there whole or not at all, and what was damaged is made again."""
 
+import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ops.errors import Failure
+from ops.tools import kept as room
 from ops.tools.kept import kept, whole
 
 ROOT = Path(__file__).parents[2]
@@ -65,10 +68,67 @@ def test_what_was_damaged_is_made_again(home: Path, damage: Callable[[Path], Non
     assert left(home) == [home.name]
 
 
-def test_what_is_whole_is_made_once(home: Path) -> None:
+def zeroed(home: Path) -> None:
+    (home / "bin" / "thing").write_bytes(b"\0" * 7000)
+
+
+def elsewhere(home: Path) -> None:
+    shutil.copy(home / "bin" / "thing", home / "bin" / "other")
+    (home / "link").unlink()
+    (home / "link").symlink_to("bin/other")
+
+
+@pytest.mark.parametrize("damage", [zeroed, elsewhere])
+def test_what_kept_its_size_is_found_at_the_first_use_after_the_machines_start(
+    home: Path, damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    boot = tmp_path / "boot_id"
+    boot.write_text("first")
+    monkeypatch.setattr(room, "_BOOT", boot)
     kept(home, filled)
-    (home / "bin" / "__pycache__").mkdir()
-    (home / "bin" / "__pycache__" / "a.cpython-311.pyc").write_text("")  # what Python writes there is its own
+    boot.write_text("second")
+    kept(home, lambda _: pytest.fail("made again"))  # nothing was damaged
+    damage(home)
+    assert whole(home)  # sizes alone
+    boot.write_text("third")
+    assert not whole(home)
+    kept(home, filled)
+    assert whole(home) and (home / "bin" / "thing").read_text() == "program" * 1000 and (home / "link").readlink() == Path("bin/thing")
+
+
+def test_contents_are_compared_once_a_start_and_older_marks_have_sizes_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    boot = tmp_path / "boot_id"
+    boot.write_text("first")
+    monkeypatch.setattr(room, "_BOOT", boot)
+    kept(home, filled)
+    looked: list[Path] = []
+    hashed = room._hash
+    monkeypatch.setattr(room, "_hash", lambda file: looked.append(file) or hashed(file))
+    assert whole(home) and looked == []
+    boot.write_text("second")
+    assert whole(home) and len(looked) == 3
+    assert whole(home) and len(looked) == 3
+    boot.unlink()  # a system that does not tell
+    assert whole(home) and len(looked) == 3
+    mark = home / ".kept.json"
+    mark.write_text(json.dumps({name: size for name, (size, _) in json.loads(mark.read_text()).items()}))
+    assert whole(home)
+    cut(home)
+    assert not whole(home)
+
+
+def test_what_is_whole_is_made_once(home: Path) -> None:
+    compiled = home / "bin" / "__pycache__" / "a.cpython-311.pyc"
+
+    def with_compiled(folder: Path) -> None:
+        filled(folder)
+        (folder / "bin" / "__pycache__").mkdir()
+        (folder / compiled.relative_to(home)).write_text("compiled")
+
+    kept(home, with_compiled)
+    compiled.write_text("compiled by another Python")  # what Python writes there is its own
     kept(home, lambda _: pytest.fail("made again"))
 
 
