@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from ops.errors import Failure
+from ops.folders import home
 
 if TYPE_CHECKING:
     from docker.context import Context
@@ -37,7 +38,7 @@ def connection(environ: Mapping[str, str] = os.environ) -> Connection:
 
 def _chosen() -> bool:
     """Whether `docker context use` may have chosen a context: what the SDK, which takes long to import, need not be asked."""
-    file = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    file = Path(os.environ.get("DOCKER_CONFIG") or home() / ".docker") / "config.json"
     try:
         return "currentContext" in file.read_text(encoding="utf-8")
     except FileNotFoundError:

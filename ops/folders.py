@@ -40,6 +40,17 @@ def place() -> Path:
     return Path.home() / ".cache" / "nextai-agent"
 
 
+def home() -> Path:
+    """Where other programs keep a person's settings (~/.docker, ~/.kube), to read them: / where the user has no home folder.
+
+    Such a user is a number without a line in /etc/passwd, as containers have them.
+    """
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
+
+
 def homeless() -> Mapping[str, str]:
     """Where programs (go, uv, pnpm, npm) keep their own caches when the home folder cannot be written: in the cache folder.
 

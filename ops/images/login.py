@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from ops.errors import Failure
+from ops.folders import home
 from ops.secret import Secret, hide, know
 
 HELPER_SECONDS = 10.0  # for a credential helper, which may ask a password manager
@@ -57,7 +58,7 @@ class Logins:
         return found
 
     def _file(self) -> Path:
-        return (self.folder or Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")) / "config.json"
+        return (self.folder or Path(os.environ.get("DOCKER_CONFIG") or home() / ".docker")) / "config.json"
 
 
 def _look(file: Path, registry: str) -> Login | None:

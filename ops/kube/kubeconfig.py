@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ops.documents import load
 from ops.errors import Failure, UsageError
+from ops.folders import home
 from ops.kube.objects import Json, Object, at, rows, table, text
 from ops.network import system_trust
 
@@ -57,7 +58,7 @@ class Kubeconfig:
 def usual_files() -> tuple[Path, ...]:
     """What KUBECONFIG names, or ~/.kube/config."""
     named = tuple(Path(p) for p in os.environ.get("KUBECONFIG", "").split(os.pathsep) if p)
-    return named or (Path.home() / ".kube" / "config",)
+    return named or (home() / ".kube" / "config",)
 
 
 def read(files: Sequence[Path]) -> Kubeconfig:

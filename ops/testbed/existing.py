@@ -9,6 +9,7 @@ from pathlib import Path
 from ops import documents
 from ops.command import Command, run
 from ops.errors import Failure, UsageError
+from ops.folders import home
 from ops.retry import Passing, Policy, persist
 from ops.testbed.model import Testbed
 
@@ -61,7 +62,7 @@ def value(environ: Mapping[str, str] = os.environ) -> Testbed:
         provider="existing",
         registry=environ[REGISTRY],
         docker_host=environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
-        docker_config=Path(environ.get("DOCKER_CONFIG") or Path.home() / ".docker"),
+        docker_config=Path(environ.get("DOCKER_CONFIG") or home() / ".docker"),
         kubeconfig=kubeconfig,
         context=environ.get(CONTEXT) or _current(kubeconfig),
         kubectl=_program("kubectl"),

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from ops.command import Command, run
 from ops.errors import Failure
+from ops.folders import home
 from ops.tools.table import Spec, Tool
 from ops.tools.versions import version_of
 
 
 def fetched(spec: Spec) -> Tool | None:
     """A browser that Playwright fetched earlier."""
-    base = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
+    base = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or home() / ".cache" / "ms-playwright")
     # Not Path.glob, which raises where the folder may not be read.
     for name in sorted(glob(str(Path(escape(str(base))) / "chromium-*/chrome-linux*/chrome")), reverse=True):  # noqa: PTH207
         program = Path(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.errors import Failure
+from ops.folders import home
 from ops.testbed import engine
 from ops.testbed.container.place import Place
 from ops.testbed.keep import write
@@ -79,7 +80,7 @@ def forget(place: Place, *, wipe: bool) -> None:
 
 def plugin_folders(place: Place) -> list[str]:
     """Where the user's own docker client looks for its plugins beside the system's folders."""
-    own = Path(place.engine.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    own = Path(place.engine.get("DOCKER_CONFIG") or home() / ".docker")
     more: object = []
     with suppress(OSError, ValueError, AttributeError):
         more = json.loads((own / "config.json").read_text()).get("cliPluginsExtraDirs")
