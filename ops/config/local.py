@@ -12,6 +12,7 @@ from ops.catalog import Catalog, Image, Store, Variable, url_variable
 from ops.catalog.values import problem
 from ops.errors import Failure, UsageError
 from ops.folders import write_private
+from ops.guess import did_you_mean
 from ops.secret import Secret
 
 OVERRIDES = ".env.local"
@@ -172,7 +173,8 @@ def overrides(catalog: Catalog) -> dict[str, Secret]:
         if match is None:
             raise UsageError(doing, f"{place}: this is not NAME=value", "Correct the line.")  # never the line itself: it may hold a secret
         if match[1] not in catalog.variables:
-            raise UsageError(doing, f"{place}: {match[1]} is no variable of the catalogue", "Correct the name, or add it to platform.yaml.")
+            remedy = f"Correct the name{did_you_mean(match[1], catalog.variables)}, take the line out, or add it to platform.yaml."
+            raise UsageError(doing, f"{place}: {match[1]} is no variable of the catalogue", remedy)
         values[match[1]] = Secret(_unquoted(match[2], doing, place))
         _check(catalog.variables[match[1]], values[match[1]].reveal(), doing, place)
     return values

@@ -122,6 +122,13 @@ def test_a_value_of_env_local_that_no_service_takes_is_told_before_anything_star
     assert caught.value.cause.endswith(f".env.local:2: {told}") and "hunter2" not in caught.value.remedy
 
 
+def test_a_name_of_env_local_that_nobody_reads_may_be_a_mistyped_one(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / ".env.local").write_text("LOG_LEVLE=debug\n")
+    with pytest.raises(UsageError) as caught:
+        config.overrides(replace(catalog, root=tmp_path))
+    assert caught.value.remedy == "Correct the name (did you mean LOG_LEVEL?), take the line out, or add it to platform.yaml."
+
+
 def test_env_local_in_another_encoding_is_told_with_its_line(catalog: Catalog, tmp_path: Path) -> None:
     (tmp_path / ".env.local").write_bytes("LOG_LEVEL=debug\n# zwölf".encode("latin-1"))
     with pytest.raises(UsageError, match=r"\.env\.local:2: not UTF-8"):
