@@ -136,6 +136,7 @@ def test_where_nothing_is_applied_the_checks_are_not_loaded(deploy: Callable[...
 
 def test_a_forward_that_says_nothing_ends_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kubectl, "SECONDS", 0.3)
+    monkeypatch.setattr(kubectl, "FORWARDING", replace(kubectl.FORWARDING, first=0.05))
     silent = program(tmp_path, f"echo $$ >{tmp_path}/pid; echo waiting for the lift >&2; exec sleep 60")
     begin = time.monotonic()
     with (
