@@ -242,17 +242,19 @@ def _variable(name: str, entries: Entries) -> None:
     if kind is not None and options is not None and (kind == "enum") != bool(options):
         entries.problem(path, "type enum and a list of values go together")
     for key, value in given.items():
-        if not isinstance(value, str):
-            continue
-        if "\n" in value:
-            entries.problem((*path, *key), "has more than one line, which no file of settings can hold")
-            continue
-        if key == ("local",) and (unknown := _unknown_address(value, entries)):
-            entries.problem((*path, *key), unknown)
-            continue
-        sample = _ADDRESS.sub(lambda match: SAMPLES[match[2]], value) if key == ("local",) else value
-        if value and (wrong := problem(kind or "string", sample, options or ())):
-            entries.problem((*path, *key), f"{value!r} {wrong}")
+        if isinstance(value, str) and (wrong := _wrong(value, kind or "string", options or (), entries, local=key == ("local",))):
+            entries.problem((*path, *key), wrong)
+
+
+def _wrong(value: str, kind: str, options: tuple[str, ...], entries: Entries, *, local: bool) -> str:
+    """What is wrong with a variable's value in this file; empty where nothing is."""
+    if "\n" in value:
+        return "has more than one line, which no file of settings can hold"
+    if local and (unknown := _unknown_address(value, entries)):
+        return unknown
+    sample = _ADDRESS.sub(lambda match: SAMPLES[match[2]], value) if local else value
+    wrong = problem(kind, sample, options) if value else ""
+    return f"{value!r} {wrong}" if wrong else ""
 
 
 _ADDRESS = re.compile(r"\{([a-z0-9-]+)\.(port|host|url)\}")  # as ops/config/local.py fills it in
