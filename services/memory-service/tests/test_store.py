@@ -189,7 +189,7 @@ def test_a_user_may_have_only_so_many(store: MemoryStore, user: UUID, monkeypatc
 
 
 def _until_ready(http: TestClient) -> None:
-    """Wait for readiness, which itself waits for Milvus; 30 s is the end of patience."""
+    """Wait for readiness, which itself waits for Milvus; at most 30 s."""
     deadline = threading.Event()
     threading.Timer(30, deadline.set).start()
     while http.get("/health/ready").status_code != 200:

@@ -24,7 +24,7 @@ func (b *breaker) open(now time.Time) bool {
 	if now.Before(b.until) {
 		return true
 	}
-	b.until = now.Add(patience + pause)
+	b.until = now.Add(timeout + pause)
 	return false
 }
 

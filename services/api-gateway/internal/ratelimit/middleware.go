@@ -15,8 +15,8 @@ import (
 
 const (
 	// A decision takes well under a millisecond; a Redis that needs longer than this is as good as down.
-	patience = time.Second
-	// After so many failures one after the other, Redis is left alone for a pause: not every request has to wait for `patience`.
+	timeout = time.Second
+	// After so many failures one after the other, Redis is left alone for a pause: not every request has to wait for `timeout`.
 	tripAfter = 5
 	pause     = time.Second
 	// How often the log says that requests are let in unlimited.
@@ -50,7 +50,7 @@ func (l *Limiter) decide(r *http.Request, state *breaker, log *slog.Logger) (Dec
 	if state.open(time.Now()) {
 		return Decision{}, false
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	decision, err := l.Take(ctx, client(r))
 	switch {
