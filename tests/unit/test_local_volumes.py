@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +35,7 @@ class Engine:
     found: dict[str, list[dict[str, str]]] = field(default_factory=lambda: {"containers": [], "volumes": []})
     images: set[str] = field(default_factory=set)
     ran: list[tuple[tuple[str, ...], dict[str, object]]] = field(default_factory=list)  # commands, and how they were run
+    stopped: list[str] = field(default_factory=list)  # containers, one by one
     health: str = "healthy"
     trouble: Failure | None = None
     after_up: Callable[[], object] = lambda: None
@@ -66,10 +68,13 @@ class Engine:
                 labels=labels,
                 attrs={"State": self._state(labels.get(SERVICE, ""))},
                 logs=lambda tail: b"its last words\n",
-                stop=lambda timeout: None,
+                stop=partial(self._stop, labels.get(SERVICE, "")),
             )
             for labels in mine
         ]
+
+    def _stop(self, name: str, timeout: int) -> None:
+        self.stopped.append(name)
 
     def _state(self, name: str) -> dict[str, object]:
         done = name in self.jobs
@@ -130,6 +135,11 @@ def test_checkouts_share_no_container_and_no_volume(catalog: Catalog, engine: En
     compose.stop(catalog, two, volumes=True)
     assert len(engine.found["volumes"]) == len(catalog.stores)
     compose.start(catalog, one)
+
+
+def test_where_the_migrations_were_tried_ends_when_the_platform_is_up(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
+    compose.start(catalog, state.opened(State(tmp_path / "of it")))
+    assert engine.stopped == ["db-migrate-scratch"]
 
 
 @pytest.mark.parametrize("lost", ["the secrets", "the state folder"])
