@@ -46,7 +46,9 @@ CHECKS = [
     *(f"services({name})" for name in CATALOG.services),
     *("lint", "manifests", "integration", "faults"),
 ]
-WITHOUT_TESTBED = [f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database", "migration_gates")]
+WITHOUT_TESTBED = [
+    f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database", "migration_gates", "migration_source")
+]
 FAULTS = [f"tests/integration/test_{name}.py" for name in ("local_durability", "network_faults")]
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 
