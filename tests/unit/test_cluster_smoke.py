@@ -145,7 +145,7 @@ def test_a_forward_that_says_nothing_ends_after_a_while(tmp_path: Path, monkeypa
     ):
         pass
     assert time.monotonic() - begin < 20
-    assert "port-forward --namespace=space" in caught.value.remedy
+    assert "--namespace=space --address=127.0.0.1" in caught.value.remedy
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
