@@ -25,13 +25,13 @@ OPS = Path(__file__).resolve().parents[2]
 VERB = """
 import sys
 from pathlib import Path
-from ops import catalog, local
+from ops import catalog
 from ops.console import error
 from ops.errors import Failure
+from ops.verbs import up as story
 root, verb, *flags = sys.argv[1:]
 if "dropped" in flags:
     flags.remove("dropped")
-    from ops.verbs import up as story
     import signal
     class Freed:
         def __del__(self):
@@ -43,7 +43,7 @@ if "dropped" in flags:
     story._announce = announced
 options = {flag.partition("=")[0]: flag.partition("=")[2] or True for flag in flags}
 try:
-    sys.exit(getattr(local, verb)(catalog.load(Path(root)), **options))
+    sys.exit(getattr(story, verb)(catalog.load(Path(root)), **options))
 except Failure as failure:
     error(failure)
     sys.exit(failure.code)
@@ -144,6 +144,7 @@ class Platform:
         code, text = self.run("up", "engine=embedded", "detach")
         assert code == 0, text
         assert f"http://localhost:{self.ports['echo']}" in text
+        assert "`invoke down` stops it" in text
 
     def ask(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['echo']}{path}", timeout=5) as answer:
