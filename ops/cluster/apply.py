@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ops.cluster import facts, ownership
+from ops.cluster import applying, ownership
 from ops.cluster.plan import Plan, Step, moved
 from ops.errors import Failure, Refused
 from ops.kube import byhand
@@ -114,7 +114,7 @@ def _apply(client: Client, step: Step, pace: Pace) -> None:
         assert step.manifest is not None
         if step.inherits:
             ownership.take_over(client, resource, step.key)
-        facts.apply(client, resource, step.manifest, force=step.force)
+        applying.apply(client, resource, step.manifest, force=step.force)
     except ApiError as error:
         raise _refused(step, error) from error
     pace.tell(Notice(step.key, "applied", step.action))
@@ -144,7 +144,7 @@ def left_after(client: Client, resource: Resource, key: Key, seconds: int) -> Ob
 
 def _refused(step: Step, error: ApiError) -> Failure:
     kind, cause, remedy = Failure, error.message, "Correct the manifest, or your rights in the cluster."
-    conflicts = facts.conflicts(error)
+    conflicts = applying.conflicts(error)
     if conflicts:
         fields = ", ".join(f"{c.path} (now {c.manager}'s)" for c in conflicts)
         kind, cause, remedy = Refused, f"another manager has set {fields}", "Make a new plan: it shows the field."

@@ -9,12 +9,13 @@ from datetime import timedelta
 from functools import partial
 
 from ops.catalog.model import Catalog
-from ops.catalog.names import MANAGER, OWNED
+from ops.catalog.names import OWNED
 from ops.cluster import lock, needs, ownership, record
+from ops.cluster.applying import Conflict, apply, conflicts
 from ops.cluster.record import Header, Record
 from ops.cluster.unchanged import unchanged
 from ops.kube import references
-from ops.kube.client import APPLY, ApiError, Client, Resource
+from ops.kube.client import ApiError, Client, Resource
 from ops.kube.immutable import explained
 from ops.kube.objects import Json, Key, Object, at, group_of, key_of, labels_of, number, rows, table, text
 from ops.kube.order import KEPT
@@ -23,14 +24,6 @@ from ops.kube.readiness.state import parse_time
 _CLOCKS = timedelta(seconds=5)  # by which a record's time and the API server's may differ
 _Place = tuple[str, str, str]  # kind, group, namespace
 DRY_RUN_NAMESPACE = "default"  # where an object is validated whose namespace is not there yet
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A field of ours that another manager has set since."""
-
-    path: str
-    manager: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,27 +281,6 @@ def _take_back(client: Client, contest: _Contested, before: Mapping[Key, Sequenc
     except ApiError as error:
         return Sight(contest.wanted, contest.live, None, refusal=explained(error, contest.wanted, contest.live))
     return _seen(contest.wanted, contest.live, after, contest.conflicts, inherits=contest.inherits)
-
-
-def apply(client: Client, resource: Resource, wanted: Object, *, dry_run: bool = False, force: bool = False) -> Object:
-    """Server-side apply, or with `dry_run` what it would make. `force` takes fields from other managers."""
-    key = key_of(wanted)
-    query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": str(force).lower()} | ({"dryRun": "All"} if dry_run else {})
-    return client.request("PATCH", resource.path(key.namespace, key.name), query, body=wanted, content_type=APPLY)
-
-
-def conflicts(error: ApiError) -> tuple[Conflict, ...]:
-    """The fields for whose sake the API server refused an apply, and who owns them."""
-    if error.status != 409:
-        return ()
-    return tuple(
-        Conflict(
-            text(cause, "field"),
-            manager.group(1) if (manager := re.search(r'conflict with "([^"]*)"', text(cause, "message"))) else "another",
-        )
-        for cause in error.causes
-        if text(cause, "reason") == "FieldManagerConflict"
-    )
 
 
 def has_field(manifest: Json, path: str) -> bool:

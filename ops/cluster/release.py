@@ -111,11 +111,11 @@ def _admit(client: Client, plan: Plan) -> None:
 
 def _make_home(client: Client, plan: Plan, home: str, tell: Tell) -> Key | None:
     """Make the namespace that holds the lock and the records, where an empty cluster lacks it. It is a step of the plan."""
-    from ops.cluster import facts
+    from ops.cluster.applying import apply
 
     step = next((s for s in plan.steps if s.key.kind == "Namespace" and s.key.name == home and s.action == "create"), None)
     if step is not None and step.manifest is not None:
-        facts.apply(client, client.resource_of(step.manifest), step.manifest)
+        apply(client, client.resource_of(step.manifest), step.manifest)
         tell(Notice(step.key, "applied", "create"))
         return step.key
     return None

@@ -19,7 +19,8 @@ from ops.kube.objects import WORKLOADS, Key, Object, containers_of, key_of, numb
 from ops.kube.readiness import Done, Failed, Scene, State, Stuck, Waiting, judge
 
 _EVER = datetime.min.replace(tzinfo=UTC)
-_AROUND = (("v1", "Pod"), ("apps/v1", "ReplicaSet"), ("v1", "PersistentVolumeClaim"))
+_AROUND = (("v1", "Pod"), ("apps/v1", "ReplicaSet"))
+_BEHIND = (("v1", "PersistentVolumeClaim"), ("v1", "Event"))  # what tells why something is not ready
 _PATHS = 3  # so many fields of an object that differs are named
 GONE = "it is gone: the next deploy makes it again"
 Place = tuple[str, str, str]  # apiVersion, kind, namespace
@@ -75,7 +76,6 @@ def status(catalog: Catalog, client: Client) -> Status:
     """Ask the cluster once; nothing is watched. What can be asked at once is asked at once."""
     home = catalog.namespaces[0]
     asked = client.start(partial(record.history, client, home))
-    around = {n: [client.start(partial(client.find, kind, n)) for kind in _kinds(client, _AROUND)] for n in catalog.namespaces}
     lists: dict[Place, Future[list[Object]]] = {}
     _list(client, (("apps/v1", kind, n) for n in catalog.namespaces for kind in WORKLOADS), lists)
     headers = asked.result()
@@ -83,8 +83,9 @@ def status(catalog: Catalog, client: Client) -> Status:
     held = client.start(partial(lock.held, client, home)) if cut else None
     wanted = record.load(client, home, good).objects if good else ()
     _list(client, ((text(o, "apiVersion"), text(o, "kind"), text(o, "metadata", "namespace")) for o in wanted), lists)
+    around = {n: [client.start(partial(client.find, kind, n)) for kind in _kinds(client, _AROUND)] for n in _used(catalog, lists)}
     live = {key_of(o): o for pending in lists.values() for o in pending.result()}
-    found = [row for n in catalog.namespaces for row in _rows(client, n, live, [pending.result() for pending in around[n]])]
+    found = [row for n in around for row in _rows(client, n, live, [pending.result() for pending in around[n]])]
     flaws = [flaw for flaw in client.each(partial(_flaw, client, live, frozenset(good.stirred if good else ())), wanted) if flaw]
     found += [_gone(o) for o in wanted if any(f.why == GONE and f.key == key_of(o) and f.key.kind in WORKLOADS for f in flaws)]
     return Status(
@@ -110,6 +111,12 @@ def _list(client: Client, places: Iterable[Place], lists: "dict[Place, Future[li
             lists[place] = client.start(partial(client.find, resource, place[2], labels=OWNED))
 
 
+def _used(catalog: Catalog, lists: "Mapping[Place, Future[list[Object]]]") -> list[str]:
+    """The namespaces that have workloads of ours."""
+    found = {namespace for (_, kind, namespace), asked in lists.items() if kind in WORKLOADS and asked.result()}
+    return [namespace for namespace in catalog.namespaces if namespace in found]
+
+
 def _flaw(client: Client, live: Mapping[Key, Object], stirred: frozenset[str], wanted: Object) -> Flaw | None:
     """What is not as the record has it. A Job ran, and may be gone; of a Secret the record knows no values. What the API server
     itself changes at each request (`stirred`) is no difference."""
@@ -133,13 +140,13 @@ def _flaw(client: Client, live: Mapping[Key, Object], stirred: frozenset[str], w
 
 def _differing(client: Client, resource: Resource, wanted: Object, live: Object) -> list[str]:
     """In which fields an object differs from what was deployed: where its managed fields do not tell, the API server is asked."""
-    from ops.cluster import facts
+    from ops.cluster.applying import apply, conflicts
     from ops.kube.diff import differences, quiet
 
     try:
-        after = facts.apply(client, resource, wanted, dry_run=True)
+        after = apply(client, resource, wanted, dry_run=True)
     except ApiError as error:
-        return [f"{field.path} (set by {field.manager})" for field in facts.conflicts(error)]  # who may not ask is told nothing
+        return [f"{field.path} (set by {field.manager})" for field in conflicts(error)]  # who may not ask is told nothing
     return [difference.path for difference in differences(quiet(live), quiet(after))]
 
 
@@ -151,13 +158,13 @@ def _gone(manifest: Object) -> Row:
 
 
 def _rows(client: Client, namespace: str, live: Mapping[Key, Object], around: Sequence[list[Object]]) -> list[Row]:
-    """The workloads of a namespace. What events say is asked for only where something is not ready."""
-    pods, sets, claims = around
-    scene = Scene(client.now(), _EVER, pods, sets, claims)
+    """The workloads of a namespace. What claims and events say is asked for only where something is not ready."""
+    pods, sets = around
+    scene = Scene(client.now(), _EVER, pods, sets)
     workloads = [o for key, o in sorted(live.items()) if key.kind in WORKLOADS and key.namespace == namespace]
     states = [judge(workload, scene) for workload in workloads]
     if not all(isinstance(state, Done) for state in states):
-        events = [event for kind in _kinds(client, [("v1", "Event")]) for event in client.find(kind, namespace)]
+        claims, events = client.each(partial(client.find, namespace=namespace), _kinds(client, _BEHIND))
         scene = Scene(client.now(), _EVER, pods, sets, claims, events)
         states = [judge(workload, scene) for workload in workloads]
     return [_row(client, workload, scene, state) for workload, state in zip(workloads, states, strict=True)]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ops.cluster import show
-from ops.cluster.facts import apply
+from ops.cluster.applying import apply
 from ops.cluster.plan import Plan
 from ops.cluster.scale import plan_scale
 from ops.kube.client import Client

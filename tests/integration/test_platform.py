@@ -14,7 +14,7 @@ import pytest
 
 from ops import catalog as catalogue
 from ops.checks.files import tracked
-from ops.cluster.facts import apply
+from ops.cluster.applying import apply
 from ops.cluster.target import resolve_target
 from ops.cluster.unchanged import unchanged
 from ops.kube.connect import connect
