@@ -12,7 +12,6 @@ import stat
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -50,8 +49,10 @@ def is_idle(path: str, folder: str, apart: str = "") -> bool:
     """
     if apart and _within(path, apart) and not _within(folder, apart):
         return True
+    if path.endswith(TEST_FILES):
+        return True
     first, slash, _ = path[len(folder) + 1 :].partition("/")  # both empty for a file that is declared itself
-    return path.endswith(TEST_FILES) or (first in TEST_FOLDERS if slash else SETTINGS.fullmatch(first) is not None)
+    return first in TEST_FOLDERS if slash else SETTINGS.fullmatch(first) is not None
 
 
 def _within(path: str, folder: str) -> bool:
@@ -107,11 +108,12 @@ def _below_all(image: Image, listing: Mapping[str, Entry], paths: Sequence[str],
     """The files of what an image declares."""
     found: dict[str, Entry] = {}
     for folder in declared(image):
-        below = [path for path in _below(paths, folder) if not is_idle(path, folder, apart)]
+        aside = "" if not apart or _within(folder, apart) else apart
+        below = [path for path in _below(paths, folder) if not is_idle(path, folder, aside)]
         if not below:
             remedy = f"Correct {image.name}'s entry in platform.yaml, or add the files (an ignored file never goes in)."
             raise UsageError(DOING, f"{image.name}: {folder} holds no file", remedy)
-        found.update((path, listing[path]) for path in below)
+        found.update(zip(below, map(listing.__getitem__, below), strict=True))
     return found
 
 
@@ -120,9 +122,13 @@ def _entries(
 ) -> tuple[Entry, ...]:
     """The entries, with the parts that take the place of files which others share."""
     _refuse_unlocked(image, found, texts)
-    own = {path for path, entry in found.items() if entry.mode != "120000"} | (listing.keys() & set(pnpm.HOOKS))
+    hooks = listing.keys() & set(pnpm.HOOKS)
+
+    def own(path: str) -> str | None:
+        return texts(path) if path in hooks or (path in found and found[path].mode != "120000") else None
+
     with _told():
-        cut, further = parts(image, lambda path: texts(path) if path in own else None, recipe)
+        cut, further = parts(image, own, recipe)
     for path in further:
         if path not in listing:
             raise UsageError(
@@ -130,12 +136,12 @@ def _entries(
             )
         found[path] = listing[path]
     found.update((path, Entry(path, "100644", blob(text.encode(), len(found[path].content)), text)) for path, text in cut.items())
-    return tuple(found[path] for path in sorted(found))
+    return tuple(map(found.__getitem__, sorted(found)))
 
 
 def _refuse_unlocked(image: Image, found: Collection[str], texts: Read) -> None:
     """Raises `UsageError` where a Python package is built by something that no lock holds: it moves, and the key stays."""
-    projects = [path for path in found if path.rpartition("/")[2] == uv.PROJECT]
+    projects = [path for path in found if path.endswith(uv.PROJECT) and path.rpartition("/")[2] == uv.PROJECT]
     with _told():
         wrong = [line for path in projects for line in uv.unlocked(path, texts(path) or "")]
         wrong += [
@@ -164,15 +170,12 @@ def parts(image: Image, read: Read, recipe: Dockerfile | None) -> tuple[dict[str
     return cut, further
 
 
-def _below(paths: Sequence[str], folder: str) -> Iterator[str]:
+def _below(paths: Sequence[str], folder: str) -> Sequence[str]:
     """The paths that are `folder` itself or lie in it; `paths` is sorted."""
     at = bisect_left(paths, folder)
-    if at < len(paths) and paths[at] == folder:
-        yield folder
-    at = bisect_left(paths, folder + "/")
-    while at < len(paths) and paths[at].startswith(folder + "/"):
-        yield paths[at]
-        at += 1
+    own = paths[at : at + 1] if paths[at : at + 1] == [folder] else []
+    after = chr(ord("/") + 1)
+    return [*own, *paths[bisect_left(paths, f"{folder}/") : bisect_left(paths, f"{folder}{after}")]]
 
 
 def _listing(root: Path, folders: Sequence[str]) -> dict[str, Entry]:
@@ -193,7 +196,7 @@ def _listing(root: Path, folders: Sequence[str]) -> dict[str, Entry]:
     for path in unsure:
         before, entry = tracked.pop(path, None), read(root, path, length)
         if entry:
-            tracked[path] = entry if believed or entry.mode == "120000" else replace(entry, mode=_known_mode(before))
+            tracked[path] = entry if believed or entry.mode == "120000" else entry._replace(mode=_known_mode(before))
     return tracked
 
 
@@ -253,14 +256,13 @@ def _said(root: Path, *arguments: str, stdin: bytes | None = None, check: bool =
 
 def _tracked(root: Path, folders: Sequence[str]) -> tuple[dict[str, Entry], set[str]]:
     """The tracked files as git has recorded them, and those of them that it was told not to look at, or cannot say one thing of."""
-    tracked: dict[str, Entry] = {}
-    unsure: set[str] = set()
-    for text in _git(root, "ls-files", "-z", "--stage", "-v", "--cached", "--", *folders):
-        words, _, path = text.partition("\t")  # tag, mode, blob, stage; gitdocs: ls-files, -t and -v
-        tracked[path] = Entry(path, words[2:8], words[9:-2])
-        if not words.startswith("H "):
-            unsure.add(path)
-    return tracked, unsure
+    lines = _git(root, "ls-files", "-z", "--stage", "-v", "--cached", "--", *folders)
+    if not lines:
+        return {}, set()
+    # Tag, mode, blob, stage, TAB, path (gitdocs: ls-files, -t and -v): in one repository all before the path has one length.
+    end = lines[0].index("\t")
+    tracked = {(path := line[end + 1 :]): Entry(path, line[2:8], line[9 : end - 2]) for line in lines}
+    return tracked, {line[end + 1 :] for line in lines if not line.startswith("H ")}
 
 
 def _changed(root: Path, folders: Sequence[str]) -> tuple[set[str], set[str]]:

@@ -23,7 +23,7 @@ def key(inputs: Inputs) -> str:
         "bases": {argument: base.digest for argument, base in inputs.bases.items()},
     }
     # ASCII JSON with sorted keys: one text for one value, and no two values share a text. Names of files hold no NUL.
-    entries = sorted((entry.path, entry.mode, entry.content) for entry in inputs.entries)
+    entries = sorted([entry[:3] for entry in inputs.entries])  # path, mode, content
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii"))
     digest.update("\0".join(["", *itertools.chain.from_iterable(entries)]).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()

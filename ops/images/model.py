@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 # Images are dated by this constant (2026-01-01T00:00:00Z), never by a clock or a commit: the same inputs give the same digest.
 EPOCH = 1767225600
@@ -34,8 +34,7 @@ class Engine:
         return env | ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.certificates)} if self.certificates else {})
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):  # no dataclass: of these there are as many as files, and a tuple is made in a third of the time
     """One file that goes into a build: git's mode (100644, 100755, 120000) and git's blob id of the content.
 
     `text`: the content itself, where it is made from the file (its part of a lock file) and not the file's own.

@@ -363,10 +363,10 @@ def test_nothing_is_written_through_a_link_whatever_the_plan_says(repo: Path, tm
         folder = tmp_path / f"context-{len(entries_)}"
         folder.mkdir()
         if entries_ == both[:1]:
-            context.write(repo, replace(planned, entries=(replace(both[0], text=None),)), folder)
+            context.write(repo, replace(planned, entries=(both[0]._replace(text=None),)), folder)
             continue
         with pytest.raises(Refused, match="app/folder"):
-            context.write(repo, replace(planned, entries=tuple(replace(entry, text=None) for entry in entries_)), folder)
+            context.write(repo, replace(planned, entries=tuple(entry._replace(text=None) for entry in entries_)), folder)
     assert (away / "main").stat() == before
 
 

@@ -52,10 +52,10 @@ def test_one_changed_file_changes_the_key(value: Inputs, data: st.DataObject) ->
     new = data.draw(
         st.sampled_from(
             [
-                replace(old, path=old.path + "x"),
-                replace(old, path="moved/" + old.path),
-                replace(old, content="d" * 40),
-                replace(old, mode="100755" if old.mode != "100755" else "100644"),
+                old._replace(path=old.path + "x"),
+                old._replace(path="moved/" + old.path),
+                old._replace(content="d" * 40),
+                old._replace(mode="100755" if old.mode != "100755" else "100644"),
             ]
         )
     )

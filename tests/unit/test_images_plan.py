@@ -188,7 +188,7 @@ def test_a_dockerignore_that_is_not_heeded_is_told(tmp_path: Path) -> None:
     entry = Entry("services/a/.dockerignore", "100644", "a" * 40)
     told = list(ignored(tmp_path, [replace(INPUTS, entries=(entry,)), INPUTS]))
     assert [line.split()[0] for line in told] == [".dockerignore", "infra/docker/node.Dockerfile.dockerignore", "services/a/.dockerignore"]
-    assert list(ignored(tmp_path / "infra", [replace(INPUTS, entries=(replace(entry, path=".dockerignore"),))])) == []
+    assert list(ignored(tmp_path / "infra", [replace(INPUTS, entries=(entry._replace(path=".dockerignore"),))])) == []
     plan = replace(decided(CATALOG, {}, {}, {}, push=True, known=lambda _: None), notes=tuple(told))
     assert plan.lines()[-1] == f"note: {told[-1]}"
     assert plan.document()["notes"] == told
