@@ -8,16 +8,17 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ops.command import Command
 from ops.errors import Failure
 from ops.folders import cache
-from ops.images import bake, context
-from ops.images.engine import connect
 from ops.images.facts import present
 from ops.images.model import BuildPlan, Engine, Planned
 from ops.images.record import remember
-from ops.tools import find
+
+if TYPE_CHECKING:  # most builds find nothing to do, and need no builder
+    from ops.images.bake import Metadata
 
 DOING = "building the images"
 
@@ -50,6 +51,8 @@ def build(plan: BuildPlan, engine: Engine, push: bool, *, report: Callable[[str]
 
 def _bake(plan: BuildPlan, missing: list[Planned], engine: Engine, report: Callable[[str], None]) -> dict[str, str]:
     """Build the images without a version, and then again, from the builder's cache, with the version that follows from what they are."""
+    from ops.images import bake, context
+
     with _workshop() as workshop:
         folders = {workshop / image.name: image for image in missing}
         for folder, image in folders.items():
@@ -82,13 +85,16 @@ def _command(missing: list[Planned], engine: Engine, workshop: Path, document: o
     return command, metadata
 
 
-def _forget(engine: Engine, built: bake.Metadata) -> None:
+def _forget(engine: Engine, built: "Metadata") -> None:
     """Remove the images without a version from the engine. A builder outside the engine keeps none, so a failure here is no error."""
+    from ops.images.bake import DIGEST
+    from ops.images.engine import connect
+
     with suppress(Failure):
         client = connect(engine)
         for values in built.values():
             with suppress(Failure):
-                client.remove_image(str(values.get(bake.DIGEST)))
+                client.remove_image(str(values.get(DIGEST)))
 
 
 def _builder(engine: Engine) -> tuple[tuple[str, ...], Mapping[str, str]]:
@@ -96,6 +102,8 @@ def _builder(engine: Engine) -> tuple[tuple[str, ...], Mapping[str, str]]:
     own = engine.docker_config / "cli-plugins" / "docker-buildx" if engine.docker_config else None
     if own is not None and own.exists():
         return (str(own),), {}
+    from ops.tools import find
+
     found = find("buildx")
     return found.argv, found.env
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from ops.catalog import Catalog, load
 from ops.console import emit_json, machine_readable, say
-from ops.images.affected import affected as reached
 from ops.images.build import build as make
 from ops.images.model import BuildPlan, Engine
 from ops.images.plan import plan
@@ -55,6 +54,8 @@ def publish(engine: Engine, decided: BuildPlan) -> dict[str, str]:
 
 def affected(since: str) -> int:
     """Print the names, one a line."""
+    from ops.images.affected import affected as reached
+
     names = reached(load(), since)
     if not names:
         say(f"nothing is affected since {since}")

@@ -10,7 +10,7 @@ import pytest
 from ops.catalog.model import Catalog, Database, Image, Job, Stack
 from ops.console import use_json
 from ops.errors import UsageError
-from ops.images import affected
+from ops.images.affected import affected
 from ops.verbs import build as images
 
 LOCK = """\
@@ -185,7 +185,7 @@ def test_that_nothing_is_affected_is_said_to_people(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], as_json: bool
 ) -> None:
     monkeypatch.setattr(images, "load", lambda: None)
-    monkeypatch.setattr(images, "reached", lambda *_: [])
+    monkeypatch.setattr("ops.images.affected.affected", lambda *_: [])
     use_json(as_json)
     try:
         assert images.affected("v1") == 0
