@@ -125,4 +125,5 @@ def test_only_what_is_needed_to_find_the_cache_folder_is_compiled_at_each_start(
     )
     sources = [line.removeprefix("# code object from ") for line in again.stderr.splitlines() if line.startswith("# code object from /")]
     names = {Path(source).relative_to(ROOT).as_posix() for source in sources}
-    assert names == {"tasks.py", "ops/__init__.py", "ops/bytecode.py", "ops/folders.py"}
+    # Of these, too, those that a Python without that variable has left compiled in the checkout are not.
+    assert names <= {"tasks.py", "ops/__init__.py", "ops/bytecode.py", "ops/folders.py"}
