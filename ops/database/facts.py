@@ -16,6 +16,13 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('drizzle', 'information_sche
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ORDER BY 1
 """
+# 16384 is FirstNormalObjectId (access/transam.h): what has a smaller OID came with the server.
+_CATALOGS = (
+    *("class", "proc", "type", "namespace", "extension", "operator", "cast", "collation", "conversion", "language", "event_trigger"),
+    *("foreign_data_wrapper", "default_acl", "opclass", "opfamily", "statistic_ext", "ts_config", "ts_dict"),
+)
+_ANYTHING = " UNION ALL ".join(f"SELECT oid FROM pg_{name} WHERE oid >= 16384" for name in _CATALOGS)  # noqa: S608 (names from above)
+UNTOUCHED = f"SELECT NOT EXISTS ({_ANYTHING})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +45,9 @@ def applied(connection: "psycopg.Connection[tuple[object, ...]]") -> tuple[Appli
 def tables(connection: "psycopg.Connection[tuple[object, ...]]") -> tuple[str, ...]:
     """The names of the tables that somebody has made in the database."""
     return tuple(str(name) for (name,) in connection.execute(TABLES).fetchall())
+
+
+def untouched(connection: "psycopg.Connection[tuple[object, ...]]") -> bool:
+    """Whether a database is as the server makes one: nobody has made anything in it."""
+    found = connection.execute(UNTOUCHED.encode()).fetchone()
+    return bool(found and found[0])

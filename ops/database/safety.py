@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ops.database import reading, schema, scratch, waiver
 from ops.database.connect import describe
 from ops.database.effects import Effect, observe
+from ops.database.facts import untouched
 from ops.database.findings import DOUBTS, Finding, Verdict
 from ops.database.journal import ALONE, Migration
 from ops.database.reading import World
@@ -114,8 +115,9 @@ def gate(
 
 
 def environment(connection: "Connection", source: Secret, *, protected: bool = False, beside: bool = False) -> Environment:
-    """What the gates need to know of a database."""
-    return Environment(connection.info.user, connection.info.server_version // 10000, protected, source, beside)
+    """What the gates need to know of a database. One that holds nothing has no schema to copy: the first file begins it."""
+    copied = None if untouched(connection) else source
+    return Environment(connection.info.user, connection.info.server_version // 10000, protected, copied, beside)
 
 
 def reached(dsn: Secret, *, protected: bool = False) -> Environment:

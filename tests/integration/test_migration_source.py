@@ -11,8 +11,9 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ops.config import sidecar
-from ops.database import journal, runner, scratch, verdicts
+from ops.database import journal, runner, safety, scratch, verdicts
 from ops.database import schema as schemas
+from ops.database.facts import untouched
 from ops.database.scratch import quoted
 from ops.errors import Refused
 from ops.secret import Secret
@@ -152,6 +153,7 @@ def test_nothing_of_the_address_is_left_in_the_scratch_server(place: Place, apar
 def test_history_that_has_not_run_yet_is_replayed(place: Place, apart: None) -> None:
     place.write(TABLE, "ALTER TABLE t ADD COLUMN b int;")
     journal.write_baseline(place.folder, "0000_x")
+    place.execute("CREATE TYPE by_hand AS ENUM ('a')")  # in an untouched database there is no schema to miss
     runner.migrate(place.dsn, place.folder, say=place.said.append)
     assert any("files that are history have not run there yet" in line for line in place.said)
     assert place.said[-1].startswith("applied 0001_x.sql")
@@ -165,3 +167,36 @@ def test_a_run_with_a_server_beside_it_runs_nothing_without_it(place: Place, mon
     assert place.execute("SELECT to_regclass('t')") == [(None,)]
     place.run(TABLE)
     assert place.said[-1].startswith("applied 0000_x.sql")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "CREATE TABLE a ()",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE TYPE e AS ENUM ()",
+        "CREATE DOMAIN d AS int",
+        "CREATE SCHEMA s",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE SEQUENCE q",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+        'CREATE COLLATION c FROM "C"',
+    ],
+)
+def test_a_database_that_holds_anything_is_not_untouched(place: Place, made: str) -> None:
+    with psycopg.connect(place.dsn.reveal(), autocommit=True) as connection:
+        assert untouched(connection)
+        connection.execute(made.encode())
+        assert not untouched(connection)
+
+
+def test_verdicts_of_files_for_an_untouched_database_are_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(sidecar.VARIABLE)  # with a server beside the run nothing is kept
+    place.write(f"{TABLE} -- {uuid4()}")
+    todo = journal.read(place.folder)
+    with psycopg.connect(place.dsn.reveal(), autocommit=True) as connection:
+        where = safety.environment(connection, place.dsn)
+    first = safety.judge(todo, todo, user=where.user, source=where.source)
+    verdicts._memory.clear()  # as another process
+    monkeypatch.setattr(scratch, "server", lambda: pytest.fail("it was tried again"))
+    assert first.tried and safety.judge(todo, todo, user=where.user, source=where.source).tried == first.tried
