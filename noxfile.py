@@ -49,7 +49,8 @@ CHECKS = [
 WITHOUT_TESTBED = [
     f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database", "migration_gates", "migration_source")
 ]
-FAULTS = [f"tests/integration/test_{name}.py" for name in ("local_durability", "network_faults")]
+FAULTED = ("local_durability", "cluster_durability", "network_faults", "verbs_under_faults")
+FAULTS = [f"tests/integration/test_{name}.py" for name in FAULTED]
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 
 
@@ -218,7 +219,7 @@ def integration(session: nox.Session) -> None:
 
 @check(tests=True)
 def faults(session: nox.Session) -> None:
-    """Stores and supervisors are killed under load, and one request in five fails: nothing is lost, and every verb ends right."""
+    """Stores are ended under load, here and in the cluster, and one request in five fails: nothing is lost, every verb ends right."""
     pytest(session, *FAULTS, "-n", "2")
 
 

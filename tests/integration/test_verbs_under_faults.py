@@ -110,21 +110,35 @@ def test_every_verb_of_the_command_line_ends_right_though_one_request_in_five_fa
             assert done.code == code, (words, cluster.met, images.met, done.err[-4000:])
             return done.document if "--json" in words else done.out + done.err
 
+        def together(*verbs: Callable[[], Any]) -> list[Any]:
+            """Those that do not touch the same thing: each of them mostly waits."""
+            with ThreadPoolExecutor(len(verbs)) as pool:
+                return [future.result() for future in [pool.submit(each) for each in verbs]]
+
         assert verb("plan", "--detailed-exitcode", "--json", code=10)["plan"]["steps"]
         assert verb("deploy", "--yes", "--json")["state"] == "done"
         assert [m["file"] for m in verb("migrate.status", "--json")["pending"]] == [f"{TAG}.sql"]
-        assert [m["file"] for m in verb("migrate", "--yes", "--json")["applied"]] == [f"{TAG}.sql"]
-        assert verb("migrate", "--yes", "--json")["applied"] == []
-        assert verb("scale", "fx-web", "--replicas", "2", "--yes", "--json")["state"] == "done"
+        migrated, scaled = together(
+            lambda: verb("migrate", "--yes", "--json"), lambda: verb("scale", "fx-web", "--replicas", "2", "--yes", "--json")
+        )
+        assert [m["file"] for m in migrated["applied"]] == [f"{TAG}.sql"]
+        assert scaled["state"] == "done"
         checkout.greet("another word")
-        assert verb("deploy", "--yes", "--json")["state"] == "done"
+        again, deployed = together(lambda: verb("migrate", "--yes", "--json"), lambda: verb("deploy", "--yes", "--json"))
+        assert (again["applied"], deployed["state"]) == ([], "done")
         assert verb("rollback", "--yes", "--json")["state"] == "done"
-        rows = {row["name"]: (row["ready"], row["why"]) for row in verb("status", "--json")["workloads"]}
-        assert rows["fx-web"] == (2, "") and rows["postgres"] == (1, "")
-        assert "probe faults listens" in verb("logs", "fx-web")
-        records = verb("history", "--json")["records"]
         # A shell that ends at once is gone before Kubernetes passes on what it wrote.
-        assert verb("shell", "fx-web", stdin="echo it $((40 + 2)) works; sleep 3; exit\n").count("it 42 works") == 1
+        status, log, history, shell = together(
+            lambda: verb("status", "--json"),
+            lambda: verb("logs", "fx-web"),
+            lambda: verb("history", "--json"),
+            lambda: verb("shell", "fx-web", stdin="echo it $((40 + 2)) works; sleep 3; exit\n"),
+        )
+        rows = {row["name"]: (row["ready"], row["why"]) for row in status["workloads"]}
+        assert rows["fx-web"] == (2, "") and rows["postgres"] == (1, "")
+        assert "probe faults listens" in log
+        assert shell.count("it 42 works") == 1
+        records = history["records"]
     assert [(r["kind"], r["outcome"]) for r in records] == [(kind, "good") for kind in ("deploy", "scale", "deploy", "rollback")]
     assert place.rows("SELECT n, (SELECT count(*) FROM drizzle.__drizzle_migrations) FROM once") == [(1, 1)]
     assert place.made_twice() == []
