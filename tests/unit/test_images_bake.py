@@ -35,6 +35,30 @@ def test_how_the_builder_ended_is_told_where_no_step_failed(tmp_path: Path, scri
     assert ("memory" in raised.value.remedy) == ("SIGKILL" in cause)
 
 
+@pytest.mark.parametrize(
+    ("words", "runs"),
+    [
+        (
+            "failed to push 127.0.0.1:5000/a: unexpected status from POST request to http://x/v2/a/blobs/: 503 Service Unavailable",
+            2,
+        ),
+        ("failed to do request: Head http://x/v2/a: read tcp 127.0.0.1:1: connection reset by peer", 2),
+        ("failed to push 127.0.0.1:5000/a: unexpected status from PUT request: 401 Unauthorized", 1),
+        ("npm error code 500: EOF", 1),
+    ],
+)
+def test_a_build_that_a_registry_ended_is_run_again_where_that_may_pass(tmp_path: Path, words: str, runs: int) -> None:
+    metadata = tmp_path / "metadata"
+    script = f"""echo x >>count; [ "$(wc -l <count)" = 2 ] && echo '{{}}' >{metadata} && exit; echo '{words}' >&2; exit 1"""
+    command = Command(("sh", "-c", script), "building", cwd=tmp_path, stdin="{}")
+    if runs == 2:
+        assert bake.run(command, metadata, lambda _: None) == {}
+    else:
+        with pytest.raises(Failure, match=words[:20]):
+            bake.run(command, metadata, lambda _: None)
+    assert len((tmp_path / "count").read_text().split()) == runs
+
+
 def test_the_builder_ends_with_a_verb_that_is_killed(tmp_path: Path) -> None:
     program = f"""
         import sys
