@@ -33,7 +33,7 @@ else:
     lock = threading.Lock()
     def write(start):
         own = MilvusClient(uri)
-        for n in range(start, 100000, 2):
+        for n in range(start, start + 100000, 2):
             own.insert("kept", [{"id": n, "vector": [0.1, 0.2, 0.3, 0.4]}])
             with lock:
                 print(n, flush=True)
@@ -85,8 +85,9 @@ class Clients:
 class Load:
     """Writers, one a store; what was acknowledged, and when (monotonic seconds)."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, first: int = 0) -> None:
         self.clients = clients
+        self.first = first  # what is written has this number and those after it
         self.acknowledged: dict[str, dict[int, float]] = {name: {} for name in STORES}
         self.ending = threading.Event()
         self.threads = [
@@ -120,7 +121,7 @@ class Load:
     def _postgres(self) -> None:
         with self.clients.postgres() as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS kept (n int)")
-            for n in range(100_000):
+            for n in range(self.first, self.first + 100_000):
                 if self.ending.is_set():
                     return
                 connection.execute("INSERT INTO kept VALUES (%s)", (n,))
@@ -128,13 +129,15 @@ class Load:
 
     def _redis(self) -> None:
         connection = self.clients.redis_connection()
-        for n in range(1_000_000):
+        for n in range(self.first, self.first + 1_000_000):
             if self.ending.is_set() or not self.clients.redis("SADD", "kept", str(n), connection=connection).startswith(b":1"):
                 return
             self.acknowledged["redis"][n] = time.monotonic()
 
     def _milvus(self) -> None:
-        self.client = subprocess.Popen(self.clients.milvus("write"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.client = subprocess.Popen(
+            self.clients.milvus("write", self.first), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         assert self.client.stdout
         for line in self.client.stdout:
             self.acknowledged["milvus"][int(line)] = time.monotonic()
