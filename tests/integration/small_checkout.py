@@ -109,14 +109,44 @@ class Checkout:
         """What the service is configured with: another word is a change to deploy."""
         (self.root / "overlay" / "objects.json").write_text("\n---\n".join(map(json.dumps, self._objects(greeting))))
 
-    def verb(self, *words: str, env: Mapping[str, str], stdin: str = "", timeout: float = 240) -> Ended:
+    def verb(self, *words: str, env: Mapping[str, str], timeout: float = 240) -> Ended:
         """Run `invoke WORDS --env staging --testbed` to its end."""
         argv = (sys.executable, "-m", "invoke", *words, "--env", "staging", "--testbed")
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("NEXTAI_TESTBED", "KUBE", "DOCKER"))}
-        done = subprocess.run(
-            argv, cwd=self.root, env={**own, **env}, input=stdin, capture_output=True, text=True, check=False, timeout=timeout
-        )
+        own = self._environment(env)
+        done = subprocess.run(argv, cwd=self.root, env=own, input="", capture_output=True, text=True, check=False, timeout=timeout)
         return Ended(done.returncode, done.stdout, done.stderr)
+
+    def shell(self, line: str, until: str, env: Mapping[str, str]) -> str:
+        """Type a line into `invoke shell`, and return what it writes up to `until`.
+
+        Standard input stays open until then: with its end Kubernetes ends the connection, whatever is still to be written.
+        """
+        argv = (sys.executable, "-m", "invoke", "shell", "fx-web", "--env", "staging", "--testbed")
+        with subprocess.Popen(
+            argv,
+            cwd=self.root,
+            env=self._environment(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as child:
+            assert child.stdin and child.stdout and child.stderr
+            child.stdin.write(f"{line}\n")
+            child.stdin.flush()
+            said = []
+            for written in child.stdout:
+                said.append(written)
+                if until in written:
+                    break
+            child.stdin.close()
+            said += child.stdout
+            return "".join([*said, child.stderr.read()])
+
+    @staticmethod
+    def _environment(env: Mapping[str, str]) -> dict[str, str]:
+        """This process's, without what says which cluster and engine are meant."""
+        return {**{name: value for name, value in os.environ.items() if not name.startswith(("NEXTAI_TESTBED", "KUBE", "DOCKER"))}, **env}
 
     def _objects(self, greeting: str) -> list[dict[str, Any]]:
         image = f"{REGISTRY}/{PREFIX}"

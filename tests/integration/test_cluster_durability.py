@@ -164,7 +164,7 @@ def wanted(namespace: str) -> list[Object]:
 def free_volumes(client: Client, namespace: str) -> None:
     """A cluster of the testbed has few, and keeps what was in one: empty them, and give them back."""
     end = time.monotonic() + SECONDS
-    while rows(client.request("GET", f"/api/v1/namespaces/{namespace}/pods"), "items"):
+    while rows(client.request("GET", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"), "items"):  # they go after the pods
         assert time.monotonic() < end
         time.sleep(0.3)
     for volume in rows(client.request("GET", "/api/v1/persistentvolumes"), "items"):

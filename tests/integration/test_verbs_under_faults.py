@@ -105,8 +105,8 @@ def test_every_verb_of_the_command_line_ends_right_though_one_request_in_five_fa
     with api_server(testbed, tmp_path / "faults", cluster) as config, registry(testbed.registry, images) as address:
         environment = named(testbed, config, address)
 
-        def verb(*words: str, code: int = 0, stdin: str = "") -> Any:
-            done = checkout.verb(*words, env=environment, stdin=stdin)
+        def verb(*words: str, code: int = 0) -> Any:
+            done = checkout.verb(*words, env=environment)
             assert done.code == code, (words, cluster.met, images.met, done.err[-4000:])
             return done.document if "--json" in words else done.out + done.err
 
@@ -127,12 +127,11 @@ def test_every_verb_of_the_command_line_ends_right_though_one_request_in_five_fa
         again, deployed = together(lambda: verb("migrate", "--yes", "--json"), lambda: verb("deploy", "--yes", "--json"))
         assert (again["applied"], deployed["state"]) == ([], "done")
         assert verb("rollback", "--yes", "--json")["state"] == "done"
-        # A shell that ends at once is gone before Kubernetes passes on what it wrote.
         status, log, history, shell = together(
             lambda: verb("status", "--json"),
             lambda: verb("logs", "fx-web"),
             lambda: verb("history", "--json"),
-            lambda: verb("shell", "fx-web", stdin="echo it $((40 + 2)) works; sleep 3; exit\n"),
+            lambda: checkout.shell("echo it $((40 + 2)) works", "it 42 works", environment),
         )
         rows = {row["name"]: (row["ready"], row["why"]) for row in status["workloads"]}
         assert rows["fx-web"] == (2, "") and rows["postgres"] == (1, "")
