@@ -5,18 +5,20 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from ops import catalog as catalogue
 from ops import tools
 from tests.integration import probe_image
 
 ROOT: Final = Path(__file__).parents[2]
 REGISTRY, PREFIX = "registry.nextai-agent.com", "nextai"
-POSTGRES: Final = "postgres:17-trixie"
+POSTGRES: Final = catalogue.load(ROOT).stores["postgres"].image
 TAG: Final = "0000_once"
 # Neither of the two can be done twice without its being seen.
 SQL: Final = "CREATE TABLE once (n int NOT NULL);\n--> statement-breakpoint\nINSERT INTO once VALUES (1);\n"
@@ -32,7 +34,7 @@ services:
 jobs:
   fx-migrate: {{stack: probe, path: job, files: [probe], namespace: {home}, needs: [postgres]}}
 stores:
-  postgres: {{image: "{postgres}", port: 5432, localPort: 18972, namespace: {data}, data: /var/lib/postgresql/data}}
+  postgres: {{image: "{postgres}", port: 5432, localPort: 18972, namespace: {data}, data: /var/lib/postgresql}}
 namespaces: [{home}, {data}]
 database: {{store: postgres, name: faults, user: faults, migrations: migrations, job: fx-migrate}}
 environments:
@@ -132,6 +134,8 @@ class Checkout:
             text=True,
         ) as child:
             assert child.stdin and child.stdout and child.stderr
+            limit = threading.Timer(120, child.kill)
+            limit.start()
             child.stdin.write(f"{line}\n")
             child.stdin.flush()
             said = []
@@ -141,6 +145,7 @@ class Checkout:
                     break
             child.stdin.close()
             said += child.stdout
+            limit.cancel()
             return "".join([*said, child.stderr.read()])
 
     @staticmethod
@@ -154,14 +159,14 @@ class Checkout:
         asks = {"exec": {"command": ["pg_isready", "--username=faults", "--host=127.0.0.1"]}, "periodSeconds": 1, "failureThreshold": 60}
         web = self._container("fx-web", f"{image}/fx-web", env=[{"name": "GREETING", "value": greeting}], readinessProbe=probe)
         job = self._container("fx-migrate", f"{image}/fx-migrate", args=["once"], envFrom=[{"secretRef": {"name": "fx-migrate-secrets"}}])
-        settings = {"POSTGRES_DB": "faults", "POSTGRES_USER": "faults", "PGDATA": "/var/lib/postgresql/data/pgdata"}
+        settings = {"POSTGRES_DB": "faults", "POSTGRES_USER": "faults", "PGDATA": "/var/lib/postgresql/pgdata"}
         postgres = self._container(
             "postgres",
             POSTGRES,
             env=[{"name": name, "value": value} for name, value in settings.items()],
             envFrom=[{"secretRef": {"name": "postgres-secrets"}}],
             readinessProbe=asks,
-            volumeMounts=[{"name": "data", "mountPath": "/var/lib/postgresql/data"}],
+            volumeMounts=[{"name": "data", "mountPath": "/var/lib/postgresql"}],
         )
         spec = {"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", "containers": [job]}}}
         return [
