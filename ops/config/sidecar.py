@@ -31,9 +31,11 @@ DATA = f"{HOME}/scratch"
 URL = f"postgresql://{ADMIN}@127.0.0.1:{PORT}/postgres"
 READY = ("pg_isready", "--quiet", "--host=127.0.0.1", f"--port={PORT}", f"--username={ADMIN}")
 
-_LOCALE = "--locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C --encoding=UTF8"
-_MAKE = f"initdb --pgdata={DATA} --username={ADMIN} --auth=trust --no-sync {_LOCALE} > /dev/null"
+_MAKE = (
+    f"initdb --pgdata={DATA} --username={ADMIN} --auth=trust --no-sync",
+    "--locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C --encoding=UTF8 > /dev/null",
+)
 _RUN = (f"exec postgres -D {DATA} -p {PORT}", *(f"-c {name}={value}" for name, value in SETTINGS.items()))
 # Not the image's own entry point: while that prepares a database, a server answers that will end again.
-SCRIPT = "\n".join((f"rm -rf {DATA}", _MAKE, " \\\n  ".join(_RUN), ""))
+SCRIPT = "\n".join((f"rm -rf {DATA}", " \\\n  ".join(_MAKE), " \\\n  ".join(_RUN), ""))
 COMMAND = ("sh", "-ec", SCRIPT)

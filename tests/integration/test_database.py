@@ -127,9 +127,9 @@ def test_eight_runs_at_once_apply_each_file_once_and_none_fails(dsn: str, tmp_pa
     try:
         with psycopg.connect(dsn, autocommit=True) as starter:  # holds all eight back until the last is there
             starter.execute("SELECT pg_advisory_lock(%s)", (lock.KEY,))
-            runs += [background(dsn, path, "--json") for _ in range(8)]
-            until(lambda: ask(dsn, waiting) == [(8,)], seconds=60)
-        documents = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
+            runs += [background(dsn, path, "--json", "--wait=600") for _ in range(8)]
+            until(lambda: ask(dsn, waiting) == [(8,)], seconds=300)  # each tries the files first, on a server of its own
+        documents = [json.loads(run.communicate(timeout=300)[0]) for run in runs]
     finally:
         for run in runs:
             run.kill()
