@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from ops import catalog as catalogue
+from ops import testbed as rooms
 from ops import tools
+from ops.testbed import Testbed
+from ops.testbed.existing import CONTEXT, KUBECONFIG
+from ops.testbed.existing import REGISTRY as NAMED_REGISTRY
 from tests.integration import probe_image
 
 ROOT: Final = Path(__file__).parents[2]
@@ -206,3 +210,9 @@ def program(folder: Path) -> Path:
     """The service's and the job's program."""
     folder.mkdir(parents=True, exist_ok=True)
     return probe_image.build(folder, tools.find("go").argv[0], "faults")
+
+
+def named(testbed: Testbed, config: Path, address: str) -> dict[str, str]:
+    """The environment in which `--testbed` means this API server and this registry."""
+    own = {name: value for name, value in rooms.environment(testbed).items() if name in ("DOCKER_HOST", "DOCKER_CONFIG", "PATH")}
+    return {**own, KUBECONFIG: str(config), CONTEXT: testbed.context, NAMED_REGISTRY: address}

@@ -18,7 +18,7 @@ from ops.kube import client as room
 from ops.kube.client import Unavailable
 from ops.kube.connect import connect
 from ops.kube.kubectl import forward
-from ops.retry import Policy
+from ops.retry import Passing, Policy, persist
 from ops.testbed import Testbed
 from tests.integration.cluster import Cluster
 from tests.integration.faults import KINDS, Faults, api_server
@@ -30,6 +30,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same policy, with shorter silences."""
     monkeypatch.setattr(room, "FIRST_SECONDS", 1.0)
     monkeypatch.setattr(room, "CONNECT_SECONDS", 1.0)
+
+
+def asked(url: str) -> int:
+    """The status of an answer. Who uses a forwarded port asks again, as the product does: kubectl joins the pod at the first question."""
+
+    def once(_: int) -> int:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return int(answer.status)
+        except OSError as error:
+            raise Passing(Failure(f"asking {url}", str(error), "See the pod's log.")) from error
+
+    return persist(once, Policy(tries=4))
 
 
 def behind(cluster: Cluster, kubeconfig: Path) -> Target:
@@ -153,5 +166,5 @@ def test_a_port_is_forwarded_though_the_way_there_fails_once(cluster: Cluster, t
         with api_server(testbed, tmp_path / f"faults{number}", faults) as kubeconfig:
             target = behind(cluster, kubeconfig)
             with forward(target, cluster.platform.home, "service/web", 8080) as port:
-                assert urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=10).status == 200
+                assert asked(f"http://127.0.0.1:{port}/ready") == 200
         assert faults.met[kind] == 1
