@@ -27,10 +27,12 @@ _ENDED = "was ended by"
 Metadata = Mapping[str, Mapping[str, object]]
 DIGEST, CONFIG = "containerimage.digest", "containerimage.config.digest"
 POLICY: Final = Policy(tries=6, first=0.5, seconds=120.0)
-# How the builder says that a registry, or the way to it, failed by something that may pass. A step's own words may look alike.
+# How the builder says that a registry, or the way to it, failed by something that may pass. A step's own words may look alike otherwise.
 _PASSING: Final = re.compile(
     r"(?:failed to (?:push|do request|copy|resolve|fetch|authorize)|unexpected status from \w+ request).*"
-    r"(?:\b(?:408|425|429|50[0234])\b|connection (?:reset|refused)|broken pipe|\bEOF\b|i/o timeout|TLS handshake timeout|Client\.Timeout)",
+    r"(?:\b(?:408|425|429|50[0234])\b|connection (?:reset|refused)|broken pipe|\bEOF\b|i/o timeout|TLS handshake timeout|Client\.Timeout)"
+    # What a step itself says where a name was not resolved for a moment: glibc's and curl's words, and Node's code.
+    r"|Temporary failure in name resolution|Could not resolve host|\bEAI_AGAIN\b",
 )
 LOG_LINES = 25
 LOG_CHARACTERS = 10_000

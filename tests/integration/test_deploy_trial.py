@@ -23,7 +23,7 @@ from tests.integration.cluster import Cluster
 from tests.integration.small_platform import Platform
 
 REAL = catalogue.load()
-OURS = ("db-migrate", "postgres", "default-deny")
+OURS = ("db-migrate", "postgres", "default-deny", "ingress-to-postgres", "egress-to-postgres")
 BY_HAND = """
 CREATE TABLE by_hand (a varchar(10));
 CREATE FUNCTION cleanup() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE IF EXISTS by_hand; END $$;
