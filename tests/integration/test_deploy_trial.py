@@ -44,6 +44,8 @@ class Migrating(Platform):
 
     def objects(self) -> list[dict[str, Any]]:
         kept = [o for o in super().objects() if o["metadata"]["name"] not in ("ct-migrate", "store")]
+        for space in (o for o in kept if o["kind"] == "Namespace"):  # by which the store knows the platform's namespaces
+            space["metadata"].setdefault("labels", {})["app.kubernetes.io/part-of"] = REAL.platform
         text = build(REAL.root / str(REAL.environments["staging"].overlay))
         text = text.replace("nextai-system", self.home).replace("nextai-data", self.data)
         real = [o for o in yaml.safe_load_all(text) if o["metadata"].get("namespace") in (self.home, self.data)]
