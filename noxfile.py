@@ -108,7 +108,7 @@ def lint(session: nox.Session) -> None:
     session.run(sys.executable, "-m", "invoke", "sync", "--check")
     session.run(sys.executable, "-m", "ruff", "check", ".")
     session.run(sys.executable, "-m", "ruff", "format", "--check", ".")
-    session.run("lint-imports", "--no-cache")
+    session.run(str(Path(sys.executable).with_name("lint-imports")), "--no-cache")
     workspace(session)
     run("biome", "ci", "--error-on-warnings", "--diagnostic-level=warn", "--colors=off", ".")
     for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):

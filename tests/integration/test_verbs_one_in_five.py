@@ -103,14 +103,16 @@ def test_every_verb_of_the_command_line_ends_right_though_one_request_in_five_fa
         again, deployed = together(lambda: verb("migrate", "--yes", "--json"), lambda: verb("deploy", "--yes", "--json"))
         assert (again["applied"], deployed["state"]) == ([], "done")
         assert verb("rollback", "--yes", "--json")["state"] == "done"
-        status, log, history = together(
+        status, log, history, shell = together(
             lambda: verb("status", "--json"),
             lambda: verb("logs", "fx-web"),
             lambda: verb("history", "--json"),
+            lambda: checkout.shell("echo it $((40 + 2)) works", "it 42 works", environment),
         )
         rows = {row["name"]: (row["ready"], row["why"]) for row in status["workloads"]}
         assert rows["fx-web"] == (2, "") and rows["postgres"] == (1, "")
         assert "probe faults listens" in log
+        assert shell.count("it 42 works") == 1
         records = history["records"]
     assert [(r["kind"], r["outcome"]) for r in records] == [(kind, "good") for kind in ("deploy", "scale", "deploy", "rollback")]
     assert place.rows("SELECT n, (SELECT count(*) FROM drizzle.__drizzle_migrations) FROM once") == [(1, 1)]
