@@ -1,5 +1,7 @@
 """The compose engine on a real Docker Engine: the whole platform, and the catalogue's PostgreSQL and Redis by themselves."""
 
+import contextlib
+import random
 import socket
 import subprocess
 import uuid
@@ -43,13 +45,26 @@ def stores_alone(engine: DockerClient, tmp_path: Path, monkeypatch: pytest.Monke
     assert not compose.leaves(catalog, home)
 
 
+def distinct_ports(count: int) -> list[int]:
+    """Free ports, none twice, below those that the system hands out by itself while the images are built."""
+    found: list[int] = []
+    for port in random.sample(range(20_000, 32_000), 2_000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            break
+    return found
+
+
 def test_the_whole_platform_comes_up_and_passes_the_checks_that_follow_a_deploy(engine: DockerClient, tmp_path: Path) -> None:
     whole = catalogue.load()
+    ports = distinct_ports(len(whole.services) + len(whole.stores))
     catalog = replace(
         whole,
         platform=f"test-{uuid.uuid4().hex[:8]}",
-        services={name: replace(service, local_port=free_port()) for name, service in whole.services.items()},
-        stores={name: replace(store, local_port=free_port()) for name, store in whole.stores.items()},
+        services={name: replace(service, local_port=ports.pop()) for name, service in whole.services.items()},
+        stores={name: replace(store, local_port=ports.pop()) for name, store in whole.stores.items()},
     )
     home = state.opened(state.State(tmp_path / "of it"))
     said: list[str] = []
