@@ -32,7 +32,9 @@ _PASSING: Final = re.compile(
     r"(?:failed to (?:push|do request|copy|resolve|fetch|authorize)|unexpected status from \w+ request).*"
     r"(?:\b(?:408|425|429|50[0234])\b|connection (?:reset|refused)|broken pipe|\bEOF\b|i/o timeout|TLS handshake timeout|Client\.Timeout)"
     # What a step itself says where a name was not resolved for a moment: glibc's and curl's words, and Node's code.
-    r"|Temporary failure in name resolution|Could not resolve host|\bEAI_AGAIN\b",
+    r"|Temporary failure in name resolution|Could not resolve host|\bEAI_AGAIN\b"
+    # Two images without a name that have one content, exported at one moment: the engine lets the first have it, and the second fails.
+    r"|image \"moby-dangling@sha256:[0-9a-f]{64}\": already exists",
 )
 LOG_LINES = 25
 LOG_CHARACTERS = 10_000
@@ -150,7 +152,7 @@ def _seconds(vertex: Mapping[str, object]) -> str:
 def run(command: Command, metadata: Path, report: Callable[[str], None]) -> Metadata:
     """Run the bake to its end and return what the builder wrote down in `metadata` of each image.
 
-    It is run again where a registry failed on the way, by what may pass: what is built by then stays in the builder's cache.
+    It is run again where what failed may pass, such as a registry: what is built by then stays in the builder's cache.
     """
     return persist(lambda _: _once(command, metadata, report), POLICY)
 

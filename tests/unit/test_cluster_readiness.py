@@ -16,8 +16,8 @@ def ago(seconds: float) -> str:
     return (NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def scene(pods: Sequence[Any] = (), **more: Any) -> Scene:
-    return Scene(NOW, NOW - timedelta(hours=1), pods, **more)
+def scene(pods: Sequence[Any] = (), *, begun: float = 3600.0, **more: Any) -> Scene:
+    return Scene(NOW, NOW - timedelta(seconds=begun), pods, **more)
 
 
 def pod(name: str = "web-1", owner: str = "rs", *, status: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -44,8 +44,10 @@ def replica_set(revision: str = "2", uid: str = "rs") -> dict[str, Any]:
     return {"kind": "ReplicaSet", "metadata": {"uid": uid, "ownerReferences": [{"uid": "d"}], "annotations": annotations}}
 
 
-def of_deployment(*pods: dict[str, Any], events: Sequence[Any] = (), claims: Sequence[Any] = (), **status: Any) -> State:
-    around = scene(pods, replica_sets=[replica_set(), replica_set("1", "old")], events=events, claims=claims)
+def of_deployment(
+    *pods: dict[str, Any], events: Sequence[Any] = (), claims: Sequence[Any] = (), begun: float = 3600.0, **status: Any
+) -> State:
+    around = scene(pods, begun=begun, replica_sets=[replica_set(), replica_set("1", "old")], events=events, claims=claims)
     return judge(deployment(replicas=2, updatedReplicas=1, availableReplicas=0, **status), around)
 
 
@@ -323,6 +325,8 @@ def test_a_quota_that_is_full_is_a_failure_when_it_stays_so() -> None:
     assert of_deployment(conditions=refused(9)) == Failed(
         'no pod may be created: pods "web-2" is forbidden: exceeded quota: quota', kind="refused"
     )
+    # The revision before was refused; the controller has seen this one, and not yet tried it.
+    assert isinstance(of_deployment(conditions=refused(30), begun=1), Waiting)
 
 
 def test_pods_of_a_former_revision_say_nothing_about_the_new_one() -> None:
@@ -420,6 +424,8 @@ def test_a_stateful_set_whose_pods_are_refused_says_why() -> None:
     assert state == Failed(f"no pod may be created: {refused['message']}", kind="refused")
     old = {**refused, "lastTimestamp": ago(7200)}
     assert isinstance(judge(stateful_set(), scene(events=[old])), Waiting)
+    again = {**refused, "firstTimestamp": ago(600), "lastTimestamp": ago(0)}  # refused before this rollout, and once in it
+    assert isinstance(judge(stateful_set(), scene(begun=1, events=[again])), Waiting)
 
 
 def test_a_refusal_that_passes_is_no_failure() -> None:

@@ -46,6 +46,7 @@ def test_how_the_builder_ended_is_told_where_no_step_failed(tmp_path: Path, scri
         ("failed to push 127.0.0.1:5000/a: unexpected status from PUT request: 401 Unauthorized", 1),
         ("npm error code 500: EOF", 1),
         ("npm error code EAI_AGAIN", 2),
+        (f'image "moby-dangling@sha256:{"0a" * 32}": already exists', 2),
     ],
 )
 def test_a_build_that_a_registry_ended_is_run_again_where_that_may_pass(tmp_path: Path, words: str, runs: int) -> None:

@@ -4,7 +4,7 @@ from ops.kube.byhand import halted
 from ops.kube.objects import Object, annotations_of, condition, number, owned_by, text
 from ops.kube.readiness.causes import failed
 from ops.kube.readiness.state import Done, Scene, State, Waiting
-from ops.kube.readiness.workload import proven, refusal_seconds, verdict
+from ops.kube.readiness.workload import outlasts, proven, verdict
 
 _REVISION = "deployment.kubernetes.io/revision"
 
@@ -18,7 +18,7 @@ def judge(deployment: Object, scene: Scene) -> State:
     if updated >= wanted and replicas <= updated and available >= wanted:
         return proven(deployment, current(deployment, scene), scene, wanted) or Done()
     refused = condition(deployment, "ReplicaFailure")
-    if text(refused, "status") == "True" and scene.seconds_since(text(refused, "lastTransitionTime")) >= refusal_seconds(scene):
+    if text(refused, "status") == "True" and outlasts(scene.seconds_since(text(refused, "lastTransitionTime")), scene):
         return failed("refused", why=text(refused, "message"))
     newest = current(deployment, scene)
     ready = sum(text(condition(pod, "Ready"), "status") == "True" for pod in newest)

@@ -39,9 +39,12 @@ def refused_pods(uid: str, scene: Scene) -> Failed | None:
     made = scene.news_of(uid, "SuccessfulCreate")
     if not said or (made and event_time(made[-1]) >= event_time(said[-1])):
         return None
-    return failed("refused", why=text(said[-1], "message")) if scene.age_of(said[0]) >= refusal_seconds(scene) else None
+    return failed("refused", why=text(said[-1], "message")) if outlasts(scene.age_of(said[0]), scene) else None
 
 
-def refusal_seconds(scene: Scene) -> float:
-    """How long a refusal may be passing: a hook that was away for a moment, a quota in which a pod that leaves makes room."""
-    return _ROOM_SECONDS if scene.making_room else CAUSES["refused"].seconds
+def outlasts(refused_seconds: float, scene: Scene) -> bool:
+    """Whether pods have been refused for longer than what may be passing: a hook that was away for a moment, a quota in which a pod
+    that leaves makes room. What was refused before this rollout began says nothing of it: a controller reports it until it looks again.
+    """
+    seen = (scene.now - scene.since).total_seconds()
+    return min(refused_seconds, seen) >= (_ROOM_SECONDS if scene.making_room else CAUSES["refused"].seconds)
