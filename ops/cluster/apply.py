@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ops.cluster import applying, ownership
-from ops.cluster.plan import Plan, Step, moved
+from ops.cluster.plan import Plan
+from ops.cluster.step import Step, moved
 from ops.errors import Failure, Refused
 from ops.kube import byhand
 from ops.kube.broken import named, objects_of
@@ -52,7 +53,7 @@ def _apply_phase(client: Client, plan: Plan, phase: Phase, pace: Pace, *, waits:
     steps = [step for step in plan.steps if step.phase is phase]
     since = client.now()
     _apply_all(client, [step for step in steps if step.action != "unchanged"], pace)
-    awaited = [step for step in steps if step.wants and (step.action != "unchanged" or step.runs or _resumed(plan, step))]
+    awaited = [step for step in steps if step.wants and (step.action != "unchanged" or step.doing == "running" or _resumed(plan, step))]
     seconds = max([pace.seconds, *map(_deadline, awaited)])
     if waits:
         wait(client, [step.key for step in awaited], seconds=seconds, tell=pace.tell, check=pace.check, since=since)
@@ -156,7 +157,7 @@ def _refused(step: Step, error: ApiError) -> Failure:
 
 def _may_differ(step: Step) -> bool:
     """Whether the live object need not be as the plan saw it: a Job that is not run, an object that is being deleted."""
-    return step.leaving or (step.key.kind == "Job" and step.action == "unchanged")
+    return step.doing == "leaving" or (step.key.kind == "Job" and step.action == "unchanged")
 
 
 def check_unmoved(client: Client, plan: Plan, made: Key | None = None) -> None:

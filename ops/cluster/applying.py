@@ -24,6 +24,12 @@ def apply(client: Client, resource: Resource, wanted: Object, *, dry_run: bool =
     return client.request("PATCH", resource.path(key.namespace, key.name), query, body=wanted, content_type=APPLY)
 
 
+def validate(client: Client, resource: Resource, manifest: Object) -> None:
+    """Have the API server check an object that is not there, and keep nothing. Raises `ApiError` where it is refused."""
+    query = {"dryRun": "All", "fieldValidation": "Strict"}
+    client.request("POST", resource.path(text(manifest, "metadata", "namespace")), query, body=manifest)
+
+
 def conflicts(error: ApiError) -> tuple[Conflict, ...]:
     """The fields for whose sake the API server refused an apply, and who owns them."""
     if error.status != 409:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from ops.catalog.names import OWNED
 from ops.cluster import ownership
 from ops.cluster.apply import PRUNE_SECONDS, REPLACE_SECONDS, Pace, left_after
-from ops.cluster.plan import Plan, Step
+from ops.cluster.plan import Plan
+from ops.cluster.step import Step
 from ops.errors import Failure
 from ops.kube import byhand
 from ops.kube.client import Client

@@ -8,13 +8,15 @@ from typing import Literal
 from ops.catalog.model import Catalog
 from ops.cluster import leftovers, record
 from ops.cluster.apply import PHASE_SECONDS, Pace, apply_plan, check_unmoved
+from ops.cluster.decide import generated_config_maps
 from ops.cluster.facts import cluster_id
 from ops.cluster.lock import hold, whoami
-from ops.cluster.plan import Plan, Step, check_environment, generated_config_maps
+from ops.cluster.plan import Plan, check_environment
 from ops.cluster.prepare import prepare
 from ops.cluster.record import Header, Record, together
 from ops.cluster.rollback import origin_of
 from ops.cluster.schema import schema_hash, unsafe_behind
+from ops.cluster.step import Step
 from ops.cluster.target import target_of
 from ops.errors import Exit, Failure, Refused, RolledBack
 from ops.kube.broken import objects_of
@@ -129,14 +131,14 @@ def _check_base(client: Client, plan: Plan, home: str) -> None:
             f"record {newest.number} ({newest.kind} by {newest.who}, {newest.started}) was made since",
             "Make a new plan.",
         )
-    if newest is not None and plan.unfinished == newest.number and newest.outcome != "running":
+    if newest is not None and plan.unfinished and plan.unfinished.record == newest.number and newest.outcome != "running":
         raise Refused("applying the plan", f"record {newest.number} by {newest.who} has ended since: {newest.outcome}", "Make a new plan.")
 
 
 def _open(client: Client, plan: Plan, home: str, who: str) -> Header:
     """Write the record before the first change, so that a deploy that is cut off leaves a trace of what it was doing."""
     if plan.unfinished:
-        left = next(h for h in record.history(client, home) if h.number == plan.unfinished)
+        left = next(h for h in record.history(client, home) if h.number == plan.unfinished.record)
         record.close(client, home, left, "abandoned", cause=f"cut off; taken over by record {plan.base + 1}")
     origin = plan.origin
     header = Header(
@@ -162,8 +164,8 @@ def _open(client: Client, plan: Plan, home: str, who: str) -> Header:
 def _resumed(plan: Plan) -> str:
     if not plan.unfinished:
         return ""
-    did = "finished it" if plan.finishes else "took its place and undid what is not wanted"
-    return f"record {plan.unfinished} by {plan.unfinished_who} was cut off: this deploy {did}"
+    did = "finished it" if plan.unfinished.same else "took its place and undid what is not wanted"
+    return f"record {plan.unfinished.record} by {plan.unfinished.who} was cut off: this deploy {did}"
 
 
 @dataclass(frozen=True, slots=True)

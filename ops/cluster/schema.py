@@ -11,8 +11,8 @@ from ops.errors import Refused
 from ops.kube.objects import key_of, rows, text
 
 if TYPE_CHECKING:
-    from ops.cluster.facts import Sight
     from ops.cluster.plan import Origin
+    from ops.cluster.sight import Sight
     from ops.cluster.target import Target
     from ops.database.safety import Environment
 

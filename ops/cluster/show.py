@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from ops.cluster.record import Header
 
 if TYPE_CHECKING:  # a status needs no plan
-    from ops.cluster.plan import Origin, Plan, Step
+    from ops.cluster.plan import Origin, Plan
     from ops.cluster.status import Flaw, Row, Status
+    from ops.cluster.step import Step
     from ops.kube.progress import Notice
 
 _MARKS = {"create": "+", "change": "~", "replace": "±", "release": "↩", "delete": "-"}
@@ -19,11 +20,11 @@ def plan_lines(plan: "Plan", target: str) -> Iterator[str]:
     """The plan for people: a line for each object with its differences below; then warnings, problems and the sum."""
     yield f"{plan.origin.kind} to {target}{_what(plan.origin)}"
     if plan.unfinished:
-        left = f"record {plan.unfinished} by {plan.unfinished_who}"
-        if plan.held:
+        left = f"record {plan.unfinished.record} by {plan.unfinished.who}"
+        if plan.unfinished.held:
             yield f"! {left} is under way: plan again when it has ended"
         else:
-            yield f"! {left} was cut off: this {plan.origin.kind} {'finishes it' if plan.finishes else 'takes its place'}"
+            yield f"! {left} was cut off: this {plan.origin.kind} {'finishes it' if plan.unfinished.same else 'takes its place'}"
     for step in plan.changes:
         yield from _step_lines(step)
     for key in plan.left_out:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ops.catalog import Catalog
 from ops.cluster import show
-from ops.cluster.plan import Plan, check_environment, from_document, to_document
+from ops.cluster.plan import Plan, check_environment
+from ops.cluster.planfile import from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.schema import judged
 from ops.cluster.target import Target, target_of

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ops.cluster import record
-from ops.cluster.plan import from_document, to_document
+from ops.cluster.planfile import from_document, to_document
 from ops.cluster.prepare import plan_deploy
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.scale import plan_scale

@@ -34,7 +34,7 @@ def test_a_plan_that_saw_a_deploy_under_way_does_not_call_it_cut_off_when_it_has
     cluster.platform.digests = {**cluster.platform.digests, "ct-web": digests["two"]}
     seen: list[Plan] = []
     cluster.execute(cluster.plan(), lambda: seen.append(cluster.plan()))
-    assert (seen[0].unfinished, seen[0].held) == (2, True)
+    assert seen[0].unfinished and (seen[0].unfinished.record, seen[0].unfinished.held) == (2, True)
     with pytest.raises(Refused, match=r"record 2 by .* has ended since: good"):
         cluster.execute(seen[0])
     assert [h.outcome for h in cluster.history()] == ["good", "good"]
@@ -95,8 +95,7 @@ def test_after_a_killed_deploy_the_lock_lapses_and_the_next_one_finishes_or_repl
     assert "expires" in held.value.remedy
     plan = _when_expired(cluster)
     assert time.monotonic() - killed < 45
-    assert (plan.unfinished, plan.held) == (2, False)
-    assert plan.finishes is same
+    assert plan.unfinished and (plan.unfinished.record, plan.unfinished.held, plan.unfinished.same) == (2, False, same)
     if same:
         # Finishing it means to wait for what it wanted, and to go back from it when that fails.
         with pytest.raises(RolledBack, match="503"):

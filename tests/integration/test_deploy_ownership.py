@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from ops.catalog.names import OWNED
-from ops.cluster import facts, show
-from ops.cluster.plan import Plan, Step, from_document, to_document
+from ops.cluster import show, unwanted
+from ops.cluster.plan import Plan
+from ops.cluster.planfile import from_document, to_document
+from ops.cluster.step import Step
 from ops.errors import RolledBack
 from tests.integration.cluster import Cluster
 
@@ -138,7 +140,7 @@ def test_what_another_manager_made_is_shared_with_a_word_and_given_back(cluster:
 
 
 def test_a_failed_deploy_gives_back_what_it_came_to_share(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "_CLOCKS", timedelta(0))  # it is older than the deploy by one clock, and by less than 5 s
+    monkeypatch.setattr(unwanted, "_CLOCKS", timedelta(0))  # it is older than the deploy by one clock, and by less than 5 s
     body: Any = {"metadata": {"name": "extra"}, "data": {"a": "1"}}
     cluster.client.request("POST", path(cluster, "configmaps"), {"fieldManager": "helm"}, body=body)
     cluster.platform.extra = False

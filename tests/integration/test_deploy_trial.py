@@ -14,7 +14,7 @@ from docker import DockerClient
 from ops import catalog as catalogue
 from ops import images
 from ops.catalog import Catalog
-from ops.cluster.plan import from_document, to_document
+from ops.cluster.planfile import from_document, to_document
 from ops.errors import Failure
 from ops.manifests.render import build
 from ops.testbed import Testbed

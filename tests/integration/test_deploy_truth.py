@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops.cluster.facts import apply
+from ops.cluster.applying import apply
 from ops.cluster.release import execute
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.status import status

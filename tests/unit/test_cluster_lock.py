@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ops.cluster import apply, lock
-from ops.cluster.plan import Step
+from ops.cluster.step import Step
 from ops.errors import Failure
 from ops.kube import client
 from ops.kube.client import ApiError, Client, Resource

@@ -12,12 +12,18 @@ from hypothesis import strategies as st
 from ops.catalog import load
 from ops.catalog.names import MANAGER, OWNED
 from ops.cluster import needs, record, show
-from ops.cluster.facts import Conflict, Facts, Leftover, Sight, _Contested, _older, _others, _take_back, has_field
-from ops.cluster.plan import Origin, Plan, from_document, make_plan, moved, to_document
+from ops.cluster.applying import Conflict
+from ops.cluster.facts import Facts
+from ops.cluster.past import Past
+from ops.cluster.plan import Origin, Plan, Unfinished, make_plan
+from ops.cluster.planfile import from_document, to_document
 from ops.cluster.record import Header, Migration, Record, together
 from ops.cluster.rollback import goal_of
 from ops.cluster.schema import unreadable_data, unsafe_behind
 from ops.cluster.show import summary
+from ops.cluster.sight import Contested, Sight, has_field, take_back
+from ops.cluster.step import moved
+from ops.cluster.unwanted import Listed, Unwanted, left_by, older
 from ops.errors import Refused, UsageError
 from ops.kube.client import Resource
 from ops.kube.diff import differences, masked
@@ -48,9 +54,8 @@ def live(manifest: dict[str, Any], version: str = "5") -> dict[str, Any]:
     return {**manifest, "metadata": metadata, "status": {"x": 1}}
 
 
-def facts(*sights: Sight, others: tuple[dict[str, Any] | Leftover, ...] = (), **more: Any) -> Facts:
-    left = tuple(o if isinstance(o, Leftover) else Leftover(o) for o in others)
-    return Facts(**{"cluster": "id", "sights": sights, "others": left, "history": (), "last": None, "trail": (), **more})
+def facts(*sights: Sight, others: tuple[dict[str, Any], ...] = (), past: Past | None = None, **more: Any) -> Facts:
+    return Facts(cluster="id", sights=sights, unwanted=tuple(map(Unwanted, others)), past=past or Past(), **more)
 
 
 def seen(manifest: dict[str, Any], there: dict[str, Any] | None = None, **more: Any) -> Sight:
@@ -131,7 +136,7 @@ def test_a_deploy_does_not_give_the_database_s_data_to_a_version_that_cannot_rea
 
 @pytest.mark.parametrize("kind", ["Namespace", "PersistentVolumeClaim", "Secret", "CustomResourceDefinition"])
 def test_what_no_record_can_bring_back_is_never_deleted(kind: str) -> None:
-    assert make_plan(ORIGIN, facts(others=(live(thing(kind, "x")),), last=good(1, thing(kind, "x"))), STORES).changes == ()
+    assert make_plan(ORIGIN, facts(others=(live(thing(kind, "x")),), past=Past(last=good(1, thing(kind, "x")))), STORES).changes == ()
 
 
 def test_a_generated_config_map_stays_while_pods_or_a_record_need_it() -> None:
@@ -143,7 +148,7 @@ def test_a_generated_config_map_stays_while_pods_or_a_record_need_it() -> None:
     )
     history = (good(1, keeps=(f"n/{old['metadata']['name']}",)).header,)
     others = tuple(map(live, (old, older, oldest)))
-    plan = make_plan(ORIGIN, facts(seen(config("new")), others=others, history=history, replica_sets=(reader,)), STORES)
+    plan = make_plan(ORIGIN, facts(seen(config("new")), others=others, past=Past(history), replica_sets=(reader,)), STORES)
     assert actions(plan) == {
         "new": "create",
         old["metadata"]["name"]: "unchanged",
@@ -211,7 +216,7 @@ def test_a_variable_that_was_added_by_hand_and_stays_is_told() -> None:
 
 
 def test_a_release_that_changes_nothing_gets_a_record_of_its_version_once() -> None:
-    there = facts(seen(config("c"), config("c")), last=good(1, config("c"), version="v1.0.0"))
+    there = facts(seen(config("c"), config("c")), past=Past(last=good(1, config("c"), version="v1.0.0")))
     assert make_plan(replace(ORIGIN, version="v1.0.0"), there, STORES).empty
     assert make_plan(ORIGIN, there, STORES).empty  # a deploy of what is no release
     named = make_plan(replace(ORIGIN, version="v1.1.0"), there, STORES)
@@ -239,7 +244,7 @@ def test_a_generated_config_map_goes_when_its_record_is_older_than_the_ten_that_
     old = config("web-config-aaaaaaaaaa")
     history = tuple(good(n, keeps=("n/web-config-aaaaaaaaaa",) if n == 1 else ()).header for n in range(1, 11))
     for headers, action in ((history, "delete"), (history[:9], "unchanged")):
-        plan = make_plan(ORIGIN, facts(seen(config("new")), others=(live(old),), history=headers), STORES)
+        plan = make_plan(ORIGIN, facts(seen(config("new")), others=(live(old),), past=Past(headers)), STORES)
         assert actions(plan)["web-config-aaaaaaaaaa"] == action
 
 
@@ -249,7 +254,7 @@ def test_a_job_runs_once_and_again_only_when_it_failed() -> None:
     assert actions(make_plan(ORIGIN, facts(seen(job)), STORES)) == {"migrate-1": "create"}
     assert actions(make_plan(ORIGIN, facts(Sight(job, live(job), live(job))), STORES)) == {"migrate-1": "unchanged"}
     assert actions(make_plan(ORIGIN, facts(Sight(job, failed, failed)), STORES)) == {"migrate-1": "replace"}
-    assert actions(make_plan(ORIGIN, facts(seen(job), last=good(1, job)), STORES)) == {"migrate-1": "unchanged"}
+    assert actions(make_plan(ORIGIN, facts(seen(job), past=Past(last=good(1, job))), STORES)) == {"migrate-1": "unchanged"}
 
 
 def test_a_job_that_still_runs_is_something_to_wait_for() -> None:
@@ -257,14 +262,14 @@ def test_a_job_that_still_runs_is_something_to_wait_for() -> None:
     done = {**live(job), "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
     assert make_plan(ORIGIN, facts(Sight(job, done, done)), STORES).empty
     plan = make_plan(ORIGIN, facts(Sight(job, live(job), live(job))), STORES)
-    assert not plan.empty and plan.changes == () and plan.steps[0].runs
+    assert not plan.empty and plan.changes == () and plan.steps[0].doing == "running"
     assert from_document(json.loads(json.dumps(to_document(plan)))) == plan
 
 
 def test_a_rollback_runs_and_removes_no_job() -> None:
     job = workload("Job", "migrate-1", "m")
     other = live(workload("Job", "migrate-2", "m"))
-    plan = make_plan(replace(ORIGIN, kind="rollback"), facts(seen(job), others=(other,), last=good(1, other)), STORES)
+    plan = make_plan(replace(ORIGIN, kind="rollback"), facts(seen(job), others=(other,), past=Past(last=good(1, other))), STORES)
     assert plan.changes == ()
 
 
@@ -292,13 +297,14 @@ def test_an_unfinished_record_makes_a_plan_without_changes_one_that_has_somethin
     same = make_plan(ORIGIN, facts(seen(wanted, wanted)), STORES)
     assert same.empty
     cut = Header(3, "deploy", "staging", "ada@host/1", "", "", outcome="running", wanted=same.wanted)
-    plan = make_plan(ORIGIN, facts(seen(wanted, wanted), history=(cut,), trail=(Record(cut, (wanted,)),)), STORES)
+    plan = make_plan(ORIGIN, facts(seen(wanted, wanted), past=Past((cut,), trail=(Record(cut, (wanted,)),))), STORES)
     assert not plan.empty
-    assert (plan.unfinished, plan.unfinished_who, plan.finishes, plan.base) == (3, "ada@host/1", True, 3)
+    assert (plan.unfinished, plan.base) == (Unfinished(3, "ada@host/1", held=False, same=True), 3)
     secret = thing("Secret", "s", stringData={"PASSWORD": "x"})  # it is there already, so the next plan does not make it
     assert make_plan(ORIGIN, facts(seen(wanted, wanted), seen(secret)), STORES).wanted == same.wanted
     other = replace(cut, wanted="another")
-    assert not make_plan(ORIGIN, facts(seen(wanted, wanted), history=(other,), trail=(Record(other, (wanted,)),)), STORES).finishes
+    again = make_plan(ORIGIN, facts(seen(wanted, wanted), past=Past((other,), trail=(Record(other, (wanted,)),))), STORES)
+    assert again.unfinished and not again.unfinished.same
 
 
 def test_a_plan_survives_being_written_down() -> None:
@@ -307,8 +313,7 @@ def test_a_plan_survives_being_written_down() -> None:
         seen(config("new", a="1")),
         seen(config("old", a="2"), config("old", a="1")),
         others=(live(config("gone")),),
-        last=last,
-        history=(last.header,),
+        past=Past((last.header,), last),
     )
     origin = replace(
         ORIGIN, digests={"web": "sha256:1"}, migrations=(Migration("0000_a", "h", ("drops a table",)),), met=(Migration("0000_b", "i"),)
@@ -418,10 +423,10 @@ def test_what_a_failed_deploy_only_took_over_is_not_deleted_on_the_way_back() ->
     there, made = issuer("2026-01-01T00:00:00Z"), issuer("2026-02-01T00:00:03Z")
     failed = replace(good(2, there), header=replace(good(2).header, outcome="failed", started="2026-02-01T00:00:00Z"))
     again = replace(failed, header=replace(failed.header, number=3, started="2026-02-02T00:00:00Z"))
-    assert _older(there, good(1), [failed, again])
-    assert not _older(made, good(1), [failed, again])  # the first of them made it
-    assert not _older(there, good(1, there), [failed])  # it has been ours since
-    assert not _older(there, None, [])
+    assert older(there, good(1), [failed, again])
+    assert not older(made, good(1), [failed, again])  # the first of them made it
+    assert not older(there, good(1, there), [failed])  # it has been ours since
+    assert not older(there, None, [])
 
 
 def test_what_has_lost_our_label_is_not_ours_to_delete() -> None:
@@ -431,7 +436,7 @@ def test_what_has_lost_our_label_is_not_ours_to_delete() -> None:
         client: Any = SimpleNamespace(
             by_key=lambda _: "kind", get=lambda *_, found=found: found, each=lambda work, keys: list(map(work, keys))
         )
-        assert _others(client, {}, [key_of(ours)], set()) == expected
+        assert left_by(client, Listed({}), set(), Past(last=good(1, ours))) == expected
 
 
 def test_a_plan_that_is_refused_does_not_say_that_all_is_well() -> None:
@@ -440,15 +445,15 @@ def test_a_plan_that_is_refused_does_not_say_that_all_is_well() -> None:
     assert "refused" in summary(refused) and "as they should be" not in summary(refused)
 
 
-def test_a_field_is_ours_to_take_back_when_any_record_since_the_last_good_one_had_it() -> None:
+def test_a_field_is_ours_totake_back_when_any_record_since_the_last_good_one_had_it() -> None:
     wanted, conflicts = config("c", a="1"), (Conflict(".data.a", "other"),)
     client: Any = SimpleNamespace(
         resource_of=lambda _: Resource("v1", "configmaps", True, "ConfigMap"), request=lambda *_, **__: {"applied": 1}
     )
-    contest = _Contested(wanted, live(wanted), conflicts)
+    contest = Contested(wanted, live(wanted), conflicts)
     records = {key_of(wanted): [config("c", a="0"), config("c")]}  # the last good one had it, the failed one after it had not
-    assert _take_back(client, contest, records) == Sight(wanted, contest.live, {"applied": 1}, conflicts)
-    assert "another manager owns .data.a" in _take_back(client, contest, {key_of(wanted): [config("c")]}).refusal
+    assert take_back(client, contest, records) == Sight(wanted, contest.live, {"applied": 1}, conflicts)
+    assert "another manager owns .data.a" in take_back(client, contest, {key_of(wanted): [config("c")]}).refusal
 
 
 def test_no_rollback_crosses_a_migration_that_takes_something_away() -> None:
