@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,10 +24,10 @@ from ops.cluster.sight import Contested, Sight, has_field, take_back
 from ops.cluster.step import moved
 from ops.cluster.unwanted import Listed, Unwanted, left_by, older
 from ops.errors import Refused, UsageError
-from ops.kube.client import Resource
 from ops.kube.diff import differences, masked
 from ops.kube.objects import Key, key_of
 from ops.kube.order import Phase
+from tests.unit.memory import Memory
 
 ORIGIN = Origin("deploy", "staging", "2026-01-01T00:00:00Z", "c0ffee")
 STORES = frozenset({"postgres:17"})
@@ -430,13 +429,11 @@ def test_what_a_failed_deploy_only_took_over_is_not_deleted_on_the_way_back() ->
 
 
 def test_what_has_lost_our_label_is_not_ours_to_delete() -> None:
-    ours = live(thing("Ingress", "web", version="networking.k8s.io/v1"))
+    ours = thing("Ingress", "web", version="networking.k8s.io/v1")
     labelled = {**ours, "metadata": {**ours["metadata"], "labels": {OWNED: "staging"}}}
-    for found, expected in ((ours, []), (labelled, [labelled])):
-        client: Any = SimpleNamespace(
-            by_key=lambda _: "kind", get=lambda *_, found=found: found, each=lambda work, keys: list(map(work, keys))
-        )
-        assert left_by(client, Listed({}), set(), Past(last=good(1, ours))) == expected
+    for found, expected in ((ours, []), (labelled, ["web"])):
+        left = left_by(Memory(found), Listed({}), set(), Past(last=good(1, ours)))
+        assert [key_of(one).name for one in left] == expected
 
 
 def test_a_plan_that_is_refused_does_not_say_that_all_is_well() -> None:
@@ -447,13 +444,11 @@ def test_a_plan_that_is_refused_does_not_say_that_all_is_well() -> None:
 
 def test_a_field_is_ours_totake_back_when_any_record_since_the_last_good_one_had_it() -> None:
     wanted, conflicts = config("c", a="1"), (Conflict(".data.a", "other"),)
-    client: Any = SimpleNamespace(
-        resource_of=lambda _: Resource("v1", "configmaps", True, "ConfigMap"), request=lambda *_, **__: {"applied": 1}
-    )
     contest = Contested(wanted, live(wanted), conflicts)
     records = {key_of(wanted): [config("c", a="0"), config("c")]}  # the last good one had it, the failed one after it had not
-    assert take_back(client, contest, records) == Sight(wanted, contest.live, {"applied": 1}, conflicts)
-    assert "another manager owns .data.a" in take_back(client, contest, {key_of(wanted): [config("c")]}).refusal
+    taken = take_back(Memory(), contest, records)
+    assert taken == Sight(wanted, contest.live, wanted, conflicts)
+    assert "another manager owns .data.a" in take_back(Memory(), contest, {key_of(wanted): [config("c")]}).refusal
 
 
 def test_no_rollback_crosses_a_migration_that_takes_something_away() -> None:
