@@ -3,10 +3,10 @@
 import sys
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ops.catalog.model import Catalog
-from ops.cluster.logs import selector_of
+from ops.cluster.pods import Selector, find, selector_of
 from ops.errors import Failure, UsageError
 from ops.kube.client import Client, events
 from ops.kube.cluster import Cluster
@@ -34,9 +34,9 @@ def open_shell(catalog: Catalog, client: Client, name: str, image: str, *, comma
     Raises `Failure` with the cause when it cannot start.
     """
     program = kubectl(client.cluster)  # before the container: it cannot be removed from the pod, and is of no use without kubectl
-    namespace, selector = selector_of(catalog, client, name)
-    found = _running_pod(client, namespace, selector, name)
-    pod, terminal = text(found, "metadata", "name"), sys.stdin.isatty()
+    selector = selector_of(catalog, client, name)
+    found = _running_pod(client, selector, name)
+    namespace, pod, terminal = selector.namespace, text(found, "metadata", "name"), sys.stdin.isatty()
     debug = _container(found, image, command, terminal)
     container = text(debug, "name")
     client.request(
@@ -76,11 +76,9 @@ def attach(cluster: Cluster, shell: Shell) -> int:
     return join(cluster, shell.argv, f"joining the shell in {shell.namespace}/{shell.pod}")
 
 
-def _running_pod(client: Client, namespace: str, selector: str, name: str) -> Object:
-    answer = client.request(
-        "GET", f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": selector, "fieldSelector": "status.phase=Running"}
-    )
-    pods = [p for p in rows(answer, "items") if not text(p, "metadata", "deletionTimestamp")]
+def _running_pod(client: Client, selector: Selector, name: str) -> Object:
+    running = replace(selector, fields="status.phase=Running")
+    pods = [p for p in find(client, running) if not text(p, "metadata", "deletionTimestamp")]
     if not pods:
         raise UsageError(f"opening a shell beside {name}", "no pod of it runs", "`invoke status` says why.")
     return max(pods, key=lambda p: text(p, "metadata", "creationTimestamp"))

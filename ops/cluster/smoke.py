@@ -17,12 +17,12 @@ from pathlib import Path
 from types import ModuleType
 
 from ops.catalog.model import Catalog
-from ops.cluster.logs import selector_of
+from ops.cluster.pods import find, selector_of
 from ops.console import counted
 from ops.errors import Failure, UsageError
 from ops.kube.client import Client
 from ops.kube.kubectl import execute, forward, kubectl
-from ops.kube.objects import Object, condition, rows, text
+from ops.kube.objects import Object, condition, text
 from ops.retry import Passing, Policy, persist
 
 AGAIN = Policy(tries=3, first=1.0, seconds=600.0)
@@ -168,11 +168,9 @@ def _reach(catalog: Catalog, client: Client, name: str, ended: list[str]) -> Ite
 
 
 def _newest_ready(catalog: Catalog, client: Client, name: str) -> Object:
-    namespace, selector = selector_of(catalog, client, name)
-    answer = client.request("GET", f"/api/v1/namespaces/{namespace}/pods", {"labelSelector": selector})
     ready = [
         pod
-        for pod in rows(answer, "items")
+        for pod in find(client, selector_of(catalog, client, name))
         if text(condition(pod, "Ready"), "status") == "True" and not text(pod, "metadata", "deletionTimestamp")
     ]
     if not ready:

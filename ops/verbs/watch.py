@@ -36,7 +36,8 @@ def status(env: str, *, testbed: bool) -> int:
 
 def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, since: str) -> int:
     """The lines of all pods of a service, each with its pod's name."""
-    from ops.cluster.logs import Wanted, read
+    from ops.cluster.lines import Wanted
+    from ops.cluster.logs import read
 
     if tail < 0:
         raise UsageError("reading --tail", f"{tail} is no number of lines", "Write 0 or more.")

@@ -5,49 +5,73 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ops.cluster import follow as following
 from ops.cluster import logs
+from ops.cluster.lines import Line, Wanted
+from ops.cluster.pods import Selector
 from ops.errors import Failure
 from ops.kube import watch
-from ops.kube.client import ApiError, Client, Resource
+from ops.kube.client import ApiError, Client, Resource, Stream
 from ops.kube.credentials import source
 from ops.kube.kubeconfig import Context, Entry
 from ops.kube.mirror import Mirror
 from ops.kube.transport import Transport
+from tests.unit.memory import TARGET
 
 PODS = Resource("v1", "pods", True, "Pod")
 SILENT = Failure("connecting", "no answer", "Check the cluster.")
 Answer = list[str] | Failure
 
 
+@dataclass
+class Said:
+    """A stream of lines that are known."""
+
+    said: list[str]
+
+    def lines(self) -> Iterator[bytes]:
+        return (line.encode() for line in self.said)
+
+    def close(self) -> None:
+        pass
+
+
 class Scripted(Client):
     """An API server that answers by a function of the path and the query: lines of a stream (it ends after them), or an error."""
 
     def __init__(self, stream: Callable[[str, dict[str, str]], Answer], pod: Callable[[], Any] = dict) -> None:
-        target: Any = SimpleNamespace(context="c", server="s", agent="test")
         api: Any = None
-        super().__init__(target, api, ThreadPoolExecutor(1))
+        super().__init__(TARGET, api, ThreadPoolExecutor(1))
         self.script = stream
         self.pod = pod
         self.asked: list[tuple[str, dict[str, str]]] = []
+        self.silences: dict[str, float | None] = {}  # the longest silence of the last stream, by the last word of its path
 
     def request(self, method: str, path: str, query: Any = None, body: Any = None, **_: Any) -> Any:
         self.asked.append((path, {}))
         found = self.pod()
         return found if path.endswith("/pods") and "status" not in found else {"items": [found]}
 
-    def stream(self, path: str, query: Any = None, **_: Any) -> Any:
+    def stream(self, path: str, query: Any = None, *, seconds: float | None = None) -> Stream:
         self.asked.append((path, query))
+        self.silences[path.rpartition("/")[2]] = seconds
         answer = self.script(path, query)
         if isinstance(answer, Failure):
             raise answer
-        return SimpleNamespace(lines=lambda: iter([line.encode() for line in answer]), close=lambda: None)
+        return Said(answer)
+
+    def read_text(self, path: str, query: Any = None) -> str:
+        answer = self.script(path, query)
+        if isinstance(answer, Failure):
+            raise answer
+        return "\n".join(answer)
 
 
 @pytest.fixture
@@ -75,7 +99,7 @@ def cut() -> Iterator[str]:
 
 @pytest.mark.parametrize(("path", "lines"), [("/whole", [b'{"a":1}', b'{"a']), ("/cut", [b'{"a":1}'])])
 def test_of_a_stream_that_breaks_off_no_half_line_is_read(cut: str, path: str, lines: list[bytes]) -> None:
-    target: Any = SimpleNamespace(context="c", server=cut, agent="test")
+    target = replace(TARGET, context="c", server=cut)
     nobody = Entry({}, Path())
     context = Context("c", cut, nobody, nobody)
     asked = Client(target, Transport(target, context, source(context)), ThreadPoolExecutor(1))
@@ -120,22 +144,11 @@ def pod(identity: str = "containerd://1", state: str = "running", name: str = "w
     return {"metadata": {"name": name, "namespace": "n", "uid": uid}, "status": {"containerStatuses": [status]}}
 
 
-@pytest.fixture
-def follow(monkeypatch: pytest.MonkeyPatch) -> Callable[[Client], Iterator[logs.Line]]:
-    monkeypatch.setattr(logs, "selector_of", lambda *_: ("n", "app=web"))
-    monkeypatch.setattr(logs, "_PAUSE_SECONDS", 0.01, raising=False)
-    catalog: Any = None
-
-    def begun(client: Client) -> Iterator[logs.Line]:
-        return logs.read(catalog, client, "web", logs.Wanted(tail=7, since=60, follow=True))
-
-    return begun
+def follow(client: Client, going: Callable[[], bool] = lambda: True) -> Iterator[Line]:
+    return following.follow(client, Selector("n", "app=web"), Wanted(tail=7, since=60), going=going, pause=0.01)
 
 
-Follow = Callable[[Client], Iterator[logs.Line]]
-
-
-def taken(lines: Iterator[logs.Line], number: int) -> list[str]:
+def taken(lines: Iterator[Line], number: int) -> list[str]:
     """So many lines, or an error when they do not come."""
     found: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
 
@@ -160,14 +173,14 @@ def stamped(second: int, words: str) -> str:
     return f"2026-01-01T00:00:{second:02}.000000000Z {words}"
 
 
-def test_logs_end_with_the_cause_when_the_pods_may_not_be_watched(follow: Follow) -> None:
+def test_logs_end_with_the_cause_when_the_pods_may_not_be_watched() -> None:
     client = Scripted(lambda path, query: ApiError(403, {"message": "pods is forbidden"}, "GET pods"))
     with pytest.raises(Failure, match="forbidden"):
         list(follow(client))
     assert len([query for _, query in client.asked if query]) == 1
 
 
-def test_logs_end_with_the_cause_when_the_lines_may_not_be_read(follow: Follow) -> None:
+def test_logs_end_with_the_cause_when_the_lines_may_not_be_read() -> None:
     def stream(path: str, query: dict[str, str]) -> Answer:
         if path.endswith("/pods"):
             return [event("ADDED", **pod())]
@@ -177,12 +190,12 @@ def test_logs_end_with_the_cause_when_the_lines_may_not_be_read(follow: Follow) 
         taken(follow(Scripted(stream, pod)), 1)
 
 
-def test_logs_end_with_the_cause_when_the_server_is_gone_and_stays_gone(follow: Follow) -> None:
+def test_logs_end_with_the_cause_when_the_server_is_gone_and_stays_gone() -> None:
     with pytest.raises(Failure, match="no answer"):
         list(follow(Scripted(lambda path, query: SILENT)))
 
 
-def test_after_a_break_pods_that_come_later_are_followed_too(follow: Follow) -> None:
+def test_after_a_break_pods_that_come_later_are_followed_too() -> None:
     watches: list[Answer] = [[event("ADDED", **pod(name="web-2", uid="u2"))], SILENT, [event("ADDED", **pod()), '{"type": "ADD']]
 
     def stream(path: str, query: dict[str, str]) -> Answer:
@@ -194,7 +207,7 @@ def test_after_a_break_pods_that_come_later_are_followed_too(follow: Follow) -> 
     assert sorted(taken(follow(client), 2)) == ["web-1", "web-2"]
 
 
-def test_a_stream_of_lines_that_breaks_goes_on_after_the_last_line(follow: Follow) -> None:
+def test_a_stream_of_lines_that_breaks_goes_on_after_the_last_line() -> None:
     streams: list[Answer] = [
         [stamped(2, "two"), stamped(2, "again two"), stamped(3, "three"), "no time at all"],
         [stamped(2, "two"), stamped(2, "again two")],
@@ -216,7 +229,7 @@ def test_a_stream_of_lines_that_breaks_goes_on_after_the_last_line(follow: Follo
         assert query["sinceTime"] == "2026-01-01T00:00:02.000000000Z" and not query.keys() & {"tailLines", "sinceSeconds"}
 
 
-def test_a_container_that_ended_is_not_read_again_and_its_next_run_is(follow: Follow) -> None:
+def test_a_container_that_ended_is_not_read_again_and_its_next_run_is() -> None:
     reads: list[str] = []
 
     def stream(path: str, query: dict[str, str]) -> Answer:
@@ -232,7 +245,7 @@ def test_a_container_that_ended_is_not_read_again_and_its_next_run_is(follow: Fo
     assert reads == ["", "2026-01-01T00:00:01.000000000Z"]
 
 
-def test_what_ended_before_anyone_looked_is_read_once(follow: Follow) -> None:
+def test_what_ended_before_anyone_looked_is_read_once() -> None:
     def stream(path: str, query: dict[str, str]) -> Answer:
         return [event("ADDED", **pod(state="terminated"))] * 2 if path.endswith("/pods") else [stamped(1, "its only words")]
 
@@ -242,28 +255,19 @@ def test_what_ended_before_anyone_looked_is_read_once(follow: Follow) -> None:
     assert len([path for path, _ in client.asked if path.endswith("/log")]) == 1
 
 
-def test_lines_that_are_followed_have_a_longest_silence(follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_that_are_followed_have_a_longest_silence() -> None:
     """A connection that is gone without a word would keep the reader for ever."""
-    asked: list[tuple[str, float | None]] = []
-
-    def stream(client: Scripted, path: str, query: dict[str, str], *, seconds: float | None = None) -> Any:
-        asked.append((path.rpartition("/")[2], seconds))
-        lines = [event("ADDED", **pod())] if path.endswith("/pods") else [stamped(1, "one")]
-        return SimpleNamespace(lines=lambda: iter([line.encode() for line in lines]), close=lambda: None)
-
-    monkeypatch.setattr(Scripted, "stream", stream)
-    assert taken(follow(Scripted(lambda *_: [], pod)), 1) == ["one"]
-    assert dict(asked) == {"pods": logs._SILENCE_SECONDS, "log": logs._SILENCE_SECONDS}
+    client = Scripted(lambda path, _: [event("ADDED", **pod())] if path.endswith("/pods") else [stamped(1, "one")], pod)
+    assert taken(follow(client), 1) == ["one"]
+    assert client.silences == {"pods": following.SILENCE_SECONDS, "log": following.SILENCE_SECONDS}
 
 
-def test_a_line_ends_where_its_writer_ended_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_ends_where_its_writer_ended_it() -> None:
     written = "\n".join([stamped(2, "50 %\r100 %\x0cdone"), stamped(1, "a text\u2028of two\x85lines"), ""])
-    monkeypatch.setattr(logs, "_containers", lambda _: ["web"])
-    monkeypatch.setattr(Scripted, "read_text", lambda *_: written)
-    lines = list(logs._merged(Scripted(lambda *_: []), [pod()], logs.Wanted()))
+    found = {**pod(), "spec": {"containers": [{"name": "web"}]}}
+    lines = list(logs.written(Scripted(lambda *_: [written], lambda: found), Selector("n"), Wanted()))
     assert [line.text for line in lines] == ["a text\u2028of two\x85lines", "50 %\r100 %\x0cdone"]
 
 
-def test_following_ends_when_its_reader_has_left_though_nothing_is_written(follow: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "heard", lambda: False)
-    assert list(follow(Scripted(lambda path, query: [], pod))) == []
+def test_following_ends_when_its_reader_has_left_though_nothing_is_written() -> None:
+    assert list(follow(Scripted(lambda path, query: [], pod), going=lambda: False)) == []

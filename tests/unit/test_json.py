@@ -14,7 +14,7 @@ from invoke.exceptions import Exit as Leave
 import tasks
 from ops import catalog, console
 from ops.cluster import logs
-from ops.cluster.logs import Line
+from ops.cluster.lines import Line
 from ops.cluster.status import Row, Status
 from ops.cluster.target import Target
 from ops.command import Command, run
