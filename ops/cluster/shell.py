@@ -12,7 +12,7 @@ from ops.kube.client import Client, events
 from ops.kube.cluster import Cluster
 from ops.kube.kubectl import QUESTION_TIMEOUT, join, kubectl
 from ops.kube.objects import Json, Object, rows, table, text
-from ops.kube.readiness.pod import CREATE, PULL
+from ops.kube.readiness.reasons import CREATE, PULL
 
 _READY_SECONDS = 60
 

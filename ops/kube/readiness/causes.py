@@ -16,7 +16,10 @@ class Cause:
     seconds: float = 0.0
 
 
-_AGAIN: Final = "deploy again"
+# For how long a pod may be without a place where that has a reason: while another pod leaves, while a volume is made.
+ROOM_SECONDS: Final = 60
+BINDING_SECONDS: Final = 120
+
 CAUSES: Final[Mapping[Kind, Cause]] = {
     "image": Cause(
         "image {image} cannot be pulled: {why}",
