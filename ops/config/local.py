@@ -6,14 +6,15 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
+from ops import stores
 from ops.catalog import Catalog, Image, Store, Variable, url_variable
 from ops.catalog.values import problem
 from ops.errors import Failure, UsageError
 from ops.folders import write_private
 from ops.guess import did_you_mean
 from ops.secret import Secret
+from ops.stores import Access
 
 OVERRIDES = ".env.local"
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
@@ -89,20 +90,43 @@ def derived(catalog: Catalog, setting: Setting) -> dict[str, Secret]:
     """What follows from addresses and secrets alone: STORE_URL, STORE_HOST, STORE_PORT, SERVICE_URL, DATABASE_URL, CORS_ORIGINS."""
     known: dict[str, Secret] = {}
     for store, address in setting.addresses.items():
-        upper = store.upper().replace("-", "_")
         if store in catalog.services:
             known[url_variable(store)] = Secret(f"http://{address.host}:{address.port}")
             continue
-        secret = setting.overrides.get(f"{upper}_PASSWORD") or setting.secrets.get(f"{upper}_PASSWORD")
-        password = quote(secret.reveal(), safe="") if secret else ""
-        known |= {f"{upper}_HOST": Secret(address.host), f"{upper}_PORT": Secret(str(address.port))}
-        known[f"{upper}_URL"] = Secret(f"{store}://{f':{password}@' if password else ''}{address.host}:{address.port}")
-        if store == catalog.database.store:
-            account = f"{catalog.database.user}:{password}" if password else catalog.database.user
-            known["DATABASE_URL"] = Secret(f"postgresql://{account}@{address.host}:{address.port}/{catalog.database.name}")
+        known |= {name: Secret(value) for name, value in store_variables(catalog, store, access(catalog, store, setting)).items()}
     if address_of_page := page(catalog):
         known["CORS_ORIGINS"] = Secret(f"{address_of_page},{address_of_page.replace('localhost', '127.0.0.1')}")
     return known
+
+
+def access(catalog: Catalog, store: str, setting: Setting) -> Access:
+    """Where a store is and who is let in."""
+    address, database = setting.addresses[store], catalog.database
+    return Access(address.host, address.port, database.user, database.name, password(store, setting))
+
+
+def password(store: str, setting: Setting) -> str:
+    """The password of a store: of its secret STORE_PASSWORD, or the empty string where it has none."""
+    name = password_variable(store)
+    secret = setting.overrides.get(name) or setting.secrets.get(name)
+    return secret.reveal() if secret else ""
+
+
+def password_variable(store: str) -> str:
+    """The variable with the password of a store."""
+    return f"{_upper(store)}_PASSWORD"
+
+
+def store_variables(catalog: Catalog, store: str, access: Access) -> dict[str, str]:
+    """The variables that say where a store is: its URL has the form of its kind, and is DATABASE_URL too where it is the database."""
+    known, name = catalog.stores.get(store), _upper(store)
+    url = (stores.of(known) if known else stores.kind_of(store)).url(access)
+    own = {f"{name}_HOST": access.host, f"{name}_PORT": str(access.port), f"{name}_URL": url}
+    return {**own, "DATABASE_URL": url} if store == catalog.database.store else own
+
+
+def _upper(name: str) -> str:
+    return name.upper().replace("-", "_")
 
 
 def _value(catalog: Catalog, name: str, variable: Variable, setting: Setting, known: Mapping[str, Secret]) -> Secret | None:
@@ -133,7 +157,7 @@ def _filled(variable: Variable, addresses: Mapping[str, Address]) -> str:
 
 def generated(catalog: Catalog) -> list[str]:
     """Names of the secrets that this machine makes up: required, and not derived from an address or another secret."""
-    urls = {"DATABASE_URL", *(f"{store.upper().replace('-', '_')}_URL" for store in catalog.stores)}
+    urls = {"DATABASE_URL", *(f"{_upper(store)}_URL" for store in catalog.stores)}
     return [v.name for v in catalog.variables.values() if v.readers and v.secret and v.required and v.local is None and v.name not in urls]
 
 

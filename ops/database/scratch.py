@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -169,7 +168,7 @@ def _embedded() -> Iterator[Server]:
 def programs() -> Path:
     """The folder with initdb and postgres of the embedded engine."""
     try:
-        from ops.tools.stores import program
+        from ops.stores.programs import program
     except ImportError as error:  # the image of the migration Job
         raise Unavailable(DOING, f"there is no PostgreSQL here to start, and {VARIABLE} is not set", f"Set {VARIABLE}.") from error
     return program("postgres").parent
@@ -268,9 +267,9 @@ def _give(path: Path) -> None:
 
 def _launch(argv: tuple[str, ...]) -> tuple[str, ...]:
     """The command that ends with this process, and does not run as root: PostgreSQL refuses that."""
-    launch = Path(__file__).resolve().parents[1] / "local" / "launch.py"
-    user = "nobody" if os.geteuid() == 0 else ""
-    return (sys.executable, "-I", "-S", str(launch), str(os.getpid()), str(int(signal.SIGKILL)), user, *argv)
+    from ops import launch
+
+    return (*launch.command(signal.SIGKILL, launch.unprivileged()), *argv)
 
 
 def _once(argv: tuple[str, ...], stdin: str) -> None:

@@ -39,9 +39,10 @@ def _judges() -> str:
 
         digest.update(" ".join(tools.find("squawk").argv).encode())
     with suppress(OSError, ImportError):
-        from ops.tools.stores import STORES
+        from ops.stores import kind_of
 
-        digest.update((STORES["postgres"].locked.folder / "uv.lock").read_bytes())
+        server = kind_of("postgres").embedded
+        digest.update((server.program.locked.folder / "uv.lock").read_bytes() if server else b"")
     return digest.hexdigest()
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ops import stores
 from ops.catalog import Catalog
 from ops.command import Command, environment, run
 from ops.config import local as config
@@ -25,7 +26,6 @@ from ops.local.interrupt import Children, uninterrupted
 from ops.local.ports import require_free
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, Record, State
-from ops.secret import Secret
 from ops.tools import find
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ _VOLUME = "com.docker.compose.volume"
 _SECONDS_TO_READY = 300
 _SECONDS_TO_STOP = 120  # each has 12, those that need others first
 _CORRECT = "Correct what the lines above say, then run `invoke up` again."
-_TAIL = 25  # lines: what PostgreSQL's image says of older data has 21
-# What PostgreSQL, and its image from 18 on, say of data that another major version has made.
-_OTHER_DATA = re.compile(r"database files are incompatible with server|there appears to be PostgreSQL data in")
+_TAIL = 25  # lines: what an image says of older data has 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,23 +102,23 @@ def setting_of(catalog: Catalog, home: State) -> config.Setting:
 
 
 def _keep_password(catalog: Catalog, home: State, setting: config.Setting) -> None:
-    """Remember which password PostgreSQL's volume was made with: the server accepts no other. Raises `Failure` where that one is lost.
+    """Remember which password the database's volume was made with: the server accepts no other. Raises `Failure` where that one is lost.
 
     A password in .env.local is used without this check.
     """
     store = catalog.database.store
-    password = config.environment(catalog, store, setting).get("POSTGRES_PASSWORD", Secret(""))
-    digest = hashlib.sha256(f"{catalog.database.user}:{password.reveal()}".encode()).hexdigest()
+    variable = config.password_variable(store)
+    digest = hashlib.sha256(f"{catalog.database.user}:{config.password(store, setting)}".encode()).hexdigest()
     with _client() as client:
         filters: dict[str, str | list[str] | bool] = {"label": [_label(catalog, home), f"{_VOLUME}={store}"]}
         there = bool(client.volumes.list(filters=filters))
     if not there:
         write_private(home.password, digest)
-    elif "POSTGRES_PASSWORD" not in setting.overrides and not (home.password.exists() and home.password.read_text() == digest):
+    elif variable not in setting.overrides and not (home.password.exists() and home.password.read_text() == digest):
         raise Failure(
             f"starting {store}",
             f"its volume {composefile.project(catalog, home)}_{store} has a password that is not in {home.secrets} any more",
-            f"Write the former one as POSTGRES_PASSWORD into {config.OVERRIDES}, or remove all data: `invoke down --volumes`.",
+            f"Write the former one as {variable} into {config.OVERRIDES}, or remove all data: `invoke down --volumes`.",
         )
 
 
@@ -304,12 +302,14 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
 
 def _remedy(catalog: Catalog, home: State, name: str, told: str) -> str:
     """What to do about a container that ended."""
-    if name != catalog.database.store or not _OTHER_DATA.search(told):
+    known = stores.of(catalog.stores[name]) if name in catalog.stores else None
+    if known is None or known.other_data is None or not re.search(known.other_data.says, told):
         return _CORRECT
     volume, image = f"{composefile.project(catalog, home)}_{name}", catalog.stores[name].image
     return (
-        f"The volume {volume} was made by another version of PostgreSQL than {image}, which cannot read it. Remove the data of this "
-        "machine (`invoke down --volumes`); or check out the commit that it was made with, run `invoke up`, and save it with pg_dump first."
+        f"The volume {volume} was made by another version of {known.title} than {image}, which cannot read it. Remove the data of this "
+        "machine (`invoke down --volumes`); or check out the commit that it was made with, run `invoke up`, and save it with "
+        f"{known.other_data.save} first."
     )
 
 

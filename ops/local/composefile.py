@@ -4,16 +4,17 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from ops import stores
 from ops.catalog import Catalog, Image, Service, Store
 from ops.config import sidecar
-from ops.config.local import Setting, environment
+from ops.config.local import Setting, access, environment
 from ops.config.sidecar import VARIABLE
 from ops.errors import Failure
 from ops.folders import write_private
-from ops.local.servers import quoted
 from ops.local.state import State
 from ops.secret import Secret
 from ops.stacks import kind_of
+from ops.stores import Access
 
 Document = dict[str, object]
 
@@ -51,14 +52,14 @@ def write(catalog: Catalog, home: State, images: Mapping[str, str], setting: Set
     """Write the document, and beside it each container's variables in a file that only its owner may read."""
     folder(home).mkdir(mode=0o700, exist_ok=True)
     for name in (*catalog.stores, *catalog.images):
-        values = {**environment(catalog, name, setting), **_store_values(catalog, name, setting)}
+        values = {**environment(catalog, name, setting), **_settings(catalog, name, setting)}
         _refuse_lines(name, values)
         write_private(_env_file(home, name), "".join(f"{key}={value.reveal()}\n" for key, value in values.items()))
-    password = setting.overrides.get("REDIS_PASSWORD") or setting.secrets.get("REDIS_PASSWORD")
-    if password and "redis" in catalog.stores:
-        # Read by the container's user, who is not this one; on this machine the folder around it lets nobody else in.
-        write_private(_redis_file(home), f"requirepass {quoted(password.reveal())}\nappendonly yes\n")
-        _redis_file(home).chmod(0o644)
+    for store in catalog.stores.values():
+        if make := stores.of(store).compose.file:
+            # Read by the container's user, who is not this one; on this machine the folder around it lets nobody else in.
+            write_private(_own_file(home, store), make(access(catalog, store.name, setting)))
+            _own_file(home, store).chmod(0o644)
     write_private(place(home), json.dumps(document(catalog, home, images), indent=1))
 
 
@@ -66,8 +67,8 @@ def _env_file(home: State, name: str) -> Path:
     return folder(home) / f"{name}.env"
 
 
-def _redis_file(home: State) -> Path:
-    return folder(home) / "redis.conf"
+def _own_file(home: State, store: Store) -> Path:
+    return folder(home) / f"{store.name}{Path(stores.of(store).compose.place).suffix}"
 
 
 def _refuse_lines(name: str, values: Mapping[str, Secret]) -> None:
@@ -75,20 +76,12 @@ def _refuse_lines(name: str, values: Mapping[str, Secret]) -> None:
         raise Failure(f"writing the variables of {name}", f"{', '.join(broken)} has a line break", "Give it a value of one line.")
 
 
-def _store_values(catalog: Catalog, name: str, setting: Setting) -> dict[str, Secret]:
-    """The official images' own variables."""
-    if name == catalog.database.store:
-        return {"POSTGRES_USER": Secret(catalog.database.user), "POSTGRES_DB": Secret(catalog.database.name)}
-    if name == "milvus":
-        return {
-            "ETCD_USE_EMBED": Secret("true"),
-            "ETCD_DATA_DIR": Secret("/var/lib/milvus/etcd"),
-            "COMMON_STORAGETYPE": Secret("local"),
-            "DEPLOY_MODE": Secret("STANDALONE"),
-        }
-    if name == "redis" and (secret := setting.secrets.get("REDIS_PASSWORD")):
-        return {"REDISCLI_AUTH": setting.overrides.get("REDIS_PASSWORD") or secret}  # for the health check
-    return {}
+def _settings(catalog: Catalog, name: str, setting: Setting) -> dict[str, Secret]:
+    """The variables of a store's image beside the catalogue's."""
+    if name not in catalog.stores:
+        return {}
+    found = stores.of(catalog.stores[name]).settings(access(catalog, name, setting))
+    return {variable: Secret(value) for variable, value in found.items()}
 
 
 def document(catalog: Catalog, home: State, images: Mapping[str, str]) -> Document:
@@ -118,7 +111,7 @@ def _scratch(catalog: Catalog) -> Document:
     return {
         **_CLOSED,
         "image": catalog.stores[catalog.database.store].image,
-        "user": "999:999",
+        "user": f"{sidecar.USER}:{sidecar.USER}",
         "entrypoint": [*sidecar.COMMAND],
         "tmpfs": [f"{sidecar.HOME}:mode=1777,size=1g"],
         "healthcheck": {**_CHECK, "test": ["CMD", *sidecar.READY]},
@@ -139,17 +132,13 @@ def _volume(store: Store) -> Document:
 
 
 def _store(catalog: Catalog, home: State, store: Store) -> Document:
-    own = _OWN.get(store.name)
-    if own is None:
-        raise Failure("writing the compose document", f"there is no health check for {store.name}", "Add it to ops/local/composefile.py.")
+    known, check = stores.of(store), _asked(catalog, store)
     mounts: list[Document] = [_volume(store)]
-    if store.name == "redis":
-        mounts.append({"type": "bind", "source": str(_redis_file(home)), "target": "/etc/redis.conf", "read_only": True})
-    words = {"user": catalog.database.user, "database": catalog.database.name}
-    check = [part.format(**words) for part in _CHECKS.get(store.name, ())]
+    if known.compose.file:
+        mounts.append({"type": "bind", "source": str(_own_file(home, store)), "target": known.compose.place, "read_only": True})
     return {
         **_common(home, store.name),
-        **own,
+        **known.compose.fields,
         "image": store.image,
         "ports": [_port(store.local_port, store.port)],
         "volumes": mounts,
@@ -158,21 +147,10 @@ def _store(catalog: Catalog, home: State, store: Store) -> Document:
     }
 
 
-# The user is the one that the official image makes its data folder for.
-_OWN: Mapping[str, Document] = {
-    # Two files of a memory disk where the image writes its socket and lock; the data has its volume.
-    "postgres": {"user": "999:999", "tmpfs": ["/var/run/postgresql:mode=1777", "/tmp:mode=1777"], "shm_size": "128m"},  # noqa: S108 (in the container)
-    "redis": {"user": "999:999", "command": ["redis-server", "/etc/redis.conf"], "tmpfs": ["/tmp:mode=1777"]},  # noqa: S108
-    # As root, its image's own user: Docker makes its data folder, and makes it root's. Its file system is not closed, though by
-    # its sources it need not be open (k8s/base/stores/milvus): nobody has tried it with the image itself.
-    "milvus": {"read_only": False, "command": ["milvus", "run", "standalone"]},
-}
-_CHECKS: Mapping[str, tuple[str, ...]] = {
-    # Over TCP: while the image prepares a new database, a server that will end again answers on the socket.
-    "postgres": ("pg_isready", "--quiet", "--host=127.0.0.1", "--username={user}", "--dbname={database}"),
-    "redis": ("redis-cli", "-e", "ping"),
-    # None for milvus: its image has no program of its own for that. memory-service's check asks it, as a user of it.
-}
+def _asked(catalog: Catalog, store: Store) -> list[str]:
+    """The program in a store's container that says whether it is ready; empty where its image has none. Compose would fill in a `$`."""
+    inside = Access(store.name, store.port, catalog.database.user, catalog.database.name)
+    return [part.replace("$", "$$") for part in stores.of(store).check(inside).argv]
 
 
 def _image(catalog: Catalog, home: State, image: Image, reference: str) -> Document:
@@ -199,4 +177,4 @@ def _needs(catalog: Catalog, image: Image) -> dict[str, Document]:
 
 
 def _when(catalog: Catalog, need: str) -> str:
-    return "service_started" if need in catalog.stores and need not in _CHECKS else "service_healthy"
+    return "service_started" if need in catalog.stores and not _asked(catalog, catalog.stores[need]) else "service_healthy"

@@ -19,7 +19,7 @@ from ops.local.interrupt import uninterrupted
 from ops.local.ports import require_free
 from ops.local.process import Identity, Process, end
 from ops.local.state import Record, State
-from ops.tools import stores as store_programs
+from ops.stores import programs
 
 Event = dict[str, object]
 
@@ -65,7 +65,7 @@ def start(catalog: Catalog, home: State) -> Platform:
     """
     if count := clear(home):
         say(f"ended {counted(count, 'process', 'processes')} that an earlier run had left behind")
-    store_programs.require(catalog.stores)  # before anything is built
+    programs.require(catalog.stores)  # before anything is built
     require_free(plan.ports(catalog), home)
     setting = setting_of(catalog, home)
     with Progress() as progress:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.catalog import Catalog, Service
-from ops.config.local import Setting, environment
+from ops.config.local import Setting, environment, password
 from ops.local.process import Process
 from ops.local.ready import Probe
-from ops.local.servers import Wanted
 from ops.stacks import Built
+from ops.stores.model import Wanted
 
 _ROOT = Path(__file__).resolve().parents[2]  # where the build system lies: a job is one of its own modules
 # What a program of this machine may need from this shell; nothing else of it reaches a service.
@@ -24,12 +24,11 @@ def ports(catalog: Catalog) -> dict[str, int]:
 
 def wanted_stores(catalog: Catalog, setting: Setting) -> list[Wanted]:
     """The stores, with passwords from the secrets named STORE_PASSWORD."""
-    rows = []
-    for store in catalog.stores.values():
-        name = f"{store.name.upper().replace('-', '_')}_PASSWORD"
-        secret = setting.overrides.get(name) or setting.secrets.get(name)
-        rows.append(Wanted(store.name, store.local_port, secret.reveal() if secret else "", catalog.database.name, catalog.database.user))
-    return rows
+    database = catalog.database
+    return [
+        Wanted(store.name, store.local_port, password(store.name, setting), database.name, database.user)
+        for store in catalog.stores.values()
+    ]
 
 
 def migrations(catalog: Catalog, setting: Setting) -> Process:

@@ -1,7 +1,9 @@
 """Which local ports are taken, and by whom."""
 
 import errno
+import itertools
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from ops.local.state import State
 
 # What listens for containers: Docker Engine, its rootless kind, Docker Desktop, OrbStack, Lima.
 _ENGINES = ("docker-proxy", "dockerd", "rootlesskit", "slirp4netns", "com.docker.", "vpnkit", "OrbStack", "limactl")
+_NOT_HANDED_OUT = range(20_000, 32_000)  # Linux hands out those from 32768 on, others from 49152 on
 
 
 def require_free(ports: Mapping[str, int], home: State) -> None:
@@ -49,6 +52,12 @@ def free(port: int) -> bool:
                 return False
             raise
     return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nothing listens on just now, none of them twice, and none that the system hands out by itself meanwhile."""
+    found = (port for port in random.sample(_NOT_HANDED_OUT, 4_000) if free(port))
+    return list(itertools.islice(found, count))
 
 
 def holder(port: int) -> int:

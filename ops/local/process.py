@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ops import launch
 from ops.local.ready import Probe
-
-_LAUNCH = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +88,9 @@ def _started(pid: int) -> str:
 
 def start(process: Process, log: Path) -> subprocess.Popen[bytes]:
     """Start it in a session of its own, its output going to `log`. On Linux it ends when the thread that called this ends."""
-    launch = (sys.executable, "-I", "-S", str(_LAUNCH), str(os.getpid()), str(int(process.stop)), process.user)
     with log.open("ab") as output:
         return subprocess.Popen(
-            (*launch, *process.argv),
+            (*launch.command(process.stop, process.user), *process.argv),
             env=dict(process.env),
             cwd=process.cwd,
             stdin=subprocess.DEVNULL,

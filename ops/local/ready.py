@@ -1,5 +1,6 @@
 """Whether a process of the embedded engine is ready: asked in the way that its users ask it."""
 
+import contextlib
 import http.client
 import socket
 import subprocess
@@ -11,17 +12,22 @@ from urllib.parse import urlsplit
 
 # Seconds between two questions: a service writes a line at each that it must answer with no.
 SHORTEST, GROWTH, LONGEST = 0.05, 1.3, 0.5
+_LONGEST_ANSWER = 4096  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How to ask: exit (a job: it must end with 0), tcp (something accepts), command (exits 0), http (answers 200), redis (PONG)."""
+    """How to ask: exit (a job: it must end with 0), tcp, command (exits 0), http (answers 200).
 
-    how: Literal["exit", "tcp", "command", "http", "redis"] = "exit"
+    tcp: something accepts on the port; where something is sent, its answer has what is expected.
+    """
+
+    how: Literal["exit", "tcp", "command", "http"] = "exit"
     port: int = 0
     url: str = ""
     argv: tuple[str, ...] = ()
-    password: str = ""  # never printed: a Probe lives inside a Process
+    sends: str = ""  # it may hold a password: a Probe is never printed
+    expects: str = ""
 
     def __repr__(self) -> str:
         return f"Probe({self.how}, {self.url or self.port})"
@@ -34,15 +40,12 @@ def ask(probe: Probe, env: Mapping[str, str]) -> str:
             case "exit":
                 return "still running"
             case "tcp":
-                socket.create_connection(("127.0.0.1", probe.port), 2).close()
-                return ""
+                return _tcp(probe)
             case "command":
                 done = subprocess.run(probe.argv, env=dict(env), capture_output=True, check=False, timeout=5)
                 return "" if done.returncode == 0 else f"{probe.argv[0]} exits {done.returncode}"
             case "http":
                 return _http(probe.url)
-            case "redis":
-                return _redis(probe.port, probe.password)
     except (OSError, subprocess.TimeoutExpired, http.client.HTTPException) as error:
         return f"{type(error).__name__}: {error}"
 
@@ -58,17 +61,17 @@ def _http(url: str) -> str:
         connection.close()
 
 
-def _redis(port: int, password: str) -> str:
-    # https://redis.io/docs/latest/develop/reference/protocol-spec: two commands of the plain text protocol.
-    with socket.create_connection(("127.0.0.1", port), 2) as connection:
+def _tcp(probe: Probe) -> str:
+    with socket.create_connection(("127.0.0.1", probe.port), 2) as connection:
+        if not probe.sends:
+            return ""
         connection.settimeout(2)
-        secret = password.encode()
-        login = b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n" % (len(secret), secret) if secret else b""
-        connection.sendall(login + b"*1\r\n$4\r\nPING\r\n")
-        answer = b""
-        while not answer.endswith((b"+PONG\r\n",)) and not answer.startswith(b"-") and (part := connection.recv(256)):
-            answer += part
-    return "" if answer.endswith(b"+PONG\r\n") else answer.decode("utf-8", "replace").strip() or "no answer"
+        connection.sendall(probe.sends.encode())
+        answer, expected = b"", probe.expects.encode()
+        with contextlib.suppress(TimeoutError):
+            while expected not in answer and len(answer) < _LONGEST_ANSWER and (part := connection.recv(256)):
+                answer += part
+    return "" if expected in answer else answer.decode("utf-8", "replace").strip() or "no answer"
 
 
 def wait(probe: Probe, env: Mapping[str, str], gone: Callable[[], bool], seconds: float) -> str:

@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache as once
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -60,15 +61,29 @@ class StandIn:
 
 
 DEBIAN = StandIn("debian:trixie-slim", served=True)
-ALL = (
+_BASES = (
     DEBIAN,
     StandIn("python:3.13-slim-trixie", "python", served=True),
     StandIn("node:24-trixie-slim", "node", base="python:3.13-slim-trixie"),
     StandIn("golang:1.26-trixie", "golang", base="python:3.13-slim-trixie"),
-    StandIn("postgres:18-trixie", "postgres", served=True),
-    StandIn("redis:8-trixie", "redis", served=True),
-    StandIn("milvusdb/milvus:v2.6.0", "milvus", base="python:3.13-slim-trixie", served=True),
 )
+LISTED = SOURCES.parents[1] / "stand-ins.json"  # inside the testbed's container, where the catalogue is not
+
+
+@once
+def stand_ins() -> tuple[StandIn, ...]:
+    """Every stand-in: those that images are built upon, and the stores of the catalogue."""
+    if LISTED.exists():
+        return tuple(StandIn(**entry) for entry in json.loads(LISTED.read_text("utf-8")))
+    from ops import catalog, stores
+
+    known = [(store, stores.of(store).stand_in) for store in catalog.load().stores.values()]
+    return (*_BASES, *(StandIn(store.image, store.name, base, served=True) for store, base in known if base))
+
+
+def listing() -> str:
+    """The text of `LISTED`."""
+    return json.dumps([asdict(image) for image in stand_ins()])
 
 
 def settings(environ: Mapping[str, str]) -> dict[str, str]:
@@ -84,7 +99,7 @@ def keys(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Official name → key of everything that the stand-in is made from, the image below it included."""
     inherited = settings(os.environ if environ is None else environ)
     found: dict[str, str] = {}
-    for image in ALL:
+    for image in stand_ins():
         if image.folder:
             sources = text_of(path for path in (SOURCES / "images" / image.folder).iterdir() if path.is_file())
             found[image.name] = key_of(found[image.base], *sources)
@@ -102,7 +117,7 @@ def reference(name: str) -> str:
 def ready(layout: Layout, say: Say) -> None:
     """Bring every stand-in into the engine, and those that the cluster needs into the registry."""
     wanted, there = keys(), loaded(layout)
-    for image in ALL:
+    for image in stand_ins():
         key = wanted[image.name]
         if there.get(image.name) != key:
             archive = kept(_archive(layout, image, key), partial(_make, layout, image, key), f"making a stand-in for {image.name}", say)
@@ -114,12 +129,12 @@ def ready(layout: Layout, say: Say) -> None:
 def complete(layout: Layout) -> bool:
     """Whether every stand-in is where it belongs, made from the sources as they are now."""
     wanted = keys()
-    return loaded(layout) == wanted and all(_is_served(layout, image, wanted[image.name]) for image in ALL if image.served)
+    return loaded(layout) == wanted and all(_is_served(layout, image, wanted[image.name]) for image in stand_ins() if image.served)
 
 
 def loaded(layout: Layout) -> dict[str, str]:
     """Official name → key of the stand-in that the engine has under it."""
-    names = [image.name for image in ALL]
+    names = [image.name for image in stand_ins()]
     form = f'{{{{json .RepoTags}}}} {{{{index .Config.Labels "{KEY_LABEL}"}}}}'
     argv = (f"{layout.bin}/docker", "image", "inspect", "--format", form, *names)
     answer = run(Command(argv, "asking the engine for the stand-ins", env=environment(layout)), check=False).stdout

@@ -49,8 +49,6 @@ def survey() -> tuple[Found | Missing, ...]:
     """Every program's state, for `invoke doctor`: nothing is fetched or built."""
     rows: list[Found | Missing] = []
     for name, spec in TABLE.items():
-        if spec.origin == "store":  # wanted where the locked one is not made for this machine: ops/tools/stores.py says that
-            continue
         try:
             tool = here(name)
         except Failure as failure:
@@ -68,7 +66,8 @@ def _spec(name: str) -> Spec:
     return TABLE[name]
 
 
-def _on_path(spec: Spec) -> Tool | None:
+def on_path(spec: Spec) -> Tool | None:
+    """A fitting program on PATH that no wheel put there."""
     for program in _candidates(spec):
         if not (spec.inside and _is_wrapper(program)) and (tool := _at(spec, program, "PATH")):
             return tool
@@ -137,7 +136,7 @@ def _plugin(spec: Spec) -> Tool | None:
 
 
 def _wheel(spec: Spec) -> Tool | None:
-    return _npm(spec) if spec.name == "npm" else _on_path(spec) or _in_wheel(spec)
+    return _npm(spec) if spec.name == "npm" else on_path(spec) or _in_wheel(spec)
 
 
 def _workspace(spec: Spec) -> Tool | None:
@@ -145,7 +144,7 @@ def _workspace(spec: Spec) -> Tool | None:
 
 
 def _browser(spec: Spec) -> Tool | None:
-    return _on_path(spec) or browser.fetched(spec)
+    return on_path(spec) or browser.fetched(spec)
 
 
 def _pnpm_here(_: Spec) -> Tool | None:
@@ -181,12 +180,11 @@ def _why_not(spec: Spec) -> str:
 
 
 _LOOK: Mapping[Origin, Callable[[Spec], Tool | None]] = {
-    "machine": _on_path,
+    "machine": on_path,
     "wheel": _wheel,
     "go-module": _go_module_here,
     "workspace": _workspace,
     "pnpm": _pnpm_here,
     "browser": _browser,
     "plugin": _plugin,
-    "store": _on_path,
 }

@@ -7,8 +7,7 @@ from typing import Literal
 # machine: this machine's own, looked up on PATH.       wheel: a Python package of the environment brings the program.
 # go-module: infra/tools/NAME/go.mod pins it, built once. workspace: node_modules/.bin of the checkout.
 # pnpm, browser: fetched once in their own way.         plugin: a subcommand of the docker client.
-# store: this machine's own, where the embedded engine's locked one (ops/tools/stores.py) is not made for it.
-Origin = Literal["machine", "wheel", "go-module", "workspace", "pnpm", "browser", "plugin", "store"]
+Origin = Literal["machine", "wheel", "go-module", "workspace", "pnpm", "browser", "plugin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,6 @@ _ROWS = (
         remedy="Install Chromium (Debian: `apt-get install chromium`), or run `uv run playwright install chromium`.",
         programs=("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
     ),
-    Spec("redis-server", "store", low=(7,), remedy="Install Redis 7 or newer (`brew install redis`), so that redis-server is on PATH."),
     Spec("hadolint", "wheel", low=(2, 12), remedy=_WHEEL),
     Spec("yamllint", "wheel", low=(1, 35), remedy=_WHEEL),
     Spec("shellcheck", "wheel", low=(0, 9), remedy=f"{_WHEEL} On Linux on arm64 there is none: `apt-get install shellcheck`."),

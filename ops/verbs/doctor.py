@@ -30,7 +30,7 @@ def examine(catalog: Catalog) -> tuple[Finding, ...]:
     looks: dict[str, Callable[[], Iterable[Finding]]] = {
         "folders": _folders,
         "tools": _tools,
-        "stores": _stores,
+        "stores": lambda: _stores(catalog),
         "ports": lambda: _ports(catalog),
         ENGINE: _engine,
         "testbed": _testbed,
@@ -73,17 +73,17 @@ def _tools() -> tuple[Finding, ...]:
     )
 
 
-def _stores() -> Iterator[Finding]:
+def _stores(catalog: Catalog) -> Iterator[Finding]:
     """The programs of the embedded engine's stores."""
-    from ops.tools import stores
+    from ops.stores import of, programs
 
-    for name, store in stores.STORES.items():
+    for name, store in catalog.stores.items():
         what = f"{EMBEDDED}{name}"
         try:
-            if place := stores.present(name):
-                yield Finding(what, "ok", f"{store.locked.what} ({place})")
+            if (place := programs.present(name)) and (known := of(store).embedded):
+                yield Finding(what, "ok", f"{known.program.locked.what} ({place})")
             else:
-                stores.require([name])
+                programs.require([name])
                 yield Finding(what, "later", "it is not fetched yet", "Nothing to do: it is fetched or built when a verb first needs it.")
         except Failure as failure:
             yield Finding(what, "missing", failure.cause, failure.remedy)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from ops.tools import stores
+from ops.stores import programs as stores
 
 ENOUGH = 60  # acknowledged writes of each store before it ends
 STORES = ("postgres", "redis", "milvus")

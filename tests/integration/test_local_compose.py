@@ -1,7 +1,5 @@
 """The compose engine on a real Docker Engine: the whole platform, and the catalogue's PostgreSQL and Redis by themselves."""
 
-import contextlib
-import random
 import socket
 import subprocess
 import uuid
@@ -17,8 +15,9 @@ from ops.catalog import Catalog
 from ops.cluster import smoke
 from ops.config import local as config
 from ops.errors import Failure
-from ops.local import compose, composefile, ready, state
-from ops.local.servers import free_port
+from ops.local import compose, composefile, ready, servers, state
+from ops.local.ports import free_ports
+from ops.stores import redis
 from ops.testbed import Testbed
 from tests.integration import migrate_image
 from tests.integration.acknowledged import STORES, Clients, Load, lost
@@ -36,7 +35,8 @@ def engine(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> DockerClient:
 def stores_alone(engine: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Catalog, state.State]]:
     """The catalogue's PostgreSQL and Redis under a project name and ports of this test's own; no image is built."""
     whole = catalogue.load()
-    kept = {name: replace(store, local_port=free_port()) for name, store in whole.stores.items() if name in ("postgres", "redis")}
+    names = ("postgres", "redis")
+    kept = {name: replace(whole.stores[name], local_port=port) for name, port in zip(names, free_ports(2), strict=True)}
     catalog = replace(whole, platform=f"test-{uuid.uuid4().hex[:8]}", stores=kept, services={}, jobs={})
     home = state.opened(state.State(tmp_path / "of it"))
     monkeypatch.setattr(compose, "_images", lambda _: {})
@@ -45,21 +45,9 @@ def stores_alone(engine: DockerClient, tmp_path: Path, monkeypatch: pytest.Monke
     assert not compose.leaves(catalog, home)
 
 
-def distinct_ports(count: int) -> list[int]:
-    """Free ports, none twice, below those that the system hands out by itself while the images are built."""
-    found: list[int] = []
-    for port in random.sample(range(20_000, 32_000), 2_000):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == count:
-            break
-    return found
-
-
 def test_the_whole_platform_comes_up_and_passes_the_checks_that_follow_a_deploy(engine: DockerClient, tmp_path: Path) -> None:
     whole = catalogue.load()
-    ports = distinct_ports(len(whole.services) + len(whole.stores))
+    ports = free_ports(len(whole.services) + len(whole.stores))
     catalog = replace(
         whole,
         platform=f"test-{uuid.uuid4().hex[:8]}",
@@ -138,7 +126,7 @@ def test_a_migration_is_tried_beside_it_and_what_it_does_there_decides(
     import psycopg
 
     whole = catalogue.load()
-    store = replace(whole.stores["postgres"], local_port=free_port())
+    store = replace(whole.stores["postgres"], local_port=free_ports(1)[0])
     catalog = replace(whole, platform=f"test-{uuid.uuid4().hex[:8]}", stores={"postgres": store}, services={})
     home = state.opened(state.State(tmp_path / "of it"))
     base = compose._images(catalog)
@@ -210,15 +198,16 @@ def test_a_redis_password_of_any_characters_is_taken(stores_alone: tuple[Catalog
     word = 'a "quoted" \\ wörd'
     (home.folder / ".env.local").write_text(f"REDIS_PASSWORD='{word}'\n")
     compose.start(catalog, home)
-    assert ready.ask(ready.Probe("redis", catalog.stores["redis"].local_port, password=word), {}) == ""
+    assert ready.ask(servers.probe(redis.ping(word), catalog.stores["redis"].local_port), {}) == ""
 
 
 def test_a_container_that_dies_is_told_with_its_last_words_and_nothing_stays(
     stores_alone: tuple[Catalog, state.State], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog, home = stores_alone
-    command = ["redis-server", "/etc/redis.conf", "--no-such-word", "1"]
-    monkeypatch.setitem(composefile._OWN, "redis", {**composefile._OWN["redis"], "command": command})  # type: ignore[arg-type]
+    own = redis.STORE.compose
+    fields = {**own.fields, "command": ["redis-server", "/etc/redis.conf", "--no-such-word", "1"]}
+    monkeypatch.setattr(redis, "STORE", replace(redis.STORE, compose=replace(own, fields=fields)))
     with pytest.raises(Failure) as caught:
         compose.start(catalog, home)
     assert "redis ended with exit code" in caught.value.cause
@@ -231,7 +220,8 @@ def test_every_acknowledged_write_is_there_again(
     engine: DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kills: bool
 ) -> None:
     whole = catalogue.load()
-    kept = {name: replace(store, local_port=free_port()) for name, store in whole.stores.items()}
+    ports_of = zip(whole.stores.values(), free_ports(len(whole.stores)), strict=True)
+    kept = {store.name: replace(store, local_port=port) for store, port in ports_of}
     catalog = replace(whole, platform=f"test-{uuid.uuid4().hex[:8]}", stores=kept, services={}, jobs={})
     home = state.opened(state.State(tmp_path / "of it"))
     monkeypatch.setattr(compose, "_images", lambda _: {})

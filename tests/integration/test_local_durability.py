@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from ops.local import embedded, servers, state
+from ops.local.ports import free_ports
 from ops.local.process import Process, end, identify
-from ops.local.servers import Wanted
 from ops.local.state import State
+from ops.stores.model import Wanted
 from tests.integration.acknowledged import STORES, Clients, Load, lost, stored
 from tests.integration.rounds import ROUNDS
 
@@ -25,7 +26,7 @@ class Platform:
 
     def __init__(self, folder: Path) -> None:
         self.home = state.opened(State(folder))
-        self.ports = {name: servers.free_port() for name in STORES}
+        self.ports = dict(zip(STORES, free_ports(len(STORES)), strict=True))
         self.clients = Clients(self.ports, {"postgres": "pw", "redis": "pw"}, "kept", "kept", folder)
         self.platform: embedded.Platform | None = None
 

@@ -18,6 +18,8 @@ import pytest
 
 from ops.catalog import load
 from ops.local import process, ready, servers, state, stores
+from ops.local.ports import free_ports
+from ops.stores.model import Wanted
 from ops.verbs import doctor
 
 OPS = Path(__file__).resolve().parents[2]
@@ -109,14 +111,6 @@ variables:
   POSTGRES_PASSWORD: {{required: true, secret: true, readers: [postgres], description: "Password"}}
   REDIS_PASSWORD: {{required: true, secret: true, readers: [redis], description: "Password"}}
 """
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 @dataclass
@@ -448,7 +442,7 @@ def test_a_state_folder_that_cannot_be_written_is_a_clear_failure(platform: Plat
 
 def test_a_redis_password_of_any_characters_is_taken(tmp_path: Path) -> None:
     home = state.opened(state.State(tmp_path / "state"))
-    redis = servers.process(home, servers.Wanted("redis", servers.free_port(), 'a "quoted" \\ wörd'))
+    redis = servers.process(home, Wanted("redis", *free_ports(1), 'a "quoted" \\ wörd'))
     child = process.start(redis, home.log("redis"))
     try:
         assert ready.wait(redis.probe, redis.env, lambda: child.poll() is not None, 30) == ""
@@ -459,7 +453,7 @@ def test_a_redis_password_of_any_characters_is_taken(tmp_path: Path) -> None:
 
 def test_stores_are_real_and_end_with_the_block(tmp_path: Path) -> None:
     with stores(tmp_path / "of a test", None, ["postgres", "redis"]) as variables:
-        assert set(variables) == {"DATABASE_URL", "REDIS_URL"}
+        assert set(variables) >= {"DATABASE_URL", "REDIS_URL"}
         with psycopg.connect(variables["DATABASE_URL"]) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         port = int(variables["REDIS_URL"].rpartition(":")[2])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ops.errors import Failure
-from ops.tools import stores
+from ops.stores import programs as stores
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -44,6 +44,10 @@ nodes: linux/amd64
 """
 
 
+# What is derived of a store is of its kind.
+SYNCED = GOOD.replace("needs: [b, db]", "needs: [b, postgres]").replace("  db: {", "  postgres: {").replace("store: db", "store: postgres")
+
+
 def checkout(folder: Path, text: str) -> Path:
     for name in ("a", "b", "m", "o"):
         (folder / name).mkdir(exist_ok=True)
@@ -390,7 +394,7 @@ def test_resources_are_the_services_over_the_stacks_over_the_platforms(tmp_path:
 
 
 def test_sync_writes_what_is_stale_and_then_nothing(tmp_path: Path) -> None:
-    loaded = catalog.load(checkout(tmp_path, GOOD))
+    loaded = catalog.load(checkout(tmp_path, SYNCED))
     assert set(sync.write(loaded)) == set(sync.derived(loaded))
     assert sync.write(loaded) == []
     (tmp_path / "a" / "contract.json").write_text("{}")
@@ -400,10 +404,10 @@ def test_sync_writes_what_is_stale_and_then_nothing(tmp_path: Path) -> None:
 
 
 def test_sync_removes_what_it_wrote_for_a_service_that_is_gone_and_nothing_that_is_by_hand(tmp_path: Path) -> None:
-    sync.write(catalog.load(checkout(tmp_path, GOOD)))
+    sync.write(catalog.load(checkout(tmp_path, SYNCED)))
     by_hand = tmp_path / "k8s/base/b/patch.yaml"
     by_hand.write_text("# by hand\n")
-    gone = GOOD.replace("needs: [b, db]", "needs: [db]")
+    gone = SYNCED.replace("needs: [b, postgres]", "needs: [postgres]")
     gone = "".join(line for line in gone.splitlines(keepends=True) if not line.strip().startswith(("b:", "B_URL:")))
     loaded = catalog.load(checkout(tmp_path, gone))
     left = {Path("k8s/base/b") / name for name in ("derived.yaml", "kustomization.yaml")} | {Path("o/derived/b.env")}

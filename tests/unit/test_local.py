@@ -23,6 +23,7 @@ from ops.local.ready import Probe
 from ops.secret import Secret
 from ops.stacks import Built
 from ops.stacks.node import start_arguments
+from ops.stores.model import Wanted
 from ops.verbs import up as verb
 
 
@@ -200,7 +201,7 @@ def test_a_redis_password_of_any_characters_is_one_word_of_its_file(catalog: Cat
     images = {name: f"{name}:key" for name in catalog.images}
     word = 'a "quoted" \\ wörd'
     composefile.write(catalog, home, images, setting(catalog, config.in_containers(catalog), "0.0.0.0", REDIS_PASSWORD=word))
-    wanted = servers.Wanted("redis", 1, word)
+    wanted = Wanted("redis", 1, word)
     of_embedded = Path(servers.process(home, wanted).argv[-1]).read_text().splitlines()
     (line,) = [line for line in of_embedded if line.startswith("requirepass")]
     assert line == r'''requirepass "a \"quoted\" \\ wörd"'''
@@ -231,7 +232,7 @@ def test_a_shells_variables_do_not_reach_a_service(catalog: Catalog, monkeypatch
 
 
 def test_a_process_survives_the_way_to_the_supervisor_and_never_shows_its_secrets() -> None:
-    process = Process("x", ("a", "b"), "/", {"K": "hidden"}, Probe("redis", 1, password="hidden"), ("y",), "store", 2, "nobody", 9)
+    process = Process("x", ("a", "b"), "/", {"K": "hidden"}, Probe("tcp", 1, sends="hidden"), ("y",), "store", 2, "nobody", 9)
     assert from_document(json.loads(json.dumps(process.document()))) == process
     assert "hidden" not in repr(process)
 

@@ -11,7 +11,7 @@ from ops.catalog import load
 from ops.errors import Failure
 from ops.local import embedded
 from ops.local.state import State
-from ops.tools import stores
+from ops.stores import programs as stores
 from ops.verbs import doctor
 from ops.verbs.doctor import Finding
 
@@ -54,7 +54,7 @@ def test_a_store_without_a_program_for_this_machine_is_told_with_what_to_do(inte
 
 def test_a_redis_of_the_machine_does_where_none_is_locked(intel_mac: Path) -> None:
     program = redis(intel_mac, "7.2.4")
-    stores.require(stores.STORES)
+    stores.require(load().stores)
     assert stores.program("redis") == program
     assert stores.present("redis") == "PATH"
 
@@ -62,7 +62,7 @@ def test_a_redis_of_the_machine_does_where_none_is_locked(intel_mac: Path) -> No
 def test_every_store_that_cannot_be_had_is_named_at_once(intel_mac: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "mac_ver", lambda: ("13.0", ("", "", ""), "x86_64"))
     with pytest.raises(Failure) as caught:
-        stores.require(stores.STORES)
+        stores.require(load().stores)
     assert [line.partition(":")[0] for line in caught.value.cause.splitlines()] == ["redis", "milvus"]
     assert "faiss-cpu has no wheel for macosx-15.0-x86_64 and Python 3." in caught.value.cause
 

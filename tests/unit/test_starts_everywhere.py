@@ -13,10 +13,10 @@ from packaging.pylock import PackageDirectory, PackageWheel, Pylock, PylockSelec
 from packaging.specifiers import SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 
+from ops import stores
 from ops.checks.files import tracked
 from ops.checks.pythons import NEWEST, OLDEST, SUPPORTED, installed
 from ops.tools import find
-from ops.tools.stores import STORES
 
 ROOT = Path(__file__).parents[2]
 LOCKS = [Path(name).parent.as_posix() for name in tracked(ROOT, ":(glob)**/uv.lock")]
@@ -68,7 +68,8 @@ def locked(folder: str) -> Pylock:
 
 def minors(folder: str) -> list[int]:
     """For which Pythons a folder's packages are installed."""
-    own = {store.locked.folder: store.locked.python for store in STORES.values()}.get(ROOT / folder)
+    programs = [known.program for name in stores.names() if (known := stores.kind_of(name).embedded)]
+    own = {program.locked.folder: program.locked.python for program in programs}.get(ROOT / folder)
     return [own[1]] if own else list(SUPPORTED)
 
 

@@ -132,7 +132,7 @@ def test_kubernetes_says_its_version() -> None:
 
 def test_a_stand_in_depends_on_what_it_stands_on() -> None:
     usual = images.keys({})
-    assert set(usual) == {image.name for image in images.ALL}
+    assert set(usual) == {image.name for image in images.stand_ins()}
     other = images.keys({"PIP_INDEX_URL": "https://index.example/simple"})
     assert all(usual[name] != other[name] for name in usual)
 
@@ -153,8 +153,8 @@ def test_the_stand_ins_are_those_of_the_catalogue() -> None:
     catalogue = yaml.safe_load((layout.SOURCES.parents[1] / "platform.yaml").read_text())
     bases = {name for stack in catalogue["stacks"].values() for name in stack["bases"].values()}
     stores = {store["image"] for store in catalogue["stores"].values()}
-    assert bases | stores <= {image.name for image in images.ALL}
-    assert stores <= {image.name for image in images.ALL if image.served}
+    assert bases | stores <= {image.name for image in images.stand_ins()}
+    assert stores <= {image.name for image in images.stand_ins() if image.served}
 
 
 def test_an_image_of_one_program_needs_no_builder(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_stand_in_is_built_again_where_its_packages_could_not_be_fetched_once(
     docker.write_text(f'#!/bin/sh\n{counted}\ntest "$(wc -l < tries)" -ge "$(cat enough)"\n')
     docker.chmod(0o755)
     monkeypatch.setattr(images, "BUILDING", replace(images.BUILDING, first=0.01))
-    node = next(image for image in images.ALL if image.folder == "node")
+    node = next(image for image in images.stand_ins() if image.folder == "node")
     (here.bin / "enough").write_text("2")
     images._make(here, node, "key", tmp_path)
     assert (here.bin / "tries").read_text().count("try") == 3  # two to build it, one to save it

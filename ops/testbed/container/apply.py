@@ -128,6 +128,7 @@ def _copy(place: Place, say: Say) -> None:
                 shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
             else:
                 shutil.copy(ROOT / name, target)
+        Path(folder, images.LISTED.name).write_text(images.listing(), "utf-8")
         Path(folder).chmod(0o755)
         run(commands.copy_in(place, Path(folder)))
 

@@ -10,12 +10,24 @@ import os
 import pwd
 import signal as signals
 import sys
+from pathlib import Path
 
+NOBODY = "nobody"  # whom a server is run as that refuses to run as root
 # <linux/prctl.h>, <linux/securebits.h>, <linux/capability.h>
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_SECUREBITS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 28, 47, 2
 SECBIT_NO_SETUID_FIXUP = 1 << 2
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION_3 = 0x20080522
+
+
+def command(signal: int, user: str = "") -> tuple[str, ...]:
+    """What stands before a program's own arguments: it gets `signal` when this process ends, and runs as `user` where this one is root."""
+    return (sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(os.getpid()), str(int(signal)), user)
+
+
+def unprivileged() -> str:
+    """Whom a server is run as that refuses to run as root: the empty string where this process is not root."""
+    return NOBODY if os.geteuid() == 0 else ""
 
 
 def main(parent: int, signal: int, user: str, argv: list[str]) -> None:
