@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 # Seconds between two questions: a service writes a line at each that it must answer with no.
 SHORTEST, GROWTH, LONGEST = 0.05, 1.3, 0.5
 _LONGEST_ANSWER = 4096  # bytes
+_REST = 0.5  # seconds in which the rest of an answer follows its beginning
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ def _tcp(probe: Probe) -> str:
         with contextlib.suppress(TimeoutError):
             while expected not in answer and len(answer) < _LONGEST_ANSWER and (part := connection.recv(256)):
                 answer += part
+                connection.settimeout(_REST)
     return "" if expected in answer else answer.decode("utf-8", "replace").strip() or "no answer"
 
 

@@ -64,9 +64,9 @@ def _server(program: Path, wanted: Wanted, place: Place) -> Server:
 
 
 def ping(password: str) -> Ping:
-    """Commands of its protocol (https://redis.io/docs/latest/develop/reference/protocol-spec). After QUIT it closes the connection."""
+    """Commands of its protocol (https://redis.io/docs/latest/develop/reference/protocol-spec)."""
     login = f"*2\r\n$4\r\nAUTH\r\n${len(password.encode())}\r\n{password}\r\n" if password else ""
-    return Ping(sends=f"{login}*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nQUIT\r\n", expects="+PONG\r\n")
+    return Ping(sends=f"{login}*1\r\n$4\r\nPING\r\n", expects="+PONG\r\n")
 
 
 # ---------------------------------------------------------------- how it is asked

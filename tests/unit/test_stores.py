@@ -1,0 +1,142 @@
+"""A kind of store is one file: whatever needs to know of it finds it by its name."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ops import catalog, stores
+from ops.catalog import Catalog
+from ops.config import local as config
+from ops.errors import Failure, UsageError
+from ops.local import composefile, plan, servers
+from ops.local.ports import free_ports
+from ops.local.ready import Probe
+from ops.local.state import State, opened
+from ops.secret import Secret
+from ops.stores import programs
+from ops.testbed import images
+
+VALKEY = """
+import sys
+from pathlib import Path
+from ops.catalog.model import Resources
+from ops.stores.model import Check, Client, Compose, Embedded, Folder, Ping, Pod, Program, Server, StoreKind
+from ops.tools.find import ROOT
+from ops.tools.locked import Locked
+from ops.tools.table import Spec
+
+def _server(program, wanted, place):
+    data = place.data / wanted.name
+    data.mkdir(exist_ok=True)
+    return Server((str(program), "--port", str(wanted.port)), data, Ping(sends="PING", expects="PONG"), {"THREADS": "2"}, lost="torn")
+
+STORE = StoreKind(
+    title="Valkey",
+    component="cache",
+    url=lambda access: f"valkey://:{access.quoted}@{access.host}:{access.port}/{access.database}",
+    check=lambda access: Check(("valkey-cli", "-n", access.database, "$HOME", "ping")),
+    settings=lambda access: {"VALKEY_USER": access.user},
+    compose=Compose({"user": "7:7"}, lambda access: f"password {access.password}", "/etc/valkey.conf"),
+    pod=Pod(user=7, group=8, volume_group=9, storage="3Gi", resources=Resources({"cpu": "1"}, {"memory": "2Gi"}),
+            folders=(Folder("tmp", "/tmp", "4Mi", memory=True),), command=lambda store: ("valkey", store.data),
+            settings={"HERE": "pod"}, ports={"metrics": 9121}, tries=5, grace=6),
+    embedded=Embedded(Program(Locked(Path(__file__).parent / "lock", "Valkey 9", 1), "bin/valkey", Spec("valkey-server", "machine")), _server),
+    client=Client(lambda access: ("valkey-cli", access.user), lambda program, access: (("valkey-cli", str(access.port)), {})),
+    stand_in="debian:trixie-slim",
+)
+"""
+
+
+@pytest.fixture
+def kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind of store that the checkout does not have: one file."""
+    (tmp_path / "kinds").mkdir()
+    (tmp_path / "kinds" / "valkey.py").write_text(VALKEY)
+    monkeypatch.setattr(stores, "__path__", [*stores.__path__, str(tmp_path / "kinds")])
+
+
+@pytest.fixture
+def loaded(kinds: None) -> Catalog:
+    """The catalogue with one entry more, a store of that kind, which a service needs."""
+    found = catalog.load()
+    store = replace(found.stores["redis"], name="valkey", image="valkey/valkey:9", port=6400, local_port=16400, data="/valkey")
+    password = replace(found.variables["REDIS_PASSWORD"], name="VALKEY_PASSWORD", readers=("valkey",))
+    url = replace(found.variables["REDIS_URL"], name="VALKEY_URL", readers=("memory-service",))
+    memory = found.services["memory-service"]
+    return replace(
+        found,
+        stores={**found.stores, "valkey": store},
+        services={**found.services, memory.name: replace(memory, needs=(*memory.needs, "valkey"))},
+        variables={**found.variables, password.name: password, url.name: url},
+    )
+
+
+def setting(known: Catalog, addresses: dict[str, config.Address]) -> config.Setting:
+    return config.Setting(addresses, {name: Secret(f"{name}/1") for name in config.generated(known)}, {}, "127.0.0.1")
+
+
+def test_every_store_of_the_catalogue_has_a_file_and_every_file_a_store() -> None:
+    assert stores.names() == sorted(catalog.load().stores)
+
+
+def test_a_store_without_a_file_is_named_with_where_it_belongs() -> None:
+    with pytest.raises(UsageError, match=r"there is no ops/stores/oracle\.py \(there is milvus, postgres, redis\)"):
+        stores.kind_of("oracle")
+
+
+def test_services_are_given_its_url_in_each_form_of_the_platform(loaded: Catalog) -> None:
+    places = (config.on_this_machine(loaded), config.in_containers(loaded), config.in_cluster(loaded))
+    urls = [config.environment(loaded, "memory-service", setting(loaded, place))["VALKEY_URL"].reveal() for place in places]
+    end = f"/{loaded.database.name}"
+    assert urls == [f"valkey://:VALKEY_PASSWORD%2F1@{at}{end}" for at in ("127.0.0.1:16400", "valkey:6400", "valkey.nextai-data:6400")]
+
+
+def test_it_is_a_container_with_its_own_check_settings_and_file(loaded: Catalog, tmp_path: Path) -> None:
+    home = opened(State(tmp_path / "state"))
+    images_of = dict.fromkeys(loaded.images, "image")
+    composefile.write(loaded, home, images_of, setting(loaded, config.in_containers(loaded)))
+    document = composefile.document(loaded, home, images_of)
+    made = document["services"]["valkey"]  # type: ignore[index]
+    assert (made["image"], made["user"]) == ("valkey/valkey:9", "7:7")
+    assert made["healthcheck"]["test"] == ["CMD", "valkey-cli", "-n", loaded.database.name, "$$HOME", "ping"]
+    assert [(mount["type"], mount["target"]) for mount in made["volumes"]] == [("volume", "/valkey"), ("bind", "/etc/valkey.conf")]
+    assert (composefile.folder(home) / "valkey.conf").read_text() == "password VALKEY_PASSWORD/1"
+    variables = (composefile.folder(home) / "valkey.env").read_text().splitlines()
+    assert variables == ["VALKEY_PASSWORD=VALKEY_PASSWORD/1", f"VALKEY_USER={loaded.database.user}"]
+    assert document["services"]["memory-service"]["depends_on"]["valkey"] == {"condition": "service_healthy"}  # type: ignore[index]
+
+
+def test_it_is_a_process_of_this_machine(loaded: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "bin" / "valkey-server"
+    own.parent.mkdir()
+    own.write_text("#!/bin/sh\necho valkey-server 9.0.1\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{own.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(programs, "_is_here", lambda wanted: False)
+    monkeypatch.setattr(programs, "_absent", lambda wanted: "there is no wheel")
+    home = opened(State(tmp_path / "state"))
+    wanted = {one.name: one for one in plan.wanted_stores(loaded, setting(loaded, config.on_this_machine(loaded)))}
+    process = servers.process(home, wanted["valkey"])
+    assert process.argv == (str(own), "--port", "16400")  # the machine's own, where none is locked
+    assert (process.cwd, process.env["THREADS"], process.lost) == (str(home.data / "valkey"), "2", "torn")
+    assert process.probe == Probe("tcp", 16400, sends="PING", expects="PONG")
+
+
+def test_its_image_has_a_stand_in_on_the_testbed(loaded: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "load", lambda: loaded)
+    images.stand_ins.cache_clear()
+    assert images.StandIn("valkey/valkey:9", "valkey", served=True) in images.stand_ins()
+    images.stand_ins.cache_clear()
+
+
+def test_a_kind_without_an_embedded_server_is_told_before_anything_is_fetched(kinds: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.stores.valkey.STORE", replace(stores.kind_of("valkey"), embedded=None))
+    with pytest.raises(Failure, match="valkey: it has no embedded server"):
+        programs.require(["valkey"])
+
+
+def test_free_ports_are_free_and_none_is_there_twice() -> None:
+    ports = free_ports(300)
+    assert len(set(ports)) == 300
+    assert free_ports(0) == []
