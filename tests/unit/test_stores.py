@@ -19,7 +19,6 @@ from ops.testbed import images
 
 VALKEY = """
 import sys
-from pathlib import Path
 from ops.catalog.model import Resources
 from ops.stores.model import Check, Client, Compose, Embedded, Folder, Ping, Pod, Program, Server, StoreKind
 from ops.tools.find import ROOT
@@ -41,7 +40,7 @@ STORE = StoreKind(
     pod=Pod(user=7, group=8, volume_group=9, storage="3Gi", resources=Resources({"cpu": "1"}, {"memory": "2Gi"}),
             folders=(Folder("tmp", "/tmp", "4Mi", memory=True),), command=lambda store: ("valkey", store.data),
             settings={"HERE": "pod"}, ports={"metrics": 9121}, tries=5, grace=6),
-    embedded=Embedded(Program(Locked(Path(__file__).parent / "lock", "Valkey 9", 1), "bin/valkey", Spec("valkey-server", "machine")), _server),
+    embedded=Embedded(Program(Locked(ROOT / "none", "Valkey 9", 1), "bin/valkey", Spec("valkey-server", "machine")), _server),
     client=Client(lambda access: ("valkey-cli", access.user), lambda program, access: (("valkey-cli", str(access.port)), {})),
     stand_in="debian:trixie-slim",
 )
