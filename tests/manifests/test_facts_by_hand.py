@@ -10,13 +10,11 @@ from typing import Any
 
 import pytest
 
-from ops import catalog as catalogue
 from ops.manifests import problems
 from ops.manifests.base import reaches
 from ops.manifests.reading import PODS, owner
-from tests.manifests.test_overlays import ROOT, objects
+from tests.manifests.rendered import CATALOG, objects
 
-CATALOG = catalogue.load(ROOT)
 ENVIRONMENT = "production"
 NAME = "app.kubernetes.io/name"
 REACHES = sorted({label for image in CATALOG.images.values() for label in reaches(image)})

@@ -1,29 +1,16 @@
 """Every overlay builds, fits the API's schemas, and says what the catalogue says."""
 
-import functools
-from pathlib import Path
-
 import pytest
-import yaml
 
-from ops import catalog as catalogue
 from ops.manifests import problems
-from ops.manifests.render import build, render
+from ops.manifests.render import render
+from tests.manifests.rendered import CATALOG, ROOT, objects
 
-ROOT = Path(__file__).parents[2]
-CATALOG = catalogue.load(ROOT)
 KUBERNETES = "1.36"
 CLUSTERS = [name for name, environment in CATALOG.environments.items() if environment.kind == "kubernetes"]
 # Kinds that are no part of Kubernetes, whose schemas come with who defines them: a plan has the cluster's API server check these objects.
 DEFINED_ELSEWHERE = {("cert-manager.io/v1", "ClusterIssuer")}
 DIGESTS = dict.fromkeys(CATALOG.images, "sha256:" + "0" * 64)
-
-
-@functools.cache
-def objects(environment: str) -> list[dict[str, object]]:
-    overlay = CATALOG.environments[environment].overlay
-    assert overlay
-    return [document for document in yaml.safe_load_all(build(ROOT / overlay)) if document]
 
 
 @pytest.mark.parametrize("environment", CLUSTERS)

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from functools import cache as once
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from invoke import Argument
 
 from ops.catalog import load
 from ops.cluster.rollback import goal_of
@@ -31,14 +29,9 @@ from ops.release.facts import reason
 from ops.verbs import checkout
 from ops.verbs import deploy as cluster
 from ops.verbs.reach import reached
+from tests.unit.command_line import arguments, invoke
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def invoke(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("NEXTAI_", "XDG_", "KUBECONFIG"))}
-    argv = (sys.executable, "-m", "invoke", *words)
-    return subprocess.run(argv, check=False, cwd=ROOT, env={**plain, **variables}, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize(
@@ -490,14 +483,6 @@ def test_programs_keep_their_caches_elsewhere_when_the_home_folder_cannot_be_wri
     monkeypatch.setenv("GOPATH", "/mine")
     found = environment(command)
     assert found["XDG_CACHE_HOME"] == str(tmp_path / "cache" / "home" / "cache") and found["GOPATH"] == "/mine"
-
-
-@once
-def arguments() -> dict[str, list[Argument]]:
-    """Those of each verb. Asked for once: Invoke takes the help out of a task as it hands it to its arguments."""
-    import tasks
-
-    return {name: tasks.namespace[name].get_arguments() for name in tasks.namespace.task_names}
 
 
 def test_an_environment_that_was_left_out_is_asked_for_by_those_that_there_are() -> None:

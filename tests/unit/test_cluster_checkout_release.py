@@ -20,7 +20,7 @@ from ops.release.annotation import message
 from ops.verbs import build as images
 from ops.verbs import checkout
 from ops.verbs import deploy as verb
-from tests.unit.test_release import git
+from tests.unit.release_clone import git
 
 BUILT = "sha256:" + "b" * 64
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ops.config import local as config
-from tests.e2e import conftest as e2e
+from tests.e2e import running as e2e
 
 
 class Somebody(BaseHTTPRequestHandler):

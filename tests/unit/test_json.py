@@ -29,7 +29,7 @@ from ops.verbs import migrate as database
 from ops.verbs import watch
 from ops.verbs.sync import derived, sync
 from ops.verbs.up import _ctrl_c_on_terminate
-from tests.unit.test_bad_input import arguments, invoke
+from tests.unit.command_line import arguments, invoke
 
 Document = dict[str, object]
 
