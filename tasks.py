@@ -13,7 +13,7 @@ from invoke.main import program  # noqa: E402
 
 from ops.console.output import open_streams  # noqa: E402
 from ops.console.positional import spread  # noqa: E402
-from ops.console.usage import Speaker  # noqa: E402
+from ops.console.usage import VerbProgram  # noqa: E402
 from ops.console.verb import verb  # noqa: E402
 
 
@@ -343,7 +343,7 @@ gc.freeze()  # nor at its end: what is imported until here lives as long as the 
 # Invoke made its program before it read this file.
 if getattr(program, "core", None) is not None:
     open_streams()
-    program.__class__ = Speaker
-    Speaker.environments = staticmethod(everywhere)
+    program.__class__ = VerbProgram
+    VerbProgram.environments = staticmethod(everywhere)
     # `invoke build web user-service`: see ops/console/positional.py.
     program.core.unparsed = spread(program.core.unparsed, {"build": "--service"}, set(namespace.task_names))

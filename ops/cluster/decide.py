@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ops.cluster import needs, ownership
-from ops.cluster.facts import Facts
+from ops.cluster.facts import ClusterFacts
 from ops.cluster.record import KEEP, Kind
 from ops.cluster.sight import Sight
 from ops.cluster.step import Remembered, Step
@@ -29,7 +29,7 @@ class Decided:
     kept: Mapping[Key, str]
 
 
-def decide(facts: Facts, stores: Collection[str], kind: Kind) -> Decided:
+def decide(facts: ClusterFacts, stores: Collection[str], kind: Kind) -> Decided:
     """What happens to each object. `stores`: the images of the stores, whose workloads come before all others."""
     steps = [_introduced(_step(one, facts, stores, kind), one, facts) for one in facts.sights]
     going = [one for one in facts.unwanted if _goes(one.live, kind)]
@@ -55,7 +55,7 @@ def _without_clean_up_alone(steps: list[Step]) -> list[Step]:
     return [replace(step, action="unchanged", note="goes with the next change") if step.note == _NEEDLESS else step for step in steps]
 
 
-def _step(sight: Sight, facts: Facts, stores: Collection[str], kind: Kind) -> Step:
+def _step(sight: Sight, facts: ClusterFacts, stores: Collection[str], kind: Kind) -> Step:
     """What happens to a wanted object."""
     wanted, live = sight.wanted, sight.live
     step = Step(sight.key, "create", phase_of(wanted, stores), wanted, remembered=Remembered(warned=sight.warnings))
@@ -106,7 +106,7 @@ def _owns_otherwise(sight: Sight) -> bool:
     return sight.live is not None and sight.after is not None and ownership.fields_of(sight.live) != ownership.fields_of(sight.after)
 
 
-def _introduced(step: Step, sight: Sight, facts: Facts) -> Step:
+def _introduced(step: Step, sight: Sight, facts: ClusterFacts) -> Step:
     """Note who made an object that exists and that no deploy has made."""
     if sight.live is None or step.key.kind == "Job":
         return step
@@ -144,7 +144,7 @@ def _goes(live: Object, kind: Kind) -> bool:
     return name not in KEPT and not (name == "Job" and kind != "deploy")
 
 
-def _kept(one: Unwanted, facts: Facts) -> str:
+def _kept(one: Unwanted, facts: ClusterFacts) -> str:
     """Why an object with our label stays that no manifest has, or the empty string."""
     live = one.live
     if text(live, "metadata", "deletionTimestamp"):
@@ -160,7 +160,7 @@ def _kept(one: Unwanted, facts: Facts) -> str:
     return ""
 
 
-def _removal(one: Unwanted, facts: Facts) -> Step:
+def _removal(one: Unwanted, facts: ClusterFacts) -> Step:
     """What happens to an object that is not wanted any more."""
     live = one.live
     key, before = key_of(live), masked(quiet(live), None)[0]
@@ -178,7 +178,7 @@ def _removal(one: Unwanted, facts: Facts) -> Step:
     return replace(step, note="was in the last deploy, is not in this one" if had else _NEEDLESS)
 
 
-def _still_needed(key: Key, facts: Facts) -> str:
+def _still_needed(key: Key, facts: ClusterFacts) -> str:
     """Why an old generated ConfigMap must stay: a pod that starts again, or a rollback, reads it."""
     place = (key.namespace, key.name)
     if any(place in needs.config_maps_of(replica_set) for replica_set in facts.replica_sets):

@@ -19,7 +19,7 @@ from ops.kube.objects import Key, Object, group_of, key_of, number, table, text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class ClusterFacts:
     """Everything a plan is made from. `cluster` is the cluster's own id, `namespaces` are those that are there (None: not known).
 
     `unknown`: wanted objects whose kind the cluster does not know. `missing`: Secrets and keys that pods need. `unset`: variables that
@@ -35,7 +35,7 @@ class Facts:
     unknown: tuple[Key, ...] = ()
     missing: tuple[str, ...] = ()
     unset: tuple[str, ...] = ()
-    named: references.Found = field(default_factory=references.Found)
+    named: references.ReferencesFound = field(default_factory=references.ReferencesFound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _Answers:
         return tuple(s for s in sets if number(s, "spec", "replicas") or number(s, "status", "replicas"))
 
 
-def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up: Sequence[Object] = ()) -> Facts:
+def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up: Sequence[Object] = ()) -> ClusterFacts:
     """Look at the cluster. Everything that can be asked at once is asked at once.
 
     Of the Secrets `made_up`, those are wanted that pods need and the cluster does not have.
@@ -84,7 +84,7 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
     sights = sight.settled(client, looks, before)
     asked = {one.key for one in sights if one.asked}
     fresh = {one.key for one in sights if one.live is None}
-    return Facts(
+    return ClusterFacts(
         cluster=cluster,
         sights=sights,
         unwanted=unwanted(client, listed, {key_of(o) for o in objects}, before),
@@ -141,20 +141,22 @@ def _needed(made_up: Sequence[Object], answers: _Answers) -> list[Object]:
     return [s for s in made_up if (answer := answers.secrets.get((key_of(s).namespace, key_of(s).name))) and answer.result() is None]
 
 
-def _secrets(objects: Iterable[Object], answers: _Answers, cluster: str) -> dict[needs.Place, needs.Found]:
+def _secrets(objects: Iterable[Object], answers: _Answers, cluster: str) -> dict[needs.Place, needs.SecretFound]:
     """The Secrets that exist, or that this deploy makes. Their values are not passed on: only the names of keys and a hash."""
-    found: dict[needs.Place, needs.Found] = {}
+    found: dict[needs.Place, needs.SecretFound] = {}
     for place, answer in answers.secrets.items():
         secret = answer.result()
         if secret is not None:
-            found[place] = needs.Found(frozenset(table(secret, "data")), needs.digest(secret, cluster))
+            found[place] = needs.SecretFound(frozenset(table(secret, "data")), needs.digest(secret, cluster))
     for manifest in objects:
         key = key_of(manifest)
         if key.kind == "Secret":
             keys = frozenset({*table(manifest, "data"), *table(manifest, "stringData")})
-            found[key.namespace, key.name] = needs.Found(keys, needs.digest(manifest, cluster))
+            found[key.namespace, key.name] = needs.SecretFound(keys, needs.digest(manifest, cluster))
         elif key.kind == "SealedSecret":
-            found[key.namespace, key.name] = needs.Found(frozenset(table(manifest, "spec", "encryptedData")), needs.sealed_digest(manifest))
+            found[key.namespace, key.name] = needs.SecretFound(
+                frozenset(table(manifest, "spec", "encryptedData")), needs.sealed_digest(manifest)
+            )
     return found
 
 

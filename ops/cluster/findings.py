@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ops.cluster.decide import Decided
-from ops.cluster.facts import Facts
+from ops.cluster.facts import ClusterFacts
 from ops.cluster.record import Kind
 from ops.kube import byhand
 from ops.kube.objects import Key, key_of
@@ -15,13 +15,13 @@ from ops.kube.readiness import steady
 class About:
     """What findings are made from: the facts, the steps, and which objects a person has halted by hand (and why that counts)."""
 
-    facts: Facts
+    facts: ClusterFacts
     decided: Decided
     changing: frozenset[Key]
     halted: Mapping[Key, str]
 
 
-def about(facts: Facts, decided: Decided) -> About:
+def about(facts: ClusterFacts, decided: Decided) -> About:
     """Look at facts and steps together."""
     changing = frozenset(step.key for step in decided.steps if step.action != "unchanged")
     halted = {s.key: why for s in facts.sights if s.live and (why := byhand.halted(s.live, s.wanted))}
@@ -58,7 +58,7 @@ def warnings(this: About) -> Iterator[str]:
     yield from (f"{s.key}: {why}" for s in facts.sights if s.key in this.changing and (why := steady.warning(s.wanted)))
 
 
-def _heard(facts: Facts) -> list[str]:
+def _heard(facts: ClusterFacts) -> list[str]:
     """The API server's warnings, each once, with its objects; of an object that was not asked about now, from when it was applied."""
     about: dict[str, list[str]] = {}
     for sight in facts.sights:
@@ -68,7 +68,7 @@ def _heard(facts: Facts) -> list[str]:
     return [f"{', '.join(keys)}: {words}" for words, keys in about.items()]
 
 
-def _without_namespace(facts: Facts) -> list[str]:
+def _without_namespace(facts: ClusterFacts) -> list[str]:
     """The objects in namespaces that neither exist nor are among the manifests."""
     if facts.namespaces is None:
         return []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ops.cluster.lines import Container, Line, Wanted, container_of, stamped
+from ops.cluster.lines import Container, Line, LogSelection, container_of, stamped
 from ops.cluster.pods import Selector, find
 from ops.console import heard
 from ops.errors import Failure
@@ -21,7 +21,7 @@ _TRIES = 10  # after so many watches that failed, one after the other, the serve
 def follow(
     client: Client,
     selector: Selector,
-    wanted: Wanted,
+    wanted: LogSelection,
     *,
     going: Callable[[], bool] = heard,
     pause: float = PAUSE_SECONDS,
@@ -52,7 +52,7 @@ class _Followed:
     """What the threads share: one watches the pods, one for each container reads its lines."""
 
     client: Client
-    wanted: Wanted
+    wanted: LogSelection
     pause: float
     lines: "queue.SimpleQueue[Line | Failure]" = field(default_factory=queue.SimpleQueue)
     streams: list[Stream] = field(default_factory=list)

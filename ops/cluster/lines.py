@@ -16,7 +16,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LogSelection:
     """Which lines: the last `tail` of each container, those of the last `since` seconds, and (`follow`) those to come."""
 
     tail: int = 100
@@ -38,7 +38,7 @@ class Container:
         """Where the API has its log."""
         return f"/api/v1/namespaces/{self.namespace}/pods/{self.pod}/log"
 
-    def query(self, wanted: Wanted) -> dict[str, str]:
+    def query(self, wanted: LogSelection) -> dict[str, str]:
         """What the API is asked: it then writes each line's time before it."""
         query = {"container": self.name, "tailLines": str(wanted.tail), "timestamps": "true"}
         return query if wanted.since is None else query | {"sinceSeconds": str(wanted.since)}

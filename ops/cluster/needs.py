@@ -13,7 +13,7 @@ Place = tuple[str, str]  # namespace, name
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SecretFound:
     """A Secret as far as it may be known outside: the names of its keys, and a keyed hash of its data."""
 
     keys: frozenset[str]
@@ -65,7 +65,7 @@ def sealed_digest(sealed: Object) -> str:
     return hashlib.sha256("\0".join(f"{k}\0{v}" for k, v in sorted(values.items())).encode()).hexdigest()
 
 
-def stamp(manifest: Object, secrets: Mapping[Place, Found]) -> None:
+def stamp(manifest: Object, secrets: Mapping[Place, SecretFound]) -> None:
     """Write the checksum of the Secrets that the pods read into their template, so that a changed Secret restarts them.
 
     A Job is left alone: its template cannot change, and its name is its content's.
@@ -83,7 +83,7 @@ def stamp(manifest: Object, secrets: Mapping[Place, Found]) -> None:
         metadata["annotations"] = {**table(metadata, "annotations"), CHECKSUM: checksum}
 
 
-def missing_secrets(objects: Iterable[Object], secrets: Mapping[Place, Found]) -> list[str]:
+def missing_secrets(objects: Iterable[Object], secrets: Mapping[Place, SecretFound]) -> list[str]:
     """Every Secret, and every key of one, that pods need and that is not there."""
     needed: dict[Place, dict[str, set[Key]]] = {}
     for manifest in objects:
@@ -105,7 +105,7 @@ def missing_secrets(objects: Iterable[Object], secrets: Mapping[Place, Found]) -
     return lines
 
 
-def missing_variables(catalog: Catalog, objects: Iterable[Object], secrets: Mapping[Place, Found]) -> list[str]:
+def missing_variables(catalog: Catalog, objects: Iterable[Object], secrets: Mapping[Place, SecretFound]) -> list[str]:
     """Every required variable of the catalogue that a container of ours would start without."""
     objects = list(objects)
     maps = {(k.namespace, k.name): frozenset(table(o, "data")) for o in objects if (k := key_of(o)).kind == "ConfigMap"}
@@ -129,7 +129,7 @@ def missing_variables(catalog: Catalog, objects: Iterable[Object], secrets: Mapp
 
 
 def _given(
-    container: Object, namespace: str, maps: Mapping[Place, frozenset[str]], secrets: Mapping[Place, Found]
+    container: Object, namespace: str, maps: Mapping[Place, frozenset[str]], secrets: Mapping[Place, SecretFound]
 ) -> frozenset[str] | None:
     """The variables a container gets, or None when one of its sources is not there."""
     names = {text(variable, "name") for variable in rows(container, "env")}

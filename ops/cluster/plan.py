@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 from ops.cluster import findings
 from ops.cluster.decide import decide
-from ops.cluster.facts import Facts
+from ops.cluster.facts import ClusterFacts
 from ops.cluster.past import Past
-from ops.cluster.record import Kind, Migration, unfinished
+from ops.cluster.record import Kind, RecordedMigration, unfinished
 from ops.cluster.step import Step
 from ops.errors import Refused
 from ops.kube.objects import Key, Object, key_of, text
@@ -28,8 +28,8 @@ class Origin:
     version: str = ""
     target: int = 0
     digests: Mapping[str, str] = field(default_factory=dict)
-    migrations: tuple[Migration, ...] = ()
-    met: tuple[Migration, ...] = ()
+    migrations: tuple[RecordedMigration, ...] = ()
+    met: tuple[RecordedMigration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Plan:
         return fingerprint([*sorted(without_secrets, key=key_of)])
 
 
-def make_plan(origin: Origin, facts: Facts, stores: Collection[str], *, rehearsal: bool = False) -> Plan:
+def make_plan(origin: Origin, facts: ClusterFacts, stores: Collection[str], *, rehearsal: bool = False) -> Plan:
     """Decide what happens to each object. `stores`: the images of the stores.
 
     On a rehearsal, an object whose kind the cluster does not know is left out, in place of refused.

@@ -7,7 +7,7 @@ from ops.catalog.model import Catalog
 from ops.cluster import record
 from ops.cluster.facts import gather
 from ops.cluster.plan import Origin, Plan, make_plan
-from ops.cluster.record import Migration, together
+from ops.cluster.record import RecordedMigration, together
 from ops.cluster.rights import missing_rights
 from ops.cluster.schema import migrations_of, unreadable_data
 from ops.cluster.target import target_of
@@ -21,7 +21,7 @@ def plan_deploy(
     client: Client,
     rendered: Rendered,
     *,
-    migrations: Sequence[Migration] | None = None,
+    migrations: Sequence[RecordedMigration] | None = None,
     commit: str = "",
     version: str = "",
     made_up: Sequence[Object] = (),

@@ -29,7 +29,7 @@ Outcome = Literal["running", "good", "failed", "abandoned"]
 
 
 @dataclass(frozen=True, slots=True)
-class Migration:
+class RecordedMigration:
     """A migration that the release knows: its file's name and sha256, and the statements in it that take something away."""
 
     tag: str
@@ -83,12 +83,12 @@ class Record:
     header: Header
     objects: tuple[Object, ...]
     digests: Mapping[str, str] = field(default_factory=dict)
-    migrations: tuple[Migration, ...] = ()
-    met: tuple[Migration, ...] = ()
+    migrations: tuple[RecordedMigration, ...] = ()
+    met: tuple[RecordedMigration, ...] = ()
     warned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
-    def schema(self) -> tuple[Migration, ...]:
+    def schema(self) -> tuple[RecordedMigration, ...]:
         """The migrations that the database may have after it."""
         return together(self.met, self.migrations if self.header.migrates else ())
 
@@ -120,12 +120,12 @@ def load(client: Client, namespace: str, header: Header) -> Record:
     return Record(header, tuple(rows(document, "objects")), digests, migrations, met, warned)
 
 
-def migrations_in(document: Object, name: str) -> tuple[Migration, ...]:
+def migrations_in(document: Object, name: str) -> tuple[RecordedMigration, ...]:
     """Migrations as a record, or a plan, writes them down."""
-    return tuple(Migration(text(m, "tag"), text(m, "hash"), tuple(texts(m, "contracts"))) for m in rows(document, name))
+    return tuple(RecordedMigration(text(m, "tag"), text(m, "hash"), tuple(texts(m, "contracts"))) for m in rows(document, name))
 
 
-def together(*releases: Sequence[Migration]) -> tuple[Migration, ...]:
+def together(*releases: Sequence[RecordedMigration]) -> tuple[RecordedMigration, ...]:
     """The migrations of all these, each once."""
     return tuple({m.hash: m for release in releases for m in release}.values())
 

@@ -21,7 +21,7 @@ from ops.kube.progress import Notice, Tell
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ChangeResult:
     """How it ended: `record` is the number of its record (0: nothing was written), `resumed` the record it finished or replaced."""
 
     state: Literal["nothing", "done"]
@@ -39,7 +39,7 @@ def execute(
     verify: Callable[[], None] | None = None,
     who: str = "",
     seconds: float = PHASE_SECONDS,
-) -> Result:
+) -> ChangeResult:
     """Apply a plan, and nothing else. `verify` may raise `Failure`: then the change has failed.
 
     Writes nothing when there is nothing to do. Raises `Refused` for a plan that may not be applied or is stale, and when
@@ -48,7 +48,7 @@ def execute(
     """
     _admit(client, plan)
     if plan.empty:
-        return Result("nothing")
+        return ChangeResult("nothing")
     home, who = catalog.namespaces[0], who or whoami()
     made = _make_home(client, plan, home, tell)
     with hold(client, home, who) as lock:
@@ -72,7 +72,7 @@ def execute(
             left = f"interrupted: what was applied keeps running in the cluster, and record {header.number} has no end"
             raise KeyboardInterrupt(f"{left}; `invoke deploy` finishes it or takes its place, `invoke rollback` goes back") from interrupt
         tidy(change)
-    return Result("done", header.number, len(plan.changes), _resumed(plan))
+    return ChangeResult("done", header.number, len(plan.changes), _resumed(plan))
 
 
 def _carry_out(change: Change, verify: Callable[[], None] | None) -> None:

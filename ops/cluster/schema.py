@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ops.catalog.model import Catalog
-from ops.cluster.record import Migration
+from ops.cluster.record import RecordedMigration
 from ops.errors import Refused
 from ops.kube.objects import key_of, rows, text
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from ops.cluster.plan import Origin
     from ops.cluster.sight import Sight
     from ops.cluster.target import Target
-    from ops.database.safety import Environment
+    from ops.database.safety import TargetDatabase
 
 
-def migrations_of(catalog: Catalog) -> tuple[Migration, ...]:
+def migrations_of(catalog: Catalog) -> tuple[RecordedMigration, ...]:
     """The checkout's migrations, with what each takes away from versions that came before it."""
     from ops.database import journal, safety
 
@@ -26,7 +26,7 @@ def migrations_of(catalog: Catalog) -> tuple[Migration, ...]:
         return ()
     migrations = journal.read(folder)
     verdict = safety.judge(migrations, migrations, user=catalog.database.user)
-    return tuple(Migration(m.tag, m.hash, safety.contracts(verdict.of(m.file))) for m in migrations)
+    return tuple(RecordedMigration(m.tag, m.hash, safety.contracts(verdict.of(m.file))) for m in migrations)
 
 
 def judged(catalog: Catalog, origin: "Origin", target: "Target") -> tuple[list[str], list[str]]:
@@ -47,11 +47,11 @@ def judged(catalog: Catalog, origin: "Origin", target: "Target") -> tuple[list[s
     return [], [line.removeprefix("warning: ") for line in told]
 
 
-def _environment(catalog: Catalog, target: "Target") -> "Environment":
-    from ops.database.safety import Environment
+def _environment(catalog: Catalog, target: "Target") -> "TargetDatabase":
+    from ops.database.safety import TargetDatabase
 
     protected = target.environment.protected and not target.rehearsal
-    return Environment(catalog.database.user, _major(catalog.stores[catalog.database.store].image), protected)
+    return TargetDatabase(catalog.database.user, _major(catalog.stores[catalog.database.store].image), protected)
 
 
 def _major(image: str) -> int:
@@ -76,12 +76,12 @@ def unreadable_data(catalog: Catalog, sights: Sequence["Sight"]) -> list[str]:
     return problems
 
 
-def schema_hash(migrations: Sequence[Migration]) -> str:
+def schema_hash(migrations: Sequence[RecordedMigration]) -> str:
     """One hash for the whole schema: that of its migrations' hashes, in their order."""
     return hashlib.sha256("\n".join(m.hash for m in migrations).encode()).hexdigest() if migrations else ""
 
 
-def unsafe_behind(now: Sequence[Migration], then: Sequence[Migration]) -> list[str]:
+def unsafe_behind(now: Sequence[RecordedMigration], then: Sequence[RecordedMigration]) -> list[str]:
     """Why a release that knew only `then` cannot run on a database that has `now`.
 
     The rule: a migration that only adds is harmless to older code; one that takes something away, renames or narrows it

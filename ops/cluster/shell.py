@@ -9,7 +9,7 @@ from ops.catalog.model import Catalog
 from ops.cluster.pods import Selector, find, selector_of
 from ops.errors import Failure, UsageError
 from ops.kube.client import Client, events
-from ops.kube.cluster import Cluster
+from ops.kube.cluster import ClusterAccess
 from ops.kube.kubectl import QUESTION_TIMEOUT, join, kubectl
 from ops.kube.objects import Json, Object, rows, table, text
 from ops.kube.readiness.reasons import CREATE, PULL
@@ -71,7 +71,7 @@ def _container(pod: Object, image: str, command: tuple[str, ...], terminal: bool
     }
 
 
-def attach(cluster: Cluster, shell: Shell) -> int:
+def attach(cluster: ClusterAccess, shell: Shell) -> int:
     """Join this terminal to the shell; returns kubectl's exit code."""
     return join(cluster, shell.argv, f"joining the shell in {shell.namespace}/{shell.pod}")
 

@@ -8,7 +8,7 @@ from ops.cluster.record import Header
 
 if TYPE_CHECKING:  # a status needs no plan
     from ops.cluster.plan import Origin, Plan
-    from ops.cluster.status import Flaw, Row, Status
+    from ops.cluster.status import EnvironmentStatus, Flaw, WorkloadRow
     from ops.cluster.step import Step
     from ops.kube.progress import Notice
 
@@ -97,7 +97,7 @@ def last_line(last: Header | None) -> str:
     return f"record {last.number}, {last.kind} of {_shortened(last.commit)} by {last.who}, {last.started}" if last else "nothing deployed"
 
 
-def status_lines(found: "Status", flags: str) -> Iterator[str]:
+def status_lines(found: "EnvironmentStatus", flags: str) -> Iterator[str]:
     """What differs from the last good record, besides the workloads: a deploy that failed or never ended, missing and changed objects."""
     again = f"`invoke deploy {flags}` finishes it or takes its place, `invoke rollback {flags}` goes back"
     if found.unfinished and found.held:
@@ -116,7 +116,7 @@ def status_lines(found: "Status", flags: str) -> Iterator[str]:
         yield f"`invoke plan {flags}` shows each difference; a deploy restores the fields that its manifests set."
 
 
-def status_document(found: "Status") -> dict[str, object]:
+def status_document(found: "EnvironmentStatus") -> dict[str, object]:
     """The status for machines."""
 
     def flaws(those: "Iterable[Flaw]") -> list[dict[str, object]]:
@@ -141,7 +141,7 @@ def _named(header: Header) -> str:
     return f"record {header.number} ({header.kind}{goal} by {header.who}, {header.started})"
 
 
-def status_rows(rows: "Iterable[Row]") -> list[tuple[str, ...]]:
+def status_rows(rows: "Iterable[WorkloadRow]") -> list[tuple[str, ...]]:
     """A row a workload."""
     return [
         (

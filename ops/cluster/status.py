@@ -16,7 +16,7 @@ from ops.kube.client import Client, Resource
 from ops.kube.errors import ApiError
 from ops.kube.excerpt import excerpt
 from ops.kube.objects import WORKLOADS, Key, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
-from ops.kube.readiness import Done, Failed, Scene, State, Stuck, Waiting, judge
+from ops.kube.readiness import Done, Failed, State, Stuck, Surroundings, Waiting, judge
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 _AROUND = (("v1", "Pod"), ("apps/v1", "ReplicaSet"))
@@ -27,7 +27,7 @@ Place = tuple[str, str, str]  # apiVersion, kind, namespace
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class WorkloadRow:
     """One workload. `age` in seconds, `why` empty when it is ready."""
 
     kind: str
@@ -51,13 +51,13 @@ class Flaw:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class EnvironmentStatus:
     """The workloads of an environment, its last good record, and what of it is not so.
 
     `unfinished` is a record without an end (`held`: its deploy is under way), `failed` one that failed and after which nothing came.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[WorkloadRow, ...]
     last: Header | None
     unfinished: Header | None
     held: bool = False
@@ -72,7 +72,7 @@ class Status:
         return not (cut or self.failed or self.missing or self.differs or any(row.why for row in self.rows))
 
 
-def status(catalog: Catalog, client: Client) -> Status:
+def status(catalog: Catalog, client: Client) -> EnvironmentStatus:
     """Ask the cluster once; nothing is watched. What can be asked at once is asked at once."""
     home = catalog.namespaces[0]
     asked = client.start(partial(record.history, client, home))
@@ -88,7 +88,7 @@ def status(catalog: Catalog, client: Client) -> Status:
     found = [row for n in around for row in _rows(client, n, live, [pending.result() for pending in around[n]])]
     flaws = [flaw for flaw in client.each(partial(_flaw, client, live, frozenset(good.stirred if good else ())), wanted) if flaw]
     found += [_gone(o) for o in wanted if any(f.why == GONE and f.key == key_of(o) and f.key.kind in WORKLOADS for f in flaws)]
-    return Status(
+    return EnvironmentStatus(
         tuple(found),
         good,
         cut,
@@ -150,33 +150,33 @@ def _differing(client: Client, resource: Resource, wanted: Object, live: Object)
     return [difference.path for difference in differences(quiet(live), quiet(after))]
 
 
-def _gone(manifest: Object) -> Row:
+def _gone(manifest: Object) -> WorkloadRow:
     """A workload of the last good record as a row, for when it is not there any more."""
     key = key_of(manifest)
     wanted = number(manifest, "spec", "replicas", default=1)
-    return Row(key.kind, key.namespace, key.name, 0, wanted, (), 0, 0, GONE)
+    return WorkloadRow(key.kind, key.namespace, key.name, 0, wanted, (), 0, 0, GONE)
 
 
-def _rows(client: Client, namespace: str, live: Mapping[Key, Object], around: Sequence[list[Object]]) -> list[Row]:
+def _rows(client: Client, namespace: str, live: Mapping[Key, Object], around: Sequence[list[Object]]) -> list[WorkloadRow]:
     """The workloads of a namespace. What claims and events say is asked for only where something is not ready."""
     pods, sets = around
-    scene = Scene(client.now(), _EVER, pods, sets)
+    scene = Surroundings(client.now(), _EVER, pods, sets)
     workloads = [o for key, o in sorted(live.items()) if key.kind in WORKLOADS and key.namespace == namespace]
     states = [judge(workload, scene) for workload in workloads]
     if not all(isinstance(state, Done) for state in states):
         claims, events = client.each(partial(client.find, namespace=namespace), _kinds(client, _BEHIND))
-        scene = Scene(client.now(), _EVER, pods, sets, claims, events)
+        scene = Surroundings(client.now(), _EVER, pods, sets, claims, events)
         states = [judge(workload, scene) for workload in workloads]
     return [_row(client, workload, scene, state) for workload, state in zip(workloads, states, strict=True)]
 
 
-def _row(client: Client, workload: Object, scene: Scene, state: State) -> Row:
+def _row(client: Client, workload: Object, scene: Surroundings, state: State) -> WorkloadRow:
     template = pod_template(workload) or {}
     pods = _pods(workload, scene)
     why, lines = _why(client, workload, state)
     key = key_of(workload)
     daemons = key.kind == "DaemonSet"
-    return Row(
+    return WorkloadRow(
         key.kind,
         key.namespace,
         key.name,
@@ -190,7 +190,7 @@ def _row(client: Client, workload: Object, scene: Scene, state: State) -> Row:
     )
 
 
-def _pods(workload: Object, scene: Scene) -> list[Object]:
+def _pods(workload: Object, scene: Surroundings) -> list[Object]:
     uid = text(workload, "metadata", "uid")
     owners = [uid, *(text(r, "metadata", "uid") for r in scene.replica_sets if owned_by(r, uid))]
     return [pod for owner in owners for pod in scene.pods_of(owner)]

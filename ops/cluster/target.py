@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ops.kube.client import Client
 
 
-class Testbed(Protocol):
+class TestbedAccess(Protocol):
     """What is needed to know of a throw-away cluster on this machine."""
 
     @property
@@ -65,7 +65,7 @@ def target_of(client: "Client") -> Target:
     return client.cluster
 
 
-def resolve_target(catalog: Catalog, env: str, testbed: Testbed | None = None) -> Target:
+def resolve_target(catalog: Catalog, env: str, testbed: TestbedAccess | None = None) -> Target:
     """The cluster of an environment: the catalogue's context at the catalogue's address, or the testbed.
 
     Raises `UsageError` for an environment without a cluster or a kubeconfig that does not have the context,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from invoke.parser.context import ParserContext
 
 
-class Speaker(Program):
+class VerbProgram(Program):
     """The program behind `invoke`, from the moment that it has read tasks.py, which gives it the names of the `environments`."""
 
     environments: ClassVar[Callable[[], Iterable[str]]] = staticmethod(lambda: ())
@@ -92,7 +92,7 @@ class Speaker(Program):
 
     def _leave(self, wrong: Exception) -> None:
         use_json(not {"--json", "-j"}.isdisjoint(self.argv))  # no verb was parsed that could have said so
-        _tell(wrong, self.collection.task_names if getattr(self, "collection", None) else (), Speaker.environments)
+        _tell(wrong, self.collection.task_names if getattr(self, "collection", None) else (), VerbProgram.environments)
         if os.environ.get("NEXTAI_DEBUG"):
             raise wrong
         raise Leave(code=Exit.USAGE)

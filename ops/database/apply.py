@@ -16,7 +16,7 @@ from ops.database import concurrently, lock
 from ops.database.concurrently import Waits
 from ops.database.connect import describe, scrubbed
 from ops.database.journal import ALONE, Chunk, Migration
-from ops.database.progress import Progress, progress
+from ops.database.progress import MigrationProgress, progress
 from ops.database.sql import Statement
 from ops.errors import Failure
 from ops.secret import Secret
@@ -141,12 +141,12 @@ def _sets_role(sql: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StatementStep:
     """One statement of a file that runs statement by statement."""
 
     session: Session
     migration: Migration
-    state: Progress
+    state: MigrationProgress
     position: int
 
     @property
@@ -175,7 +175,7 @@ class Step:
         with _ourselves(self.session, self.migration):
             self.state.note(self.position, done=done, indexes=indexes)
 
-    def leftovers(self) -> tuple[concurrently.Leftover, ...]:
+    def leftovers(self) -> tuple[concurrently.InvalidIndex, ...]:
         """The invalid indexes that an attempt at the statement left behind."""
         return concurrently.leftovers(self.session.connection, self.statement, self.state.begun(self.position))
 
@@ -189,20 +189,20 @@ def _piecewise(session: Session, migration: Migration) -> None:
             continue
         alone = ALONE.search(statement.shape) is not None
         long = alone and concurrently.waits(statement) is Waits.LONG
-        step = Step(session, migration, state, position)
+        step = StatementStep(session, migration, state, position)
         _retried(session, migration, partial(_alone if alone else _with_its_progress, step), LONG_ATTEMPTS if long else ATTEMPTS)
     with _guarded(session, migration):
         record(session.connection, migration)
         state.forget()
 
 
-def _with_its_progress(step: Step) -> None:
+def _with_its_progress(step: StatementStep) -> None:
     with _guarded(step.session, step.migration):
         step.execute(limit=f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';")
         step.note(done=True)
 
 
-def _alone(step: Step) -> None:
+def _alone(step: StatementStep) -> None:
     """A statement that cannot be in a transaction: write down that it begins, so that the next attempt knows what to look for."""
     connection, begun = step.session.connection, step.state.begun(step.position)
     lock.check(connection)
@@ -221,7 +221,7 @@ def _limit(connection: "Connection", waits: Waits) -> None:
     connection.execute(f"SET lock_timeout = '{LONG_LOCK_TIMEOUT if waits is Waits.LONG else LOCK_TIMEOUT}'".encode())
 
 
-def _clear(step: Step) -> None:
+def _clear(step: StatementStep) -> None:
     """Drop the invalid indexes that a failed or interrupted statement left behind."""
     for index in step.leftovers():
         step.session.say(f"{step.migration.file}:{step.statement.line}: dropping the invalid index {index.name} that an earlier run left")

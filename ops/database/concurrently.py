@@ -48,7 +48,7 @@ class Waits(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Leftover:
+class InvalidIndex:
     """An invalid index: no query uses it, each write pays for it."""
 
     oid: int
@@ -84,7 +84,7 @@ def instead(connection: "Connection", statement: Statement) -> str:
     return f"ALTER TABLE {match['parent']} DETACH PARTITION {match['part']} FINALIZE" if match and row and row[0] is True else ""
 
 
-def leftovers(connection: "Connection", statement: Statement, begun: "Begun | None") -> tuple[Leftover, ...]:
+def leftovers(connection: "Connection", statement: Statement, begun: "Begun | None") -> tuple[InvalidIndex, ...]:
     """The invalid indexes that an earlier attempt at a statement left behind."""
     match, rebuilds = INDEX.search(statement.shape), REINDEX.search(statement.shape)
     if not match and not (rebuilds and begun):
@@ -97,7 +97,7 @@ def leftovers(connection: "Connection", statement: Statement, begun: "Begun | No
             continue
         if not match and not (new and REBUILT.search(str(relname))):
             continue
-        found.append(Leftover(int(str(oid)), str(shown)))
+        found.append(InvalidIndex(int(str(oid)), str(shown)))
     return tuple(found)
 
 

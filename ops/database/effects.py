@@ -160,7 +160,7 @@ class Effect:
 
 
 @dataclass(slots=True)
-class Report:
+class EffectReport:
     """What the witnesses say of one statement."""
 
     seen: list[tuple[str, str, str, str, int, int]]
@@ -333,14 +333,14 @@ def _tried(
             observer.relations.pop(oid, None)
 
 
-def _report(observer: Observer) -> Report:
+def _report(observer: Observer) -> EffectReport:
     said = tuple(observer.said)
     row = observer.scratch.owner.execute("SELECT nextai_gate.take()").fetchone()
     document = cast("dict[str, object]", row[0] if row else {})
     seen = cast("list[list[object]]", document["seen"] or [])
     locks = cast("list[list[object]]", document["locks"] or [])
     facts = cast("dict[str, Facts]", document["facts"])
-    return Report(
+    return EffectReport(
         [(str(k), str(tag), str(t), str(i), int(str(oid or 0)), int(str(sub or 0))) for k, tag, t, i, oid, sub in seen],
         {(int(str(oid)), str(mode)) for oid, mode in locks},
         {int(oid): one for oid, one in facts.items()},
@@ -358,7 +358,7 @@ def _failed(error: "psycopg.Error", line: int) -> tuple[str, int, str]:
 
 
 def _effects(
-    observer: Observer, statement: Statement, report: Report, before: Mapping[int, Facts], held: set[tuple[int, str]]
+    observer: Observer, statement: Statement, report: EffectReport, before: Mapping[int, Facts], held: set[tuple[int, str]]
 ) -> Iterator[Effect]:
     old = {oid: facts for oid, facts in before.items() if oid < observer.mark}
     found = [
@@ -380,7 +380,7 @@ def _label(facts: Facts) -> str:
     return f"{facts['name']}" if facts["schema"] == "public" else f"{facts['schema']}.{facts['name']}"
 
 
-def _dropped(statement: Statement, report: Report, old: Mapping[int, Facts], mark: int) -> Iterator[tuple[str, str]]:
+def _dropped(statement: Statement, report: EffectReport, old: Mapping[int, Facts], mark: int) -> Iterator[tuple[str, str]]:
     constraints = {
         int(oid): str(kind) for facts in old.values() for oid, (_, kind) in cast("dict[str, list[str]]", facts["constraints"] or {}).items()
     }
@@ -398,7 +398,7 @@ def _dropped(statement: Statement, report: Report, old: Mapping[int, Facts], mar
             yield rule, identity
 
 
-def _rewritten(statement: Statement, report: Report, old: Mapping[int, Facts]) -> Iterator[tuple[str, str]]:
+def _rewritten(statement: Statement, report: EffectReport, old: Mapping[int, Facts]) -> Iterator[tuple[str, str]]:
     if _first(statement) in NAMED:
         return
     for kind, _, _, _, oid, _ in report.seen:
@@ -410,7 +410,7 @@ def _rewritten(statement: Statement, report: Report, old: Mapping[int, Facts]) -
             yield "rewrite-table", _label(old[oid])
 
 
-def _changed(report: Report, old: Mapping[int, Facts], now: Mapping[int, Facts]) -> Iterator[tuple[str, str]]:
+def _changed(report: EffectReport, old: Mapping[int, Facts], now: Mapping[int, Facts]) -> Iterator[tuple[str, str]]:
     """What is other than after the statement before, of what was there before the file."""
     for oid, facts in report.facts.items():
         if oid not in old or oid not in now:
@@ -432,7 +432,7 @@ def _changed(report: Report, old: Mapping[int, Facts], now: Mapping[int, Facts])
         yield from _columns(label, str(facts["name"]), report, was, facts)
 
 
-def _columns(label: str, table: str, report: Report, was: Facts, facts: Facts) -> Iterator[tuple[str, str]]:
+def _columns(label: str, table: str, report: EffectReport, was: Facts, facts: Facts) -> Iterator[tuple[str, str]]:
     columns = cast("dict[str, list[object]]", was["columns"] or {})
     rewritten = any(kind == "rewrite" for kind, *_ in report.seen)
     built = any((match := BUILDING.match(said)) and match["table"] == table for said in report.said)
@@ -464,7 +464,7 @@ def _widened(before: str, after: str) -> bool:
     return (before in TEXTS and after in TEXTS) or (before == after and before in LENGTHS)
 
 
-def _scanned(statement: Statement, report: Report, old: Mapping[int, Facts], held: set[tuple[int, str]]) -> Iterator[tuple[str, str]]:
+def _scanned(statement: Statement, report: EffectReport, old: Mapping[int, Facts], held: set[tuple[int, str]]) -> Iterator[tuple[str, str]]:
     """Whole tables that were read or indexed while others wait."""
     tables = {str(facts["name"]): oid for oid, facts in old.items() if oid in report.facts and facts["kind"] in ("r", "p")}
     validates, rewrites = _only_validates(statement), any(kind == "rewrite" for kind, *_ in report.seen)
@@ -483,7 +483,7 @@ def _scanned(statement: Statement, report: Report, old: Mapping[int, Facts], hel
                     yield from _scan(table, oid, report, held, validates)
 
 
-def _scan(table: str, oid: int, report: Report, held: set[tuple[int, str]], validates: bool) -> Iterator[tuple[str, str]]:
+def _scan(table: str, oid: int, report: EffectReport, held: set[tuple[int, str]], validates: bool) -> Iterator[tuple[str, str]]:
     if validates:
         if any(relation == oid for relation, _ in held):
             yield "validate-under-lock", table
@@ -512,7 +512,7 @@ def _only_validates(statement: Statement) -> bool:
     return found[:2] == ["ALTER", "TABLE"] and "VALIDATE" in found and not {"ADD", "ALTER", "SET", "DROP"} & set(found[2:])
 
 
-def _rows(statement: Statement, report: Report, old: Mapping[int, Facts]) -> Iterator[tuple[str, str]]:
+def _rows(statement: Statement, report: EffectReport, old: Mapping[int, Facts]) -> Iterator[tuple[str, str]]:
     first = _first(statement)
     for kind, operation, _, _, oid, _ in report.seen:
         if kind != "rows" or oid not in old:
@@ -524,7 +524,7 @@ def _rows(statement: Statement, report: Report, old: Mapping[int, Facts]) -> Ite
             yield "moves-rows", _label(old[oid])
 
 
-def _replaced(statement: Statement, report: Report, mark: int) -> Iterator[tuple[str, str]]:
+def _replaced(statement: Statement, report: EffectReport, mark: int) -> Iterator[tuple[str, str]]:
     first = _first(statement)
     for kind, tag, _, identity, oid, _ in report.seen:
         if kind == "command" and oid < mark and tag in ("CREATE VIEW", "CREATE FUNCTION", "CREATE PROCEDURE"):
@@ -535,7 +535,7 @@ def _replaced(statement: Statement, report: Report, mark: int) -> Iterator[tuple
             yield "revoke", ""
 
 
-def _locked(report: Report, old: Mapping[int, Facts], held: Iterable[tuple[int, str]]) -> Iterator[tuple[str, str]]:
+def _locked(report: EffectReport, old: Mapping[int, Facts], held: Iterable[tuple[int, str]]) -> Iterator[tuple[str, str]]:
     for oid, mode in sorted(report.locks - set(held)):
         if oid in old:
             spelled = re.sub(r"(?<!^)(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()

@@ -75,7 +75,7 @@ DOING = "checking the migrations with squawk"
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LintFinding:
     """One thing that squawk says: our rule, where, and squawk's own name of the rule."""
 
     file: str
@@ -84,9 +84,9 @@ class Said:
     name: str
 
 
-def lint(migrations: Sequence[Migration]) -> tuple[Said, ...]:
+def lint(migrations: Sequence[Migration]) -> tuple[LintFinding, ...]:
     """What squawk finds. Raises `Failure` when squawk cannot be run or speaks another language."""
-    found: list[Said] = []
+    found: list[LintFinding] = []
     for transactional in (True, False):
         files = [migration for migration in migrations if migration.transactional is transactional]
         if files:
@@ -94,7 +94,7 @@ def lint(migrations: Sequence[Migration]) -> tuple[Said, ...]:
     return tuple(sorted(found, key=lambda said: (said.file, said.line, said.rule)))
 
 
-def _lint(migrations: Sequence[Migration], options: tuple[str, ...]) -> list[Said]:
+def _lint(migrations: Sequence[Migration], options: tuple[str, ...]) -> list[LintFinding]:
     from ops import tools
 
     squawk = tools.find("squawk")
@@ -120,7 +120,7 @@ def _lint(migrations: Sequence[Migration], options: tuple[str, ...]) -> list[Sai
         done = run(Command(argv, DOING, squawk.env, cwd=folder), check=False)
     try:
         entries = [entry for entry in json.loads(done.stdout) if entry["rule_name"] in RULES]
-        return [Said(files[Path(e["file"]).name].file, e["line"] + 1, RULES[e["rule_name"]], e["rule_name"]) for e in entries]
+        return [LintFinding(files[Path(e["file"]).name].file, e["line"] + 1, RULES[e["rule_name"]], e["rule_name"]) for e in entries]
     except (ValueError, KeyError, TypeError) as error:
         cause = done.stderr.strip() or f"squawk's answer is not its JSON ({error!r})"
         raise Failure(DOING, cause, "Run `uv sync` in the checkout.") from error

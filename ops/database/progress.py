@@ -31,7 +31,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class MigrationProgress:
     """The progress of one file, by the journal's `when`, and of its statements, by what they say.
 
     By what they say and not by place, layout or the file's hash, since a file that failed half way may be corrected.
@@ -63,7 +63,7 @@ class Progress:
         self.connection.execute("DELETE FROM drizzle.__nextai_progress WHERE created_at = %s", (self.when,))
 
 
-def progress(connection: "Connection", when: int, statements: Sequence[Statement]) -> Progress:
+def progress(connection: "Connection", when: int, statements: Sequence[Statement]) -> MigrationProgress:
     """The progress of a file; makes the table where it is not there."""
     connection.execute(CREATE.encode())
     rows = connection.execute("SELECT statement, done, indexes FROM drizzle.__nextai_progress WHERE created_at = %s", (when,)).fetchall()
@@ -72,7 +72,7 @@ def progress(connection: "Connection", when: int, statements: Sequence[Statement
     # Before layout was left out of the key, it was the hash of the statement's text: a file that is half done may be noted by that.
     older = dict(zip(keys, _keys([statement.text for statement in statements]), strict=True))
     known = {key: stored[name] for key in keys for name in (older[key], key) if name in stored}
-    return Progress(connection, when, keys, known)
+    return MigrationProgress(connection, when, keys, known)
 
 
 def _keys(texts: Sequence[str]) -> tuple[str, ...]:

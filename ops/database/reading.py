@@ -67,7 +67,7 @@ DEPTH = 8  # of bodies in bodies
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class StatementFinding:
     """One thing that a statement says. `inner`: it stands in a body, so it counts whether it was reached or not."""
 
     rule: str
@@ -92,23 +92,25 @@ class World:
         return found in self.made or (found in self.temporary and not qualified)
 
 
-def read(text: str, line: int, world: World) -> tuple[Said, ...]:
+def read(text: str, line: int, world: World) -> tuple[StatementFinding, ...]:
     """What one statement of a file says; what it makes is added to the world."""
     found = words(text)
     if not found:
         return ()
-    seen = tuple(dict.fromkeys(Said(said.rule, line + said.line, said.inner) for said in _statement(found, world, inner=False, depth=0)))
+    seen = tuple(
+        dict.fromkeys(StatementFinding(said.rule, line + said.line, said.inner) for said in _statement(found, world, inner=False, depth=0))
+    )
     _remember(found, world)
     return seen
 
 
-def _statement(found: Sequence[Word], world: World, *, inner: bool, depth: int) -> Iterator[Said]:
+def _statement(found: Sequence[Word], world: World, *, inner: bool, depth: int) -> Iterator[StatementFinding]:
     """Everything that one statement says, with what it runs."""
     line = found[0].line
     for rule in dict.fromkeys(_rules(found, world, inner=inner)):
-        yield Said(rule, line, inner)
+        yield StatementFinding(rule, line, inner)
     if depth > DEPTH:
-        yield Said("dynamic-sql", line, inner)
+        yield StatementFinding("dynamic-sql", line, inner)
         return
     first = found[0].key
     if first == "DO":
@@ -125,20 +127,20 @@ def _statement(found: Sequence[Word], world: World, *, inner: bool, depth: int) 
         yield from _calls(found, world, depth)
 
 
-def _block(found: Sequence[Word], world: World, depth: int) -> Iterator[Said]:
+def _block(found: Sequence[Word], world: World, depth: int) -> Iterator[StatementFinding]:
     language = found[keys(found).index("LANGUAGE") + 1].value if "LANGUAGE" in keys(found)[:-1] else "plpgsql"
     if language.lower() not in ("plpgsql", "sql"):
-        yield Said("dynamic-sql", found[0].line, inner=True)
+        yield StatementFinding("dynamic-sql", found[0].line, inner=True)
     for at, word in enumerate(found):
         if word.kind == "string" and found[at - 1].key != "LANGUAGE":
             yield from _body(words(word.value), word.line, world, depth)
 
 
-def _body(found: Sequence[Word], line: int, world: World, depth: int) -> Iterator[Said]:
+def _body(found: Sequence[Word], line: int, world: World, depth: int) -> Iterator[StatementFinding]:
     """Every statement of a body: it may be reached another time, so all count. What it makes is not the file's own."""
     for part in _candidates(found):
         for said in _statement(part, world, inner=True, depth=depth + 1):
-            yield Said(said.rule, line + said.line, inner=True)
+            yield StatementFinding(said.rule, line + said.line, inner=True)
 
 
 def _candidates(found: Sequence[Word]) -> Iterator[tuple[Word, ...]]:
@@ -166,37 +168,37 @@ def _cursor(found: Sequence[Word], at: int) -> bool:
     return found[at].key != "UPDATE" or "SET" in keys(found[at : at + 8])
 
 
-def _execute(found: Sequence[Word], world: World, depth: int) -> Iterator[Said]:
+def _execute(found: Sequence[Word], world: World, depth: int) -> Iterator[StatementFinding]:
     """EXECUTE in PL/pgSQL: a constant is read as what it is, all else cannot be read."""
     if found[1:2] and found[1].key in ("FUNCTION", "PROCEDURE"):  # of a trigger
         return
     constant = len(found) > 1 and found[1].kind == "string" and (len(found) == 2 or found[2].key in ("USING", "INTO", "LOOP"))
     if not constant:
-        yield Said("dynamic-sql", found[0].line, inner=True)
+        yield StatementFinding("dynamic-sql", found[0].line, inner=True)
         return
     yield from _body(words(found[1].value), found[1].line, world, depth)
 
 
-def _calls(found: Sequence[Word], world: World, depth: int) -> Iterator[Said]:
+def _calls(found: Sequence[Word], world: World, depth: int) -> Iterator[StatementFinding]:
     """The bodies of the files' own functions that a statement names with an argument list."""
     for at, word in enumerate(found[:-1]):
         if word.kind in ("word", "name") and found[at + 1].key == "(":
             for body in world.functions.get(word.value, ()):
                 known = World(world.made, world.temporary, {k: v for k, v in world.functions.items() if k != word.value})
                 for said in _body(body, 0, known, depth):
-                    yield Said(said.rule, word.line, inner=True)
+                    yield StatementFinding(said.rule, word.line, inner=True)
             if word.value in RUNS_TEXT:
-                yield Said("dynamic-sql", word.line, inner=True)
+                yield StatementFinding("dynamic-sql", word.line, inner=True)
             if word.value == "set_config":
                 yield from _setting(found, at + 2)
 
 
-def _setting(found: Sequence[Word], at: int) -> Iterator[Said]:
+def _setting(found: Sequence[Word], at: int) -> Iterator[StatementFinding]:
     argument = found[at] if at < len(found) else None
     if argument is None or argument.kind != "string" or (at + 1 < len(found) and found[at + 1].key != ","):
-        yield Said("setting", found[0].line, inner=True)
+        yield StatementFinding("setting", found[0].line, inner=True)
     elif rule := _of_setting(argument.value.lower()):
-        yield Said(rule, argument.line, inner=True)
+        yield StatementFinding(rule, argument.line, inner=True)
 
 
 def _of_setting(setting: str) -> str:

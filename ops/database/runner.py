@@ -32,7 +32,7 @@ class Ran:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class MigrationResult:
     """What a run did. `skipped` counts the files that had run before; `duration` is in seconds."""
 
     applied: tuple[Ran, ...]
@@ -41,7 +41,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class MigrationStatus:
     """Where a database stands: the files that have run and those that will. `database` is host, port and name.
 
     `oddities` are what is unusual and harms nothing, a sentence each.
@@ -53,7 +53,7 @@ class Status:
     oddities: tuple[str, ...] = ()
 
 
-def status(dsn: Secret | str, folder: Path, say: Say | None = None) -> Status:
+def status(dsn: Secret | str, folder: Path, say: Say | None = None) -> MigrationStatus:
     """What has run and what is pending. Raises `Refused` for an edited, missing or out-of-order file.
 
     `say` gets a line when the database takes no connection yet.
@@ -64,7 +64,7 @@ def status(dsn: Secret | str, folder: Path, say: Say | None = None) -> Status:
         rows = applied(connection)
     todo = plan.pending(migrations, rows)
     odd = journal.oddities(folder) + plan.oddities(migrations, rows)
-    return Status(describe(dsn), migrations[: len(migrations) - len(todo)], todo, odd)
+    return MigrationStatus(describe(dsn), migrations[: len(migrations) - len(todo)], todo, odd)
 
 
 def pending(dsn: Secret | str, folder: Path) -> tuple[Migration, ...]:
@@ -85,7 +85,7 @@ def migrate(
     say: Say = _silent,
     protected: bool = False,
     beside: bool = False,
-) -> Result:
+) -> MigrationResult:
     """Run what is pending, and return what ran.
 
     `shown` are the migrations that somebody has agreed to: there must be no other. `wait` is how many seconds to wait for another run
@@ -102,12 +102,12 @@ def migrate(
         _check_taken_over(connection, todo, rows)
         where = safety.environment(connection, dsn, protected=protected, beside=beside)
     if not todo:
-        return Result((), len(migrations), time.monotonic() - begun)
+        return MigrationResult((), len(migrations), time.monotonic() - begun)
     # No connection is open meanwhile: it takes a second, and the server may end those that are idle. Whoever was shown them has been told.
     safety.gate(migrations, journal.judged(todo), where, say if shown is None else _silent, shown=False)
     with _told(dsn, "migrating"), connect(dsn, "lock", say) as connection:
         ran = _run(Session(connection, dsn, settings(connection), say), migrations, wait)
-    return Result(ran, len(migrations) - len(ran), time.monotonic() - begun)
+    return MigrationResult(ran, len(migrations) - len(ran), time.monotonic() - begun)
 
 
 def _check_taken_over(connection: "Connection", todo: Sequence[Migration], rows: Sequence[Applied]) -> None:

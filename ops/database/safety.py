@@ -22,7 +22,7 @@ from ops.secret import Secret
 
 if TYPE_CHECKING:
     from ops.database.connect import Connection
-    from ops.database.lint import Said
+    from ops.database.lint import LintFinding
 
 # What a run shows for certain: here the text alone accuses nobody, unless it stands in a body, which may not have been reached.
 MEASURED = {
@@ -71,7 +71,7 @@ OURS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class TargetDatabase:
     """What the gates know of the database that the migrations are for.
 
     `user` is the role that they run as there, `major` its PostgreSQL (0: unknown). `protected`: what could not be tried is refused.
@@ -89,13 +89,13 @@ class Environment:
 def gate(
     migrations: Sequence[Migration],
     pending: Sequence[Migration],
-    where: Environment | None = None,
+    where: TargetDatabase | None = None,
     say: Callable[[str], None] = lambda _: None,
     *,
     shown: bool = True,
 ) -> Verdict:
     """Judge the pending files, whose schema the others have made. Raises `Refused`, naming every file and line that breaks a gate."""
-    where = where or Environment()
+    where = where or TargetDatabase()
     if not pending:
         return Verdict(())
     verdict = judge(migrations, pending, user=where.user, source=where.source)
@@ -114,13 +114,13 @@ def gate(
     return verdict
 
 
-def environment(connection: "Connection", source: Secret, *, protected: bool = False, beside: bool = False) -> Environment:
+def environment(connection: "Connection", source: Secret, *, protected: bool = False, beside: bool = False) -> TargetDatabase:
     """What the gates need to know of a database. One that holds nothing has no schema to copy: the first file begins it."""
     copied = None if untouched(connection) else source
-    return Environment(connection.info.user, connection.info.server_version // 10000, protected, copied, beside)
+    return TargetDatabase(connection.info.user, connection.info.server_version // 10000, protected, copied, beside)
 
 
-def reached(dsn: Secret, *, protected: bool = False) -> Environment:
+def reached(dsn: Secret, *, protected: bool = False) -> TargetDatabase:
     """The same, of a database that nobody is connected to yet."""
     from ops.database.connect import connect
 
@@ -128,7 +128,7 @@ def reached(dsn: Secret, *, protected: bool = False) -> Environment:
         return environment(connection, dsn, protected=protected)
 
 
-def told(verdict: Verdict, environment: Environment, *, shown: bool = True) -> list[str]:
+def told(verdict: Verdict, environment: TargetDatabase, *, shown: bool = True) -> list[str]:
     """What a person should know of a verdict, beside what is refused."""
     lines = [f"allowed by its waiver: {finding} ({finding.waived})" for finding in verdict.findings if finding.waived]
     lines += [f"warning: {finding}" for finding in verdict.findings if finding.level == "warned"]
@@ -141,7 +141,7 @@ def told(verdict: Verdict, environment: Environment, *, shown: bool = True) -> l
     return lines
 
 
-def _doubt(verdict: Verdict, environment: Environment) -> str:
+def _doubt(verdict: Verdict, environment: TargetDatabase) -> str:
     """Why the verdict is less than one by effects on the environment's own PostgreSQL, or nothing."""
     if not verdict.tried:
         return f"the migrations were judged by their text alone: {verdict.why}"
@@ -219,7 +219,7 @@ def _tried(history: Sequence[Migration], pending: Sequence[Migration], user: str
         return _Tried(why=f"{failure.doing}: {failure.cause}", replayed=replayed)
 
 
-def _squawk(pending: Sequence[Migration]) -> "Mapping[str, tuple[Said, ...]] | None":
+def _squawk(pending: Sequence[Migration]) -> "Mapping[str, tuple[LintFinding, ...]] | None":
     """What squawk says, by file. The image of the migration Job has none: there, the verb that deploys has asked it before."""
     try:
         from ops.database.lint import lint
@@ -232,9 +232,9 @@ def _squawk(pending: Sequence[Migration]) -> "Mapping[str, tuple[Said, ...]] | N
 # ---------------------------------------------------------------- weighing the witnesses
 
 
-def _read(migration: Migration, world: World) -> dict[int, list[reading.Said]]:
+def _read(migration: Migration, world: World) -> dict[int, list[reading.StatementFinding]]:
     """What the text says, by the line of the statement."""
-    found: dict[int, list[reading.Said]] = {}
+    found: dict[int, list[reading.StatementFinding]] = {}
     for statement in migration.statements:
         found.setdefault(statement.line, []).extend(reading.read(statement.text, statement.line, world))
     return found
@@ -244,7 +244,7 @@ def _weighed(
     pending: Sequence[Migration],
     effects: Mapping[str, tuple[Effect, ...]],
     world: World,
-    said: "Mapping[str, tuple[Said, ...]] | None",
+    said: "Mapping[str, tuple[LintFinding, ...]] | None",
 ) -> tuple[Finding, ...]:
     found: list[Finding] = []
     for migration in pending:

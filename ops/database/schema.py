@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from ops.database.connect import connect, describe, parts, scrubbed
 from ops.database.facts import applied
-from ops.database.scratch import STATEMENT_SECONDS, Scratch, Server, Unavailable, quoted, session
+from ops.database.scratch import STATEMENT_SECONDS, Scratch, ScratchServer, ScratchUnavailable, quoted, session
 from ops.errors import Failure
 from ops.secret import Secret
 
@@ -46,27 +46,27 @@ class Schema:
     roles: tuple[tuple[str, bool], ...] = ()
 
 
-def taken(server: Server, source: Secret, *, ran: int) -> Schema:
+def taken(server: ScratchServer, source: Secret, *, ran: int) -> Schema:
     """The schema of a database in which `ran` files have run.
 
-    Raises `Unavailable` where it cannot be had, or is not what the next file will meet.
+    Raises `ScratchUnavailable` where it cannot be had, or is not what the next file will meet.
     """
     import psycopg
 
     if str(parts(server.admin).get("host") or "") not in NEARBY:
         # Its programs need not reach the environment, and its password is no business of theirs.
-        raise Unavailable(DOING, "the scratch server is another machine's", REMEDY)
+        raise ScratchUnavailable(DOING, "the scratch server is another machine's", REMEDY)
     with connect(source, "schema") as connection:
         roles = tuple((str(name), member is True) for name, member in connection.execute(ROLES).fetchall())
         if _half_done(connection):
-            raise Unavailable(DOING, "a file has been run in part there", REMEDY)
+            raise ScratchUnavailable(DOING, "a file has been run in part there", REMEDY)
         if len(applied(connection)) < ran:
-            raise Unavailable(DOING, "files that are history have not run there yet", REMEDY)
+            raise ScratchUnavailable(DOING, "files that are history have not run there yet", REMEDY)
     try:
         with session(server.admin) as admin:
             return Schema(_dumped(admin, source), roles)
     except psycopg.Error as error:
-        raise Unavailable(DOING, f"{describe(source)}: {scrubbed(str(error).strip(), source)}", REMEDY) from error
+        raise ScratchUnavailable(DOING, f"{describe(source)}: {scrubbed(str(error).strip(), source)}", REMEDY) from error
 
 
 def restore(scratch: Scratch, schema: Schema) -> None:
@@ -80,7 +80,9 @@ def restore(scratch: Scratch, schema: Schema) -> None:
     try:
         observer.execute(sql.encode())
     except psycopg.Error as error:
-        raise Unavailable(DOING, f"it cannot be made on the scratch server: {error.diag.message_primary or error}", REMEDY) from error
+        raise ScratchUnavailable(
+            DOING, f"it cannot be made on the scratch server: {error.diag.message_primary or error}", REMEDY
+        ) from error
     observer.execute("DISCARD ALL")  # a dump has settings of its own
     observer.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'".encode())
 
@@ -115,7 +117,7 @@ def _dumped(admin: "Connection", source: Secret) -> str:
         return _read(admin, out)
     except psycopg.errors.ExternalRoutineException as error:
         said = scrubbed(_read(admin, log).strip(), source)
-        raise Unavailable(DOING, f"{describe(source)}: {said or 'pg_dump failed'}", REMEDY) from error
+        raise ScratchUnavailable(DOING, f"{describe(source)}: {said or 'pg_dump failed'}", REMEDY) from error
     finally:
         admin.execute(f"COPY (SELECT) TO PROGRAM 'rm -f {where} {out} {log}'".encode())
 

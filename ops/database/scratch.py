@@ -38,12 +38,12 @@ LEFT_SECONDS = 900  # what an unlocked database of another run is old before it 
 DOING = "starting the scratch database"
 
 
-class Unavailable(Failure):
+class ScratchUnavailable(Failure):
     """There is no scratch server here: it says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ScratchServer:
     """A running scratch server. `version` is PostgreSQL's server_version_num."""
 
     admin: Secret
@@ -65,8 +65,8 @@ class Scratch:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    """A scratch server for the time of the block. Raises `Unavailable` where none can be had."""
+def server() -> Iterator[ScratchServer]:
+    """A scratch server for the time of the block. Raises `ScratchUnavailable` where none can be had."""
     if address := os.environ.get(VARIABLE):
         yield _known(Secret(address))
         return
@@ -74,13 +74,13 @@ def server() -> Iterator[Server]:
         yield found
 
 
-def _known(admin: Secret) -> Server:
+def _known(admin: Secret) -> ScratchServer:
     with session(admin) as connection:
-        return Server(admin, connection.info.server_version)
+        return ScratchServer(admin, connection.info.server_version)
 
 
 @contextmanager
-def database(server: Server, role: str) -> Iterator[Scratch]:
+def database(server: ScratchServer, role: str) -> Iterator[Scratch]:
     """A new database, owned by a role of this name which has no rights beyond it. Both are gone after the block."""
     import psycopg
     from psycopg.conninfo import make_conninfo
@@ -101,7 +101,7 @@ def database(server: Server, role: str) -> Iterator[Scratch]:
                 admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 
 
-def _prepared(admin: "Connection", server: Server, role: str) -> str:
+def _prepared(admin: "Connection", server: ScratchServer, role: str) -> str:
     """Remove what others have left, and see that the role is there; returns its password, the same for all who use the server."""
     password = sha256(f"{server.admin.reveal()} {role}".encode()).hexdigest()
     rights = f"LOGIN CREATEROLE NOSUPERUSER NOBYPASSRLS PASSWORD '{password}'"
@@ -124,7 +124,7 @@ def _sweep(admin: "Connection") -> None:
 
 @contextmanager
 def session(dsn: Secret) -> Iterator["Connection"]:
-    """A connection to the scratch server, with a limit for each statement. Raises `Unavailable` where it cannot be had."""
+    """A connection to the scratch server, with a limit for each statement. Raises `ScratchUnavailable` where it cannot be had."""
     import psycopg
 
     from ops.database.connect import describe, scrubbed
@@ -136,7 +136,7 @@ def session(dsn: Secret) -> Iterator["Connection"]:
         connection.prepare_threshold = None  # DISCARD ALL between files would drop what is prepared
     except psycopg.Error as error:
         cause = f"{describe(dsn)}: {scrubbed(str(error).strip(), dsn)}"
-        raise Unavailable("connecting to the scratch database", cause, f"Check the server that {VARIABLE} names.") from None
+        raise ScratchUnavailable("connecting to the scratch database", cause, f"Check the server that {VARIABLE} names.") from None
     try:
         connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'".encode())
         yield connection
@@ -154,7 +154,7 @@ def quoted(name: str) -> str:
 
 
 @contextmanager
-def _embedded() -> Iterator[Server]:
+def _embedded() -> Iterator[ScratchServer]:
     binaries = programs()
     home = _home()
     _remove_left(home)
@@ -170,7 +170,7 @@ def programs() -> Path:
     try:
         from ops.stores.programs import program
     except ImportError as error:  # the image of the migration Job
-        raise Unavailable(DOING, f"there is no PostgreSQL here to start, and {VARIABLE} is not set", f"Set {VARIABLE}.") from error
+        raise ScratchUnavailable(DOING, f"there is no PostgreSQL here to start, and {VARIABLE} is not set", f"Set {VARIABLE}.") from error
     return program("postgres").parent
 
 
@@ -275,7 +275,7 @@ def _launch(argv: tuple[str, ...]) -> tuple[str, ...]:
 def _once(argv: tuple[str, ...], stdin: str) -> None:
     done = subprocess.run(_launch(argv), input=stdin, capture_output=True, text=True, check=False, env=_environment(), cwd="/", timeout=120)
     if done.returncode:
-        raise Unavailable(
+        raise ScratchUnavailable(
             DOING, f"initdb: {(done.stderr or done.stdout).strip()}", "Where PostgreSQL may not run as root, run this as an ordinary user."
         )
 
@@ -323,5 +323,5 @@ def _await(process: "subprocess.Popen[bytes]", admin: Secret, log: Path) -> None
         except psycopg.Error as error:
             if process.poll() is not None or time.monotonic() > deadline:
                 said = log.read_text(errors="replace").strip()[-500:]
-                raise Unavailable(DOING, said or str(error).strip(), "Run it again; if it stays so, run `invoke doctor`.") from error
+                raise ScratchUnavailable(DOING, said or str(error).strip(), "Run it again; if it stays so, run `invoke doctor`.") from error
         time.sleep(0.02)

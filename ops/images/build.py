@@ -14,7 +14,7 @@ from ops.command import Command
 from ops.errors import Failure
 from ops.folders import cache
 from ops.images.facts import present
-from ops.images.model import BuildPlan, Engine, Planned
+from ops.images.model import BuildEngine, BuildPlan, Planned
 from ops.images.record import remember
 
 if TYPE_CHECKING:  # most builds find nothing to do, and need no builder
@@ -27,7 +27,7 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def build(plan: BuildPlan, engine: Engine, push: bool, *, report: Callable[[str], None] = _to_stderr) -> dict[str, str]:
+def build(plan: BuildPlan, engine: BuildEngine, push: bool, *, report: Callable[[str], None] = _to_stderr) -> dict[str, str]:
     """Build what the plan says is missing; return every image's digest by name.
 
     `push` as in the plan. Each step that the builder ends is reported in a line. Raises `Failure` when a step fails, `Refused`
@@ -49,7 +49,7 @@ def build(plan: BuildPlan, engine: Engine, push: bool, *, report: Callable[[str]
     return {image.name: digests[image.name] for image in plan.images}
 
 
-def _bake(plan: BuildPlan, missing: list[Planned], engine: Engine, report: Callable[[str], None]) -> dict[str, str]:
+def _bake(plan: BuildPlan, missing: list[Planned], engine: BuildEngine, report: Callable[[str], None]) -> dict[str, str]:
     """Build the images without a version, and then again, from the builder's cache, with the version that follows from what they are."""
     from ops.images import bake, context
 
@@ -69,7 +69,7 @@ def _bake(plan: BuildPlan, missing: list[Planned], engine: Engine, report: Calla
     return {image.name: _checked(image, digests.get(image.name), there[image.reference], push=plan.push) for image in missing}
 
 
-def _command(missing: list[Planned], engine: Engine, workshop: Path, document: object) -> tuple[Command, Path]:
+def _command(missing: list[Planned], engine: BuildEngine, workshop: Path, document: object) -> tuple[Command, Path]:
     """The bake of a document, and the file where the builder writes down what it made."""
     metadata = workshop / "metadata.json"
     builder, env = _builder(engine)
@@ -85,7 +85,7 @@ def _command(missing: list[Planned], engine: Engine, workshop: Path, document: o
     return command, metadata
 
 
-def _forget(engine: Engine, built: "Metadata") -> None:
+def _forget(engine: BuildEngine, built: "Metadata") -> None:
     """Remove the images without a version from the engine. A builder outside the engine keeps none, so a failure here is no error."""
     from ops.images.bake import DIGEST
     from ops.images.engine import connect
@@ -97,7 +97,7 @@ def _forget(engine: Engine, built: "Metadata") -> None:
                 client.remove_image(str(values.get(DIGEST)))
 
 
-def _builder(engine: Engine) -> tuple[tuple[str, ...], Mapping[str, str]]:
+def _builder(engine: BuildEngine) -> tuple[tuple[str, ...], Mapping[str, str]]:
     """buildx: the one that the engine's own client folder brings, which runs by itself; else this machine's."""
     own = engine.docker_config / "cli-plugins" / "docker-buildx" if engine.docker_config else None
     if own is not None and own.exists():

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ops.engine import connection
 from ops.errors import Failure
-from ops.images.model import Engine
+from ops.images.model import BuildEngine
 
 SECONDS = 5
 DOING = "asking the Docker engine"
@@ -38,7 +38,7 @@ class Engines(Asked, Protocol):
         """Take away an image that has no other name. Raises `Failure` where that is not done."""
 
 
-def connect(engine: Engine) -> Engines:
+def connect(engine: BuildEngine) -> Engines:
     """An engine, which has answered. Raises `Failure` that names its address."""
     found = connection(engine.environment if engine.docker_host else os.environ)
     address = found["base_url"]
@@ -56,7 +56,7 @@ def connect(engine: Engine) -> Engines:
 class Lazily:
     """An engine that is reached when it is asked the first time. False where it cannot be reached. Safe for threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: BuildEngine) -> None:
         self.engine = engine
         self._found: Asked | Failure | None = None
         self._lock = Lock()

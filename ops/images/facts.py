@@ -23,33 +23,33 @@ from ops.images.disk import plain
 from ops.images.dockerfile import Dockerfile
 from ops.images.engine import Asked, Lazily, connect
 from ops.images.inputs import gather
-from ops.images.model import Base, Engine, Entry
+from ops.images.model import Base, BuildEngine, InputFile
 from ops.images.recipe import parse
 from ops.images.record import write_json
-from ops.images.registry import Reference, digests, reference
+from ops.images.registry import ImageReference, digests, reference
 
 MEMORY_SECONDS = 600
 _INDEX = (".index.v1+json", ".manifest.list.v2+json")
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ImageFacts:
     """What a plan is made from, besides what is there under the keys."""
 
     platform: str
     bases: Mapping[str, Base]  # by the catalogue's reference
     recipes: Mapping[str, Dockerfile]  # by their place
-    entries: Mapping[str, tuple[Entry, ...]]  # image -> what goes into it
+    entries: Mapping[str, tuple[InputFile, ...]]  # image -> what goes into it
 
 
-def look(catalog: Catalog, images: Collection[Image], engine: Engine) -> Facts:
+def look(catalog: Catalog, images: Collection[Image], engine: BuildEngine) -> ImageFacts:
     """The facts that the keys depend on."""
     recipes = {file: parse(file, _recipe(catalog.root, file)) for file in dict.fromkeys(image.dockerfile for image in images)}
     references = sorted({base for image in images for base in image.stack.bases.values()})
     client = Lazily(engine)  # a build elsewhere, with bases from a registry, needs no engine here
     bases = begin(partial(_bases, references, engine, client))  # neither the registries nor git need wait for the other
     entries = gather(catalog.root, images, recipes, catalog.database.migrations)
-    return Facts(
+    return ImageFacts(
         platform=engine.platform or _platform(client),
         bases={base.reference: base for base in bases.result()},
         recipes=recipes,
@@ -57,7 +57,7 @@ def look(catalog: Catalog, images: Collection[Image], engine: Engine) -> Facts:
     )
 
 
-def present(references: Collection[str], engine: Engine, *, push: bool) -> dict[str, str | None]:
+def present(references: Collection[str], engine: BuildEngine, *, push: bool) -> dict[str, str | None]:
     """The digest under each name, in the registry (`push`) or else in the engine; None where it is not there.
 
     Raises `Failure` when the registry or the engine does not answer.
@@ -92,7 +92,7 @@ def _recipe(root: Path, file: str) -> str:
         raise Failure("reading the Dockerfiles", f"{file}: {why}", remedy) from error
 
 
-def _bases(wanted: Iterable[str], engine: Engine, client: Asked | None) -> list[Base]:
+def _bases(wanted: Iterable[str], engine: BuildEngine, client: Asked | None) -> list[Base]:
     pinned = [name for name in wanted if "@" in name]
     asked = [name for name in wanted if "@" not in name]
     found = [Base(name, name.partition("@")[2], name) for name in pinned]
@@ -142,7 +142,7 @@ def _inspect(client: Asked, name: str, platform: str | None = None) -> tuple[str
     return str(image["Id"]), False
 
 
-def _asked(names: list[str], engine: Engine) -> tuple[dict[str, str], dict[str, str]]:
+def _asked(names: list[str], engine: BuildEngine) -> tuple[dict[str, str], dict[str, str]]:
     """The digests that the registries give for base images: from memory where that is fresh, else asked; and why one gave none."""
     file = cache() / "images" / "bases.json"
     memory = _read_memory(file)
@@ -150,7 +150,7 @@ def _asked(names: list[str], engine: Engine) -> tuple[dict[str, str], dict[str, 
     known = {name: memory[name][1] for name in names if name in memory and 0 <= now - memory[name][0] < MEMORY_SECONDS}
     causes: dict[str, str] = {}
     if unknown := [name for name in names if name not in known]:
-        answers: dict[Reference, str | Failure | None] = digests([reference(name) for name in unknown], engine.docker_config)
+        answers: dict[ImageReference, str | Failure | None] = digests([reference(name) for name in unknown], engine.docker_config)
         for name in unknown:
             answer = answers[reference(name)]
             if isinstance(answer, str):
@@ -162,7 +162,7 @@ def _asked(names: list[str], engine: Engine) -> tuple[dict[str, str], dict[str, 
     return known, causes
 
 
-def _cause(asked: Reference, answer: Failure | None) -> str:
+def _cause(asked: ImageReference, answer: Failure | None) -> str:
     """Why there is no digest, and who failed: the registry, or what its login comes from."""
     if answer is None:
         return f"{asked.registry} has no such tag"

@@ -23,7 +23,7 @@ from ops.images import gosum, pnpm, uv
 from ops.images.disk import content_of, is_real, plain, shown
 from ops.images.dockerfile import Dockerfile
 from ops.images.key import blob
-from ops.images.model import Entry
+from ops.images.model import InputFile
 
 DOING = "listing what goes into the images"
 Read = Callable[[str], str | None]
@@ -61,7 +61,7 @@ def _within(path: str, folder: str) -> bool:
 
 def gather(
     root: Path, images: Collection[Image], recipes: Mapping[str, Dockerfile] | None = None, apart: str = ""
-) -> dict[str, tuple[Entry, ...]]:
+) -> dict[str, tuple[InputFile, ...]]:
     """Each image's entries, sorted by path. `recipes`: the Dockerfiles, by their place; they say what is installed.
 
     Raises `Failure` outside a git checkout, and `UsageError` for a declaration that holds no file.
@@ -104,9 +104,9 @@ def _told() -> Iterator[None]:
         ) from error
 
 
-def _below_all(image: Image, listing: Mapping[str, Entry], paths: Sequence[str], apart: str) -> dict[str, Entry]:
+def _below_all(image: Image, listing: Mapping[str, InputFile], paths: Sequence[str], apart: str) -> dict[str, InputFile]:
     """The files of what an image declares."""
-    found: dict[str, Entry] = {}
+    found: dict[str, InputFile] = {}
     for folder in declared(image):
         aside = "" if not apart or _within(folder, apart) else apart
         below = [path for path in _below(paths, folder) if not is_idle(path, folder, aside)]
@@ -118,8 +118,8 @@ def _below_all(image: Image, listing: Mapping[str, Entry], paths: Sequence[str],
 
 
 def _entries(
-    image: Image, found: dict[str, Entry], listing: Mapping[str, Entry], texts: Read, recipe: Dockerfile | None
-) -> tuple[Entry, ...]:
+    image: Image, found: dict[str, InputFile], listing: Mapping[str, InputFile], texts: Read, recipe: Dockerfile | None
+) -> tuple[InputFile, ...]:
     """The entries, with the parts that take the place of files which others share."""
     _refuse_unlocked(image, found, texts)
     hooks = listing.keys() & set(pnpm.HOOKS)
@@ -135,7 +135,7 @@ def _entries(
                 DOING, f"{pnpm.WORKSPACE} names {shown(path)}, which is no file that git knows", "Add the file, or correct the name."
             )
         found[path] = listing[path]
-    found.update((path, Entry(path, "100644", blob(text.encode(), len(found[path].content)), text)) for path, text in cut.items())
+    found.update((path, InputFile(path, "100644", blob(text.encode(), len(found[path].content)), text)) for path, text in cut.items())
     return tuple(map(found.__getitem__, sorted(found)))
 
 
@@ -178,7 +178,7 @@ def _below(paths: Sequence[str], folder: str) -> Sequence[str]:
     return [*own, *paths[bisect_left(paths, f"{folder}/") : bisect_left(paths, f"{folder}{after}")]]
 
 
-def _listing(root: Path, folders: Sequence[str]) -> dict[str, Entry]:
+def _listing(root: Path, folders: Sequence[str]) -> dict[str, InputFile]:
     changing = begin(partial(_changed, root, folders))  # git looks at each file, which takes longest
     converting = begin(partial(_converted, root, folders))
     tracked, unsure = _tracked(root, folders)
@@ -205,20 +205,20 @@ def _believes_modes(root: Path) -> bool:
     return _git(root, "config", "--null", "--type=bool", "--get", "core.fileMode", check=False) != ["false"]
 
 
-def _known_mode(before: Entry | None) -> str:
+def _known_mode(before: InputFile | None) -> str:
     """A file's mode without a look at the disk: what git would record if the file were added. `before`: what it has recorded."""
     return "100755" if before and before.mode == "100755" else "100644"
 
 
-def read(root: Path, path: str, length: int = 40) -> Entry | None:
+def read(root: Path, path: str, length: int = 40) -> InputFile | None:
     """The entry of a file as it lies on disk; None when there is no file."""
     file = root / path
     try:
         mode = file.lstat().st_mode
         if stat.S_ISLNK(mode):
-            return Entry(path, "120000", blob(os.fsencode(file.readlink()), length))
+            return InputFile(path, "120000", blob(os.fsencode(file.readlink()), length))
         if stat.S_ISREG(mode):
-            return Entry(path, "100755" if mode & stat.S_IXUSR else "100644", blob(content_of(file), length))
+            return InputFile(path, "100755" if mode & stat.S_IXUSR else "100644", blob(content_of(file), length))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -228,7 +228,7 @@ def read(root: Path, path: str, length: int = 40) -> Entry | None:
     raise Failure(DOING, f"{shown(path)} is neither a file nor a symbolic link", "Remove it, or have git ignore it.")
 
 
-def _refuse(root: Path, tracked: Mapping[str, Entry], untracked: Collection[str]) -> None:
+def _refuse(root: Path, tracked: Mapping[str, InputFile], untracked: Collection[str]) -> None:
     """Raises `Failure` for what is another repository's."""
     whats = {path: "a git repository of its own" for path in untracked if path.endswith("/")}
     if any(entry.mode == _SUBMODULE for entry in tracked.values()):
@@ -254,14 +254,14 @@ def _said(root: Path, *arguments: str, stdin: bytes | None = None, check: bool =
     return raw(Command(argv, DOING, cwd=root, remedy=remedy, env={"LC_ALL": "C"}), stdin, check=check)
 
 
-def _tracked(root: Path, folders: Sequence[str]) -> tuple[dict[str, Entry], set[str]]:
+def _tracked(root: Path, folders: Sequence[str]) -> tuple[dict[str, InputFile], set[str]]:
     """The tracked files as git has recorded them, and those of them that it was told not to look at, or cannot say one thing of."""
     lines = _git(root, "ls-files", "-z", "--stage", "-v", "--cached", "--", *folders)
     if not lines:
         return {}, set()
     # Tag, mode, blob, stage, TAB, path (gitdocs: ls-files, -t and -v): in one repository all before the path has one length.
     end = lines[0].index("\t")
-    tracked = {(path := line[end + 1 :]): Entry(path, line[2:8], line[9 : end - 2]) for line in lines}
+    tracked = {(path := line[end + 1 :]): InputFile(path, line[2:8], line[9 : end - 2]) for line in lines}
     return tracked, {line[end + 1 :] for line in lines if not line.startswith("H ")}
 
 

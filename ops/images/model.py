@@ -12,7 +12,7 @@ VERSION_LENGTH = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class BuildEngine:
     """Where images are built and pushed.
 
     `docker_host`: None is what the `docker` client would use. `docker_config`: the folder of the client's config.json,
@@ -34,7 +34,7 @@ class Engine:
         return env | ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.certificates)} if self.certificates else {})
 
 
-class Entry(NamedTuple):  # no dataclass: of these there are as many as files, and a tuple is made in a third of the time
+class InputFile(NamedTuple):  # no dataclass: of these there are as many as files, and a tuple is made in a third of the time
     """One file that goes into a build: git's mode (100644, 100755, 120000) and git's blob id of the content.
 
     `text`: the content itself, where it is made from the file (its part of a lock file) and not the file's own.
@@ -64,7 +64,7 @@ class Inputs:
     platform: str
     arguments: Mapping[str, str]
     bases: Mapping[str, Base]  # by build argument
-    entries: tuple[Entry, ...]  # sorted by path
+    entries: tuple[InputFile, ...]  # sorted by path
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from ops.guess import did_you_mean
 from ops.images import dockerfile
 from ops.images import facts as images_facts
 from ops.images.disk import shown
-from ops.images.facts import Facts
+from ops.images.facts import ImageFacts
 from ops.images.key import key
-from ops.images.model import TAG_LENGTH, BuildPlan, Engine, Inputs, Planned
+from ops.images.model import TAG_LENGTH, BuildEngine, BuildPlan, Inputs, Planned
 from ops.images.recipe import arguments, check
 from ops.images.record import Known, explain, recall
 
 
-def plan(catalog: Catalog, names: Iterable[str], engine: Engine, *, push: bool = False) -> BuildPlan:
+def plan(catalog: Catalog, names: Iterable[str], engine: BuildEngine, *, push: bool = False) -> BuildPlan:
     """What `build` will do for these images (all of them when `names` is empty), and what is there already.
 
     `push`: the images are looked for in the registry, and built into it; else in the engine.
@@ -72,7 +72,7 @@ def ignored(root: Path, inputs: Iterable[Inputs]) -> Iterator[str]:
         yield f"{shown(path)} has no effect: what git ignores, and tests, stay out of an image, and nothing else does (.gitignore)."
 
 
-def _inputs(image: Image, facts: Facts) -> Inputs:
+def _inputs(image: Image, facts: ImageFacts) -> Inputs:
     recipe = facts.recipes[image.dockerfile]
     check(image, recipe)
     if wrong := [entry.path for entry in facts.entries[image.name] if not entry.path.isascii() and not _is_utf8(entry.path)]:

@@ -24,7 +24,7 @@ from ops.secret import Secret, hide, know
 if TYPE_CHECKING:
     from urllib3 import HTTPHeaderDict, PoolManager
 
-__all__ = ["Reference", "digests", "is_loopback", "reference"]
+__all__ = ["ImageReference", "digests", "is_loopback", "reference"]
 
 SECONDS = 5.0  # of silence; the first time half of it
 POLICY: Final = Policy(tries=6, first=0.3, seconds=12.0)
@@ -42,7 +42,7 @@ _MEDIA: Final = ", ".join(
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ImageReference:
     """An image's name in parts: where it is, what it is called there, and a tag or a digest."""
 
     registry: str
@@ -53,7 +53,7 @@ class Reference:
         return f"{self.registry}/{self.repository}{'@' if ':' in self.tag else ':'}{self.tag}"
 
 
-def reference(text: str) -> Reference:
+def reference(text: str) -> ImageReference:
     """Read an image's name as Docker does: `node:24` is docker.io/library/node:24 (distribution/reference, normalize.go)."""
     name, _, digest = text.partition("@")
     head, slash, rest = name.partition("/")
@@ -64,17 +64,17 @@ def reference(text: str) -> Reference:
     if head == "docker.io" and "/" not in rest:
         rest = f"library/{rest}"
     repository, _, tag = rest.partition(":")
-    return Reference(head, repository, digest or tag or "latest")
+    return ImageReference(head, repository, digest or tag or "latest")
 
 
-def digests(wanted: Iterable[Reference], docker_config: Path | None) -> "dict[Reference, str | Failure | None]":
+def digests(wanted: Iterable[ImageReference], docker_config: Path | None) -> "dict[ImageReference, str | Failure | None]":
     """Ask for all at once: the digest, None where the registry has no such tag, or a `Failure` where it did not say."""
     asked = list(dict.fromkeys(wanted))
     limit = POLICY.seconds + SECONDS + HELPER_SECONDS
-    answers: dict[Reference, str | Failure | None] = {ref: _failure(ref, f"no answer within {limit:g} s") for ref in asked}
+    answers: dict[ImageReference, str | Failure | None] = {ref: _failure(ref, f"no answer within {limit:g} s") for ref in asked}
     asking = _Asking(Logins(docker_config))
 
-    def ask(ref: Reference) -> None:
+    def ask(ref: ImageReference) -> None:
         try:
             answers[ref] = persist(lambda tried: asking.digest(ref, tried), POLICY)
         except Failure as failure:
@@ -106,7 +106,7 @@ class _Asking:
     _pools: "dict[str, PoolManager]" = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def digest(self, ref: Reference, tried: int) -> str | None:
+    def digest(self, ref: ImageReference, tried: int) -> str | None:
         """What a tag stands for. Raises `Passing` for what may be otherwise later, `Failure` for what may not."""
         response = self._manifest(ref, "HEAD", tried)
         digest = response.headers.get("Docker-Content-Digest", "")
@@ -122,7 +122,7 @@ class _Asking:
             return _hashed(ref, response)
         raise _refusal(ref, response.status, response.reason)
 
-    def _manifest(self, ref: Reference, method: str, tried: int) -> _Answer:
+    def _manifest(self, ref: ImageReference, method: str, tried: int) -> _Answer:
         url = f"{_address(ref.registry)}/v2/{ref.repository}/manifests/{ref.tag}"
         response = self._follow(ref, method, url, {}, tried)
         if response.status != 401:
@@ -136,7 +136,7 @@ class _Asking:
             return self._follow(ref, method, url, _basic(login), tried)
         return response
 
-    def _token(self, ref: Reference, asked: Mapping[str, str], login: Login | None, tried: int) -> Secret:
+    def _token(self, ref: ImageReference, asked: Mapping[str, str], login: Login | None, tried: int) -> Secret:
         """The token that opens the registry, from whom the registry names (distribution spec, "Token Authentication")."""
         if login and login.access:
             return login.access
@@ -155,7 +155,7 @@ class _Asking:
             response = self._send(ref, "GET", joined, _basic(login) if login else {}, tried, who="its token service ")
         return _granted(ref, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", response)
 
-    def _follow(self, ref: Reference, method: str, url: str, headers: Mapping[str, str], tried: int) -> _Answer:
+    def _follow(self, ref: ImageReference, method: str, url: str, headers: Mapping[str, str], tried: int) -> _Answer:
         """Send it, and go where the registry sends us: to another server without the token of this one."""
         for _ in range(_REDIRECTS + 1):
             response = self._send(ref, method, url, {"Accept": _MEDIA, **headers}, tried)
@@ -170,7 +170,7 @@ class _Asking:
         raise _failure(ref, f"it sends us on more than {_REDIRECTS} times")
 
     def _send(
-        self, ref: Reference, method: str, url: str, headers: Mapping[str, str], tried: int, *, body: str | None = None, who: str = ""
+        self, ref: ImageReference, method: str, url: str, headers: Mapping[str, str], tried: int, *, body: str | None = None, who: str = ""
     ) -> _Answer:
         """Send it once. `who` is what else than the registry is asked."""
         from urllib3 import HTTPHeaderDict, Timeout
@@ -231,7 +231,7 @@ def challenges(headers: Iterable[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _hashed(ref: Reference, response: _Answer) -> str:
+def _hashed(ref: ImageReference, response: _Answer) -> str:
     """The digest of a manifest: that of its bytes."""
     raw = response.body
     try:
@@ -248,7 +248,7 @@ def _hashed(ref: Reference, response: _Answer) -> str:
     return digest
 
 
-def _granted(ref: Reference, service: str, response: _Answer) -> Secret:
+def _granted(ref: ImageReference, service: str, response: _Answer) -> Secret:
     if response.status in (400, 401, 403):
         cause = f"its token service {service} refused ({response.status} {response.reason})"
         raise _failure(ref, cause, f"Run `docker login {ref.registry}` with an account that may.")
@@ -277,12 +277,12 @@ def _address(registry: str) -> str:
     return f"{'http' if is_loopback(registry.rpartition(':')[0] or registry) else 'https'}://{registry}"
 
 
-def _party(ref: Reference, url: str, who: str) -> str:
+def _party(ref: ImageReference, url: str, who: str) -> str:
     """Who is asked, where that is not the registry itself, or not only as a registry."""
     return f"{who}{shown(url)}" if who or urlsplit(url).netloc != urlsplit(_address(ref.registry)).netloc else ""
 
 
-def _cut(ref: Reference, url: str, error: Exception, seconds: float, tried: int, *, who: str) -> Exception:
+def _cut(ref: ImageReference, url: str, error: Exception, seconds: float, tried: int, *, who: str) -> Exception:
     """What a connection that failed means: `Passing`, or the `Failure` for what does not pass in a moment."""
     import socket
     import ssl
@@ -309,19 +309,19 @@ def _cut(ref: Reference, url: str, error: Exception, seconds: float, tried: int,
     return failure if unknown or (unreached and tried) else Passing(failure)
 
 
-def _behind(ref: Reference, url: str, error: Exception) -> Failure:
+def _behind(ref: ImageReference, url: str, error: Exception) -> Failure:
     proxy = shown(proxy_for(url))
     remedy = "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment."
     return _failure(ref, f"the proxy {proxy} does not lead there: {_short(getattr(error, 'original_error', error))}", remedy)
 
 
-def _refusal(ref: Reference, status: int, reason: str) -> Failure:
+def _refusal(ref: ImageReference, status: int, reason: str) -> Failure:
     if status in (401, 403):
         return _failure(ref, f"it refused ({status} {reason})", f"Run `docker login {ref.registry}` with an account that may.")
     return _failure(ref, f"it answered {status} {reason}")
 
 
-def _failure(ref: Reference, cause: str, remedy: str = "") -> Failure:
+def _failure(ref: ImageReference, cause: str, remedy: str = "") -> Failure:
     remedy = remedy or f"Check that the registry {ref.registry} is up and reachable from here."
     return Failure(f"asking the registry {ref.registry} for {ref.repository}", hide(cause), remedy)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 from ops.errors import Failure
-from ops.kube.cluster import Cluster
+from ops.kube.cluster import ClusterAccess
 from ops.kube.errors import NO_API_SERVER, ApiError, Unavailable
 from ops.kube.objects import Json, Key, Object, group_of, rows, table, text, texts
 from ops.kube.transport import Call, Transport
@@ -119,7 +119,7 @@ def events(stream: Stream) -> Iterator[Object]:
 class Client:
     """A connection to one cluster. Safe for threads."""
 
-    cluster: Cluster
+    cluster: ClusterAccess
     _transport: Transport
     _pool: ThreadPoolExecutor
     _resources: dict[tuple[str, str], Resource] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 
-class Cluster(Protocol):
+class ClusterAccess(Protocol):
     """A cluster and the way to it."""
 
     @property

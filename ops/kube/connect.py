@@ -8,7 +8,7 @@ from functools import partial
 from ops.background import begin
 from ops.console import say
 from ops.kube.client import THREADS, Client
-from ops.kube.cluster import Cluster
+from ops.kube.cluster import ClusterAccess
 from ops.kube.credentials import CREDENTIALS_SECONDS, LOGIN_SECONDS, Late, Source, interactive, late, source
 from ops.kube.errors import unreachable
 from ops.kube.kubeconfig import context_of, read, usual_files
@@ -18,7 +18,7 @@ ANSWER_SECONDS = 5.0  # a cluster that does not answer is said within this time
 
 
 @contextmanager
-def connect(cluster: Cluster) -> Iterator[Client]:
+def connect(cluster: ClusterAccess) -> Iterator[Client]:
     """Open a connection to the cluster. Raises `Failure` where it does not answer within five seconds.
 
     A program that gets the credentials has a time limit of its own, since a person may have to log in.
@@ -55,7 +55,7 @@ def _identify(credentials: Source) -> None:
         raise late(context, limit) from error
 
 
-def _open(cluster: Cluster, transport: Transport, pool: ThreadPoolExecutor) -> Client:
+def _open(cluster: ClusterAccess, transport: Transport, pool: ThreadPoolExecutor) -> Client:
     client = Client(cluster, transport, pool)
     client.ping()
     return client

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from ops.errors import Failure
-from ops.kube.cluster import Cluster
+from ops.kube.cluster import ClusterAccess
 from ops.kube.objects import Json, Object, at, rows, table, text
 from ops.retry import passes
 from ops.secret import hide
@@ -57,7 +57,7 @@ class Unavailable(Failure):
     """What may pass has not passed, however often it was tried: it says nothing about what was to be done."""
 
 
-def unreachable(cluster: Cluster, cause: str) -> Failure:
+def unreachable(cluster: ClusterAccess, cause: str) -> Failure:
     """The error of a cluster that does not answer, or not in a way that can be trusted."""
     doing = f"connecting to context {cluster.context}"
     if re.search(r"CERTIFICATE|X509|PEM lib", cause):
@@ -67,7 +67,7 @@ def unreachable(cluster: Cluster, cause: str) -> Failure:
     return Unavailable(doing, f"{cluster.server} does not answer: {cause}", remedy)
 
 
-def behind(cluster: Cluster, proxy: str, cause: str) -> Failure:
+def behind(cluster: ClusterAccess, proxy: str, cause: str) -> Failure:
     """The error of a proxy that does not lead to the cluster."""
     cause = f"the proxy {proxy} does not lead to {cluster.server}: {cause}"
     remedy = "Check `proxy-url` in the kubeconfig, or HTTPS_PROXY and NO_PROXY in the environment."
@@ -76,7 +76,7 @@ def behind(cluster: Cluster, proxy: str, cause: str) -> Failure:
     return Failure(doing, cause, remedy) if final else Unavailable(doing, cause, remedy)
 
 
-def failing(cluster: Cluster, what: str, error: ApiError) -> Failure:
+def failing(cluster: ClusterAccess, what: str, error: ApiError) -> Failure:
     """The error of an API server, or of something before it, that answers with an error of its own."""
     if text(error.body, "kind") == "Status":
         why = "is overloaded" if error.status == 429 else "failed"

@@ -20,7 +20,7 @@ _REPAIR: Final = "Repair the kubeconfig."
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class KubeconfigEntry:
     """A cluster or a user, and the folder of its file: paths in it begin there."""
 
     values: Object
@@ -38,8 +38,8 @@ class Context:
 
     name: str
     server: str
-    cluster: Entry
-    user: Entry
+    cluster: KubeconfigEntry
+    user: KubeconfigEntry
     namespace: str = ""
     files: tuple[Path, ...] = ()  # of the kubeconfig
 
@@ -50,8 +50,8 @@ class Kubeconfig:
 
     files: tuple[Path, ...]
     contexts: dict[str, Object] = field(default_factory=dict)
-    clusters: dict[str, Entry] = field(default_factory=dict)
-    users: dict[str, Entry] = field(default_factory=dict)
+    clusters: dict[str, KubeconfigEntry] = field(default_factory=dict)
+    users: dict[str, KubeconfigEntry] = field(default_factory=dict)
     found: bool = False  # at least one of the files
 
 
@@ -64,8 +64,8 @@ def usual_files() -> tuple[Path, ...]:
 def read(files: Sequence[Path]) -> Kubeconfig:
     """The files, merged. One that is missing or empty counts for nothing. Raises `UsageError` for one that is no kubeconfig."""
     contexts: dict[str, Object] = {}
-    clusters: dict[str, Entry] = {}
-    users: dict[str, Entry] = {}
+    clusters: dict[str, KubeconfigEntry] = {}
+    users: dict[str, KubeconfigEntry] = {}
     found = False
     for file in files:
         document = _document(file)
@@ -77,7 +77,7 @@ def read(files: Sequence[Path]) -> Kubeconfig:
                 if not isinstance(row.get(name, {}), dict | None):
                     cause = f"its {name} {text(row, 'name')} is not as a kubeconfig has them"
                     raise UsageError(f"reading the kubeconfig {file}", cause, "Repair the kubeconfig, or set KUBECONFIG.")
-                into.setdefault(text(row, "name"), Entry(table(row, name), file.absolute().parent))
+                into.setdefault(text(row, "name"), KubeconfigEntry(table(row, name), file.absolute().parent))
     return Kubeconfig(tuple(files), contexts, clusters, users, found)
 
 
@@ -116,11 +116,11 @@ def context_of(config: Kubeconfig, name: str) -> Context:
     server = text(cluster.values, "server") if cluster else ""
     if cluster is None or not server:
         raise Failure(doing, f"it names a cluster that {where} does not have", _REPAIR)
-    user = config.users.get(text(context, "user"), Entry({}, cluster.folder))
+    user = config.users.get(text(context, "user"), KubeconfigEntry({}, cluster.folder))
     return Context(name, server if "://" in server else f"https://{server}", cluster, user, text(context, "namespace"), config.files)
 
 
-def bytes_of(entry: Entry, name: str, doing: str) -> bytes | None:
+def bytes_of(entry: KubeconfigEntry, name: str, doing: str) -> bytes | None:
     """What a field `NAME-data` holds, or the file that `NAME` names; None where there is neither."""
     import base64
     import binascii

@@ -13,7 +13,7 @@ from typing import IO, Final
 
 from ops.command import Command, Completed, checked, run
 from ops.errors import Failure
-from ops.kube.cluster import Cluster
+from ops.kube.cluster import ClusterAccess
 from ops.retry import Passing, Policy, persist
 
 SECONDS = 20.0  # in which a port must be forwarded: kubectl itself waits for a cluster without an end
@@ -38,7 +38,7 @@ _NOT_JOINED: Final = re.compile(
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)\s")
 
 
-def kubectl(cluster: Cluster) -> tuple[str, ...]:
+def kubectl(cluster: ClusterAccess) -> tuple[str, ...]:
     """kubectl's argv for a target: the testbed's own for a testbed, else this machine's. Raises `Failure` when there is none."""
     from ops import tools
 
@@ -49,7 +49,7 @@ def kubectl(cluster: Cluster) -> tuple[str, ...]:
     return (*program, *kubeconfig, f"--context={cluster.context}")
 
 
-def execute(cluster: Cluster, namespace: str, pod: str, argv: Sequence[str], *, stdin: str | None = None) -> Completed:
+def execute(cluster: ClusterAccess, namespace: str, pod: str, argv: Sequence[str], *, stdin: str | None = None) -> Completed:
     """Run a program in a pod (`NAME`, or `deploy/NAME`) and return what it wrote. Secrets go through `stdin`, never through argv."""
     interactive = () if stdin is None else ("--stdin",)
     command = Command(
@@ -71,7 +71,7 @@ def execute(cluster: Cluster, namespace: str, pod: str, argv: Sequence[str], *, 
     return persist(once)
 
 
-def join(cluster: Cluster, argv: tuple[str, ...], doing: str) -> int:
+def join(cluster: ClusterAccess, argv: tuple[str, ...], doing: str) -> int:
     """Join standard input and output to a container, by a kubectl that says nothing itself but errors; returns its exit code.
 
     Raises `Failure` where the API server does not let us join, however often it is asked.
@@ -94,7 +94,7 @@ def join(cluster: Cluster, argv: tuple[str, ...], doing: str) -> int:
     return persist(once)
 
 
-def _blamed(cluster: Cluster, failure: Failure) -> Failure:
+def _blamed(cluster: ClusterAccess, failure: Failure) -> Failure:
     """The failure with who failed: kubectl says "the server", and not which."""
     if _NOT_BEGUN.search(failure.cause):
         failure.cause = f"the API server {cluster.server}, or what leads to it, failed; kubectl said:\n{failure.cause}"
@@ -102,7 +102,7 @@ def _blamed(cluster: Cluster, failure: Failure) -> Failure:
 
 
 @contextmanager
-def forward(cluster: Cluster, namespace: str, resource: str, port: int, ended: list[str] | None = None) -> Iterator[int]:
+def forward(cluster: ClusterAccess, namespace: str, resource: str, port: int, ended: list[str] | None = None) -> Iterator[int]:
     """A free port of this machine that leads to `resource` (such as `service/NAME`) while the block runs.
 
     Where kubectl ends before the block does, its last words are put into `ended`.
@@ -122,7 +122,7 @@ def forward(cluster: Cluster, namespace: str, resource: str, port: int, ended: l
             child.wait()
 
 
-def _forwarding(cluster: Cluster, argv: tuple[str, ...], said: IO[bytes], doing: str) -> "tuple[subprocess.Popen[bytes], int]":
+def _forwarding(cluster: ClusterAccess, argv: tuple[str, ...], said: IO[bytes], doing: str) -> "tuple[subprocess.Popen[bytes], int]":
     """kubectl, and the port that it forwards. Raises `Passing` where the same may succeed in a moment."""
     said.truncate(0)
     said.seek(0)

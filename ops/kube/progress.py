@@ -37,7 +37,7 @@ class _Told:
 
 
 @dataclass(slots=True)
-class Progress:
+class RolloutProgress:
     """Tells what happens to the objects of a rollout, and nothing twice in 15 s."""
 
     client: Client

@@ -27,7 +27,7 @@ _RBAC = "rbac.authorization.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ObjectReference:
     """That `by` names `to`, and in it a `part` (a key of a ConfigMap, a port of a Service).
 
     `fatal`: without it `by` cannot work at all; else it may be meant. `without`: what happens then.
@@ -48,11 +48,11 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReferencesFound:
     """What was looked for and is not among the wanted objects: what is `missing`, and what the cluster has `outside` of them."""
 
-    missing: tuple[Reference, ...] = ()
-    outside: tuple[Reference, ...] = ()
+    missing: tuple[ObjectReference, ...] = ()
+    outside: tuple[ObjectReference, ...] = ()
     idle: Mapping[Key, str] = field(default_factory=dict)  # what selects pods, and selects none
 
 
@@ -60,7 +60,7 @@ Lookup = Callable[[Key], "Object | None"]
 _PARTS = {"ConfigMap": "key", "Service": "port"}
 
 
-def references(manifest: Object) -> Iterator[Reference]:
+def references(manifest: Object) -> Iterator[ObjectReference]:
     """Everything that an object names."""
     key = key_of(manifest)
     template = pod_template(manifest)
@@ -70,7 +70,9 @@ def references(manifest: Object) -> Iterator[Reference]:
         yield from reader(key, manifest)
 
 
-def look(client: Client, wanted: Iterable[Object], asked: Collection[Key], made: Collection[Key], namespaces: Collection[str]) -> Found:
+def look(
+    client: Client, wanted: Iterable[Object], asked: Collection[Key], made: Collection[Key], namespaces: Collection[str]
+) -> ReferencesFound:
     """What is not there of what the wanted objects name.
 
     What may be meant is looked for only on behalf of the objects `asked` about, which this change touches, and storage classes of
@@ -88,7 +90,7 @@ def look(client: Client, wanted: Iterable[Object], asked: Collection[Key], made:
     found = {**own, **answers}
     missing = tuple(r for r in named if not _has(found[r.to], r.part))
     outside = tuple(r for r in named if answers.get(r.to) not in (None, _UNKNOWN))
-    return Found(_without_bound(client, missing), outside, _idle(client, wanted, asked))
+    return ReferencesFound(_without_bound(client, missing), outside, _idle(client, wanted, asked))
 
 
 _UNKNOWN: Object = {"kind": "?"}  # nobody can say whether it is there
@@ -117,7 +119,7 @@ def _has(target: Object | None, part: str) -> bool:
     return part in {**table(target, "data"), **table(target, "binaryData")}
 
 
-def _without_bound(client: Client, missing: tuple[Reference, ...]) -> tuple[Reference, ...]:
+def _without_bound(client: Client, missing: tuple[ObjectReference, ...]) -> tuple[ObjectReference, ...]:
     """A storage class needs no object where somebody has made volumes of it by hand."""
     if not any(r.to.kind == "StorageClass" for r in missing):
         return missing
@@ -166,23 +168,23 @@ def _selector(manifest: Object) -> dict[str, str]:
 # -- the table ----------------------------------------------------------------------------------------------------------------
 
 
-def _of_pods(by: Key, template: Object) -> Iterator[Reference]:
+def _of_pods(by: Key, template: Object) -> Iterator[ObjectReference]:
     spec = table(template, "spec")
     for name, keys in _config_maps(template):
         for part in keys or ("",):
-            yield Reference(by, Key("ConfigMap", by.namespace, name), "its pods cannot start", part=part)
+            yield ObjectReference(by, Key("ConfigMap", by.namespace, name), "its pods cannot start", part=part)
     account = text(spec, "serviceAccountName") or text(spec, "serviceAccount")
     if account not in ("", "default"):
-        yield Reference(by, Key("ServiceAccount", by.namespace, account), "no pod of it can be made")
+        yield ObjectReference(by, Key("ServiceAccount", by.namespace, account), "no pod of it can be made")
     for name, kind, group in (
         ("priorityClassName", "PriorityClass", "scheduling.k8s.io"),
         ("runtimeClassName", "RuntimeClass", "node.k8s.io"),
     ):
         if text(spec, name):
-            yield Reference(by, Key(kind, "", text(spec, name), group), "no pod of it can be made")
+            yield ObjectReference(by, Key(kind, "", text(spec, name), group), "no pod of it can be made")
     for volume in rows(spec, "volumes"):
         if claim := text(volume, "persistentVolumeClaim", "claimName"):
-            yield Reference(by, Key("PersistentVolumeClaim", by.namespace, claim), "its pods cannot be placed")
+            yield ObjectReference(by, Key("PersistentVolumeClaim", by.namespace, claim), "its pods cannot be placed")
         yield from _storage(by, table(volume, "ephemeral", "volumeClaimTemplate"))
     yield from _logins(by, spec)
 
@@ -206,53 +208,55 @@ def _one(reference: Object, keys: tuple[str, ...]) -> Iterator[tuple[str, tuple[
         yield text(reference, "name"), keys
 
 
-def _logins(by: Key, holder: Object) -> Iterator[Reference]:
+def _logins(by: Key, holder: Object) -> Iterator[ObjectReference]:
     """Credentials for a registry: nodes may have their own."""
     for login in rows(holder, "imagePullSecrets"):
         if text(login, "name"):
             words = "nodes need credentials of their own for the registry"
-            yield Reference(by, Key("Secret", by.namespace, text(login, "name")), words, fatal=False)
+            yield ObjectReference(by, Key("Secret", by.namespace, text(login, "name")), words, fatal=False)
 
 
-def _storage(by: Key, claim: Object) -> Iterator[Reference]:
+def _storage(by: Key, claim: Object) -> Iterator[ObjectReference]:
     spec = table(claim, "spec")
     if spec and not text(spec, "volumeName") and spec.get("storageClassName") != "":  # "" is a volume that was made by hand
-        yield Reference(by, Key("StorageClass", "", text(spec, "storageClassName"), "storage.k8s.io"), "its claim gets no volume")
+        yield ObjectReference(by, Key("StorageClass", "", text(spec, "storageClassName"), "storage.k8s.io"), "its claim gets no volume")
 
 
-def _stateful_set(by: Key, manifest: Object) -> Iterator[Reference]:
+def _stateful_set(by: Key, manifest: Object) -> Iterator[ObjectReference]:
     for claim in rows(manifest, "spec", "volumeClaimTemplates"):
         yield from _storage(by, claim)
     if service := text(manifest, "spec", "serviceName"):
-        yield Reference(by, Key("Service", by.namespace, service), "its pods have no names of their own in DNS", fatal=False)
+        yield ObjectReference(by, Key("Service", by.namespace, service), "its pods have no names of their own in DNS", fatal=False)
 
 
-def _autoscaler(by: Key, manifest: Object) -> Iterator[Reference]:
+def _autoscaler(by: Key, manifest: Object) -> Iterator[ObjectReference]:
     target = table(manifest, "spec", "scaleTargetRef")
     key = Key(text(target, "kind"), by.namespace, text(target, "name"), group_of(text(target, "apiVersion")))
-    yield Reference(by, key, "it has nothing to scale")
+    yield ObjectReference(by, key, "it has nothing to scale")
 
 
-def _ingress(by: Key, manifest: Object) -> Iterator[Reference]:
+def _ingress(by: Key, manifest: Object) -> Iterator[ObjectReference]:
     if name := text(manifest, "spec", "ingressClassName"):
-        yield Reference(by, Key("IngressClass", "", name, "networking.k8s.io"), "no controller may take it", fatal=False)
+        yield ObjectReference(by, Key("IngressClass", "", name, "networking.k8s.io"), "no controller may take it", fatal=False)
     paths = [path for rule in rows(manifest, "spec", "rules") for path in rows(rule, "http", "paths")]
     for backend in (table(manifest, "spec", "defaultBackend"), *(table(path, "backend") for path in paths)):
         service, port = text(backend, "service", "name"), table(backend, "service", "port")
         if service:
             part = text(port, "name") or str(port.get("number", ""))
-            yield Reference(by, Key("Service", by.namespace, service), "its requests are answered with an error", fatal=False, part=part)
+            yield ObjectReference(
+                by, Key("Service", by.namespace, service), "its requests are answered with an error", fatal=False, part=part
+            )
 
 
-def _binding(by: Key, manifest: Object) -> Iterator[Reference]:
+def _binding(by: Key, manifest: Object) -> Iterator[ObjectReference]:
     role = table(manifest, "roleRef")
     kind = text(role, "kind")
     if kind in ("Role", "ClusterRole"):
         place = by.namespace if kind == "Role" else ""
-        yield Reference(by, Key(kind, place, text(role, "name"), _RBAC), "it gives no rights", fatal=False)
+        yield ObjectReference(by, Key(kind, place, text(role, "name"), _RBAC), "it gives no rights", fatal=False)
 
 
-_TABLE: Mapping[str, tuple[Callable[[Key, Object], Iterator[Reference]], ...]] = {
+_TABLE: Mapping[str, tuple[Callable[[Key, Object], Iterator[ObjectReference]], ...]] = {
     "StatefulSet": (_stateful_set,),
     "PersistentVolumeClaim": (_storage,),
     "HorizontalPodAutoscaler": (_autoscaler,),

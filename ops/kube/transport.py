@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from ops.errors import Failure
-from ops.kube.cluster import Cluster
+from ops.kube.cluster import ClusterAccess
 from ops.kube.credentials import Credentials, PluginFailed, Source
 from ops.kube.errors import Unavailable, behind, failing, reason_of, status_of, unreachable
 from ops.kube.kubeconfig import Context, identify, trust
@@ -61,7 +61,7 @@ class Call:
 class Transport:
     """Connections to one API server. Safe for threads."""
 
-    cluster: Cluster
+    cluster: ClusterAccess
     context: Context
     source: Source
     _pools: "dict[tuple[bytes, bytes] | None, PoolManager]" = field(default_factory=dict)

@@ -10,8 +10,8 @@ from ops.kube.broken import Broken, broken_by, failure, still_waiting
 from ops.kube.client import Client, Unavailable
 from ops.kube.mirror import Mirror
 from ops.kube.objects import SCALED, Key, Object, key_of
-from ops.kube.progress import Notice, Progress, Tell
-from ops.kube.readiness import Failed, Scene, State, Stuck, Waiting, judge
+from ops.kube.progress import Notice, RolloutProgress, Tell
+from ops.kube.readiness import Failed, State, Stuck, Surroundings, Waiting, judge
 
 __all__ = ["Notice", "Tell", "wait"]
 
@@ -74,7 +74,7 @@ def _mirrors(client: Client, awaited: Iterable[Key], changed: "queue.SimpleQueue
 def _until_ready(
     client: Client, awaited: Sequence[Key], mirrors: Sequence[Mirror], changed: "queue.SimpleQueue[Mirror]", limits: _Limits
 ) -> None:
-    progress = Progress(client, limits.tell)
+    progress = RolloutProgress(client, limits.tell)
     freed: set[str] = set()
     broken: dict[Key, Broken] = {}
     deadline = limits.start + timedelta(seconds=limits.seconds)
@@ -120,12 +120,12 @@ def _judge_all(client: Client, awaited: Sequence[Key], mirrors: Sequence[Mirror]
     return {key: judge(live[key], scenes[key.namespace]) if key in live else Waiting("it to appear") for key in awaited}
 
 
-def _scene(client: Client, mirrors: Sequence[Mirror], namespace: str, since: datetime) -> Scene:
+def _scene(client: Client, mirrors: Sequence[Mirror], namespace: str, since: datetime) -> Surroundings:
     def of(kind: str) -> list[Object]:
         return [o for m in mirrors if m.resource.kind == kind and m.namespace == namespace for o in m.objects.values()]
 
     workloads = [o for kind in SCALED for o in of(kind)]
-    return Scene(client.now(), since, of("Pod"), of("ReplicaSet"), of("PersistentVolumeClaim"), of("Event"), workloads)
+    return Surroundings(client.now(), since, of("Pod"), of("ReplicaSet"), of("PersistentVolumeClaim"), of("Event"), workloads)
 
 
 def _free(client: Client, key: Key, stuck: Stuck, tell: Tell) -> None:

@@ -12,7 +12,7 @@ from ops.errors import Failure
 from ops.local.inputs import key
 from ops.local.interrupt import Children, uninterrupted
 from ops.local.state import State, building
-from ops.stacks import Built, Place, Recipe, kind_of
+from ops.stacks import BuildPlace, Built, Recipe, kind_of
 from ops.tools import find
 
 Say = Callable[[str, str, bool], None]  # (service, what it is doing, whether that is its end)
@@ -54,7 +54,7 @@ def _build_all(catalog: Catalog, state: State, say: Say) -> dict[str, Built]:
 
 def recipe(catalog: Catalog, state: State, service: Service) -> Recipe:
     """How this service is built and started. Raises `UsageError` for a stack that has no file."""
-    return kind_of(service.stack.name).recipe(Place(catalog.root, state.build, service))
+    return kind_of(service.stack.name).recipe(BuildPlace(catalog.root, state.build, service))
 
 
 def _packages(catalog: Catalog, state: State, children: Children, say: Say) -> None:

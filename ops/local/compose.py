@@ -25,7 +25,7 @@ from ops.local.follow import joined
 from ops.local.interrupt import Children, uninterrupted
 from ops.local.ports import require_free
 from ops.local.process import Identity, identify
-from ops.local.state import Entry, Record, State
+from ops.local.state import Entry, RunRecord, State
 from ops.tools import find
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def start(catalog: Catalog, home: State) -> None:
     composefile.write(catalog, home, images, setting)
     _pull(catalog, home)
     say("starting the containers")
-    state.write(home, Record("compose", identify(os.getpid()), "", _entries(catalog)))
+    state.write(home, RunRecord("compose", identify(os.getpid()), "", _entries(catalog)))
     try:
         deadline = time.monotonic() + _SECONDS_TO_READY
         _await_health(catalog, home, _up(catalog, home, deadline), deadline)
@@ -75,7 +75,7 @@ def start(catalog: Catalog, home: State) -> None:
         raise
     except Failure as failure:
         raise Failure(failure.doing, failure.cause, f"{_stop_again(catalog, home)} {failure.remedy}", code=failure.code) from failure
-    state.write(home, Record("compose", identify(os.getpid()), config.page(catalog), _entries(catalog)))
+    state.write(home, RunRecord("compose", identify(os.getpid()), config.page(catalog), _entries(catalog)))
 
 
 def _end_scratch(catalog: Catalog, home: State) -> None:
@@ -126,7 +126,7 @@ def _images(catalog: Catalog) -> dict[str, str]:
     """The reference of each image in the engine, built if its key is not there."""
     from ops import images
 
-    engine = images.Engine(registry=catalog.registry)
+    engine = images.BuildEngine(registry=catalog.registry)
     made = images.plan(catalog, list(catalog.images), engine, push=False)
     for planned in made.missing:
         say(f"{planned.name}: building the image")

@@ -18,7 +18,7 @@ from ops.local.follow import follow
 from ops.local.interrupt import uninterrupted
 from ops.local.ports import require_free
 from ops.local.process import Identity, Process, end
-from ops.local.state import Record, State
+from ops.local.state import RunRecord, State
 from ops.stores import programs
 
 Event = dict[str, object]
@@ -33,7 +33,7 @@ class Platform:
     told: bool = False
 
 
-def running(home: State) -> Record | None:
+def running(home: State) -> RunRecord | None:
     """The record of a platform whose supervisor runs."""
     record = state.read(home)
     return record if record and record.engine == "embedded" and record.supervisor.alive else None

@@ -115,7 +115,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RunRecord:
     """What the supervisor runs, with compose the `up` that starts it. `address` is empty until all is ready; `stopping` is who stops it."""
 
     engine: str
@@ -133,7 +133,7 @@ class Record:
         return f"being started by process {self.supervisor.pid}" if starting else ""
 
 
-def write(state: State, record: Record) -> None:
+def write(state: State, record: RunRecord) -> None:
     """Keep the record for the next `up`, `down` and `status`."""
     processes = {
         name: {"pid": e.identity.pid, "started": e.identity.started, "stop": e.stop, "state": e.state, "port": e.port}
@@ -150,7 +150,7 @@ def write(state: State, record: Record) -> None:
     write_private(state.record, json.dumps(document, indent=1))
 
 
-def read(state: State) -> Record | None:
+def read(state: State) -> RunRecord | None:
     """The last record, or None. Whether what it names still runs must be asked of each identity."""
     try:
         document = json.loads(state.record.read_text("utf-8"))
@@ -159,7 +159,7 @@ def read(state: State) -> Record | None:
             name: Entry(Identity(e["pid"], e["started"]), e["stop"], e["state"], e["port"]) for name, e in document["processes"].items()
         }
         stopping = Identity(**document["stopping"]) if document.get("stopping") else None
-        return Record(document["engine"], supervisor, document["address"], processes, stopping)
+        return RunRecord(document["engine"], supervisor, document["address"], processes, stopping)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -212,7 +212,7 @@ def owner(home: State, pid: int, port: int) -> str:
     return ""
 
 
-def _holds(record: Record, pid: int, port: int) -> bool:
+def _holds(record: RunRecord, pid: int, port: int) -> bool:
     if pid:
         return any(who.pid == pid and who.alive for who in (record.supervisor, *(entry.identity for entry in record.processes.values())))
     return record.engine == "compose" and any(entry.port == port for entry in record.processes.values())

@@ -19,7 +19,7 @@ from typing import Literal
 
 from ops.local import ready, state
 from ops.local.process import Identity, Process, end, found_in, from_document, identify, last_lines, start
-from ops.local.state import Entry, Record, State
+from ops.local.state import Entry, RunRecord, State
 
 SECONDS_TO_READY = 90.0
 Life = Literal["waiting", "starting", "ready", "done", "ended"]
@@ -158,7 +158,7 @@ class Supervisor:
             for name in self.children
         }
         own = identify(os.getpid())
-        state.write(self.home, Record("embedded", own, self.address if self.up else "", entries, own if self.stopping else None))
+        state.write(self.home, RunRecord("embedded", own, self.address if self.up else "", entries, own if self.stopping else None))
 
 
 def _exit(code: int) -> str:

@@ -1,6 +1,6 @@
 """The check of rendered manifests against the catalogue. Pure: objects in, problems out.
 
-One rule is one function from `Scene` to problems, and `RULES` lists them. A problem is one line
+One rule is one function from `RuleInput` to problems, and `RULES` lists them. A problem is one line
 that begins with the file to open.
 """
 
@@ -12,12 +12,12 @@ from ops.manifests.network import certificates, entrance, policies, routes
 from ops.manifests.reach import addresses, names, reach, restricted
 from ops.manifests.reading import Object
 from ops.manifests.runs import images, namespaces, ports, probes, replicas, workloads
-from ops.manifests.scene import Scene
+from ops.manifests.scene import RuleInput
 from ops.manifests.security import accounts, security
 from ops.manifests.selectors import autoscalers, budgets, selectors, spread
 from ops.manifests.trial import trial
 
-Rule = Callable[[Scene], Iterator[str]]
+Rule = Callable[[RuleInput], Iterator[str]]
 RULES: tuple[Rule, ...] = (
     *(workloads, images, namespaces, ports, probes, replicas),
     *(variables, trial),
@@ -29,5 +29,5 @@ RULES: tuple[Rule, ...] = (
 
 def problems(catalog: Catalog, environment: Environment, objects: Iterable[Object]) -> list[str]:
     """Everything in which one environment's rendered objects disagree with the catalogue, each as `FILE: what`."""
-    scene = Scene(catalog, environment, tuple(objects))
+    scene = RuleInput(catalog, environment, tuple(objects))
     return list(dict.fromkeys(problem for rule in RULES for problem in rule(scene)))

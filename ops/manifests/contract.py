@@ -14,7 +14,7 @@ from ops.manifests.reading import (
     namespace_of,
     text,
 )
-from ops.manifests.scene import Scene
+from ops.manifests.scene import RuleInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Given:
     source: Object  # the object whose file to open
 
 
-def variables(scene: Scene) -> Iterator[str]:
+def variables(scene: RuleInput) -> Iterator[str]:
     """Each reader is given what it requires and nothing unknown; secrets by Secret, the rest never by Secret."""
     for name, image in scene.runs.items():
         workload = scene.workload(image)
@@ -48,13 +48,13 @@ def variables(scene: Scene) -> Iterator[str]:
                 yield scene.says(workload, f"is not given {variable.name} ({variable.description}): it is required; put it {where}")
 
 
-def given(scene: Scene, workload: Object, name: str) -> list[Given]:
+def given(scene: RuleInput, workload: Object, name: str) -> list[Given]:
     """Every variable that the main container of a workload is given."""
     contract = {variable.name: variable for variable in scene.catalog.variables_of(name)}
     return list(_given(scene, workload, main_container(workload, name), contract))
 
 
-def _given(scene: Scene, workload: Object, container: Object, contract: Mapping[str, Variable]) -> Iterator[Given]:
+def _given(scene: RuleInput, workload: Object, container: Object, contract: Mapping[str, Variable]) -> Iterator[Given]:
     """What a container is given. A Secret that is not among the objects has, by convention, the reader's secret variables."""
     for source in items(container, "envFrom"):
         config = scene.find("ConfigMap", namespace_of(workload), text(source, "configMapRef", "name"))
@@ -74,7 +74,7 @@ def _given(scene: Scene, workload: Object, container: Object, contract: Mapping[
             yield Given(name, False, text(entry, "value") if "value" in entry else None, workload)
 
 
-def _sources(scene: Scene, workload: Object, container: Object, name: str, contract: Mapping[str, Variable]) -> Iterator[str]:
+def _sources(scene: RuleInput, workload: Object, container: Object, name: str, contract: Mapping[str, Variable]) -> Iterator[str]:
     """ConfigMaps that are read exist; Secrets that are read are the reader's own, and have the key."""
     refs = [mapping(source, "configMapRef") for source in items(container, "envFrom")]
     refs += [mapping(entry, "valueFrom", "configMapKeyRef") for entry in items(container, "env")]
@@ -92,7 +92,7 @@ def _sources(scene: Scene, workload: Object, container: Object, name: str, contr
             )
 
 
-def _disagrees(scene: Scene, given: Given, variable: Variable | None, reader: str) -> Iterator[str]:
+def _disagrees(scene: RuleInput, given: Given, variable: Variable | None, reader: str) -> Iterator[str]:
     if variable is None:
         yield scene.says(given.source, f"gives {reader} the variable {given.name}, which it does not read by platform.yaml")
     elif variable.secret and not given.secret:

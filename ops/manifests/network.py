@@ -12,7 +12,7 @@ from ops.manifests.reading import (
     pod_labels,
     text,
 )
-from ops.manifests.scene import CERT_MANAGER, POLICIES, Scene
+from ops.manifests.scene import CERT_MANAGER, POLICIES, RuleInput
 
 # https://doc.traefik.io/traefik/v3.0/routing/providers/kubernetes-ingress
 ROUTER_TLS = "traefik.ingress.kubernetes.io/router.tls"
@@ -21,14 +21,14 @@ SOLVER_LABELS = {"acme.cert-manager.io/http01-solver": "true"}
 SOLVER_PORT = 8089
 
 
-def policies(scene: Scene) -> Iterator[str]:
+def policies(scene: RuleInput) -> Iterator[str]:
     """Every namespace denies by default."""
     for place in scene.catalog.namespaces:
         if not any(namespace_of(p) == place and not mapping(p, "spec", "podSelector") for p in scene.of("NetworkPolicy")):
             yield f"k8s/components/default-deny/derived.yaml: namespace {place} has no NetworkPolicy that denies by default"
 
 
-def routes(scene: Scene) -> Iterator[str]:
+def routes(scene: RuleInput) -> Iterator[str]:
     """The Ingress has the environment's two hosts, and sends to Services and ports that exist."""
     hosts = {host for host in (scene.environment.domain, scene.environment.api) if host}
     ingresses = list(scene.of("Ingress"))
@@ -46,7 +46,7 @@ def routes(scene: Scene) -> Iterator[str]:
                     yield scene.says(ingress, f"sends {text(rule, 'host')} to {text(backend, 'name')} {dict(port)}, which no Service has")
 
 
-def certificates(scene: Scene) -> Iterator[str]:
+def certificates(scene: RuleInput) -> Iterator[str]:
     """The ClusterIssuer that an Ingress has its certificate from is there, and proves its hosts through the Ingress's class.
 
     Traefik answers HTTPS for an Ingress that says so by an annotation; spec.tls names its certificate only.
@@ -70,7 +70,7 @@ def _issuer(ingress: Object) -> str:
     return text(ingress, "metadata", "annotations", "cert-manager.io/cluster-issuer")
 
 
-def entrance(scene: Scene) -> Iterator[str]:
+def entrance(scene: RuleInput) -> Iterator[str]:
     """The ingress controller, in the one namespace where it is, reaches what an Ingress sends to, and cert-manager's solver."""
     controllers: set[str] = set()
     for ingress in scene.of("Ingress"):
@@ -97,7 +97,7 @@ def _backends(ingress: Object) -> list[str]:
     return list(dict.fromkeys(text(path, "backend", "service", "name") for path in paths))
 
 
-def _strangers(scene: Scene, place: str, labels: Object, port: int) -> set[str]:
+def _strangers(scene: RuleInput, place: str, labels: Object, port: int) -> set[str]:
     """The namespaces other than the platform's that reach a port of the pods with these labels."""
     policies = [p for p in scene.of("NetworkPolicy") if namespace_of(p) == place and _selects(mapping(p, "spec", "podSelector"), labels)]
     rules = [rule for policy in policies for rule in items(policy, "spec", "ingress")]

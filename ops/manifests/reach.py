@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ops.catalog import Image, Service, Store, url_variable
 from ops.manifests.contract import Given, given
 from ops.manifests.reading import Object, at, items, mapping, name_of, namespace_of, pod_labels, resolve, strings, text
-from ops.manifests.scene import POLICIES, Scene
+from ops.manifests.scene import POLICIES, RuleInput
 
 PLACE = "kubernetes.io/metadata.name"  # the label that each namespace has by itself
 NAMESERVER = ("kube-system", {"k8s-app": "kube-dns"})  # CoreDNS, in every distribution
@@ -36,7 +36,7 @@ class End:
     workload: Object | None = None
 
 
-def reach(scene: Scene) -> Iterator[str]:
+def reach(scene: RuleInput) -> Iterator[str]:
     """Everybody reaches what it needs by the catalogue, from both ends, on its port; nobody reaches anything else."""
     ends = {name: _end(name, workload) for name, image in scene.runs.items() if (workload := scene.workload(image))}
     listens = {name: Port(image.port) for name, image in scene.runs.items() if isinstance(image, Service | Store) and name in ends}
@@ -54,7 +54,7 @@ def reach(scene: Scene) -> Iterator[str]:
             yield f"{POLICIES}: a NetworkPolicy lets everybody in the cluster reach {name}, port {port.number}"
 
 
-def names(scene: Scene) -> Iterator[str]:
+def names(scene: RuleInput) -> Iterator[str]:
     """Every pod of the platform can ask for names, those that come with no policy of their own too."""
     file = "k8s/components/default-deny/derived.yaml"
     for place in scene.catalog.namespaces:
@@ -63,7 +63,7 @@ def names(scene: Scene) -> Iterator[str]:
                 yield f"{file}: no pod in {place} can ask for names: {port.protocol} port 53 of {NAMESERVER[0]}"
 
 
-def _pair(scene: Scene, sender: End, target: End, port: Port, *, needed: bool) -> Iterator[str]:
+def _pair(scene: RuleInput, sender: End, target: End, port: Port, *, needed: bool) -> Iterator[str]:
     sends = _allows(scene, "egress", (sender, target), port)
     lets_in = _allows(scene, "ingress", (target, sender), port)
     file, name = f"{POLICIES}: ", target.name
@@ -78,7 +78,7 @@ def _pair(scene: Scene, sender: End, target: End, port: Port, *, needed: bool) -
         yield file + f"a NetworkPolicy of {name} lets in {sender.name}, which does not need {name} by platform.yaml"
 
 
-def restricted(scene: Scene) -> Iterator[str]:
+def restricted(scene: RuleInput) -> Iterator[str]:
     """What everybody may send is bounded by a policy."""
     for name, image in scene.runs.items():
         workload = scene.workload(image)
@@ -90,7 +90,7 @@ def _end(name: str, workload: Object) -> End:
     return End(name, namespace_of(workload), pod_labels(workload), workload)
 
 
-def _policies(scene: Scene, direction: str, end: End) -> list[Object]:
+def _policies(scene: RuleInput, direction: str, end: End) -> list[Object]:
     """The policies of a direction that select these pods. Without policyTypes one is for ingress, and for egress where it has rules."""
     found = []
     for policy in scene.of("NetworkPolicy"):
@@ -104,12 +104,12 @@ def _policies(scene: Scene, direction: str, end: End) -> list[Object]:
     return found
 
 
-def _restricted(scene: Scene, end: End) -> bool:
+def _restricted(scene: RuleInput, end: End) -> bool:
     """Whether a policy bounds what it sends."""
     return bool(_policies(scene, "egress", end))
 
 
-def _allows(scene: Scene, direction: str, ends: tuple[End, End], port: Port) -> bool:
+def _allows(scene: RuleInput, direction: str, ends: tuple[End, End], port: Port) -> bool:
     """Whether the policies of the first of two ends allow a connection with the second; `port` is the target's."""
     end, other = ends
     policies = _policies(scene, direction, end)
@@ -125,7 +125,7 @@ def _allows(scene: Scene, direction: str, ends: tuple[End, End], port: Port) -> 
     )
 
 
-def _is_peer(scene: Scene, peer: Object, end: End, other: End) -> bool:
+def _is_peer(scene: RuleInput, peer: Object, end: End, other: End) -> bool:
     if "ipBlock" in peer:
         return False  # addresses of pods are nothing to count on
     place = next((n for n in scene.of("Namespace") if name_of(n) == other.place), None)
@@ -162,7 +162,7 @@ def matches(selector: Object, labels: Object) -> bool:
     return True
 
 
-def addresses(scene: Scene) -> Iterator[str]:
+def addresses(scene: RuleInput) -> Iterator[str]:
     """An address inside the cluster leads to a Service, on its port, that the reader needs. What is needed has an address."""
     for name, image in scene.catalog.images.items():
         workload = scene.workload(image)
@@ -177,7 +177,7 @@ def addresses(scene: Scene) -> Iterator[str]:
                 yield f"platform.yaml: {name} needs {need}, and reads no {url_variable(need)}"
 
 
-def _address(scene: Scene, image: Image, entry: Given, values: dict[str, Given]) -> Iterator[str]:
+def _address(scene: RuleInput, image: Image, entry: Given, values: dict[str, Given]) -> Iterator[str]:
     value = entry.value or ""
     host, port = _host_of(value)
     service, place = _inside(scene, image, host)
@@ -210,7 +210,7 @@ def _host_of(value: str) -> tuple[str, int | None]:
         return "", None
 
 
-def _inside(scene: Scene, image: Image, host: str) -> tuple[str, str]:
+def _inside(scene: RuleInput, image: Image, host: str) -> tuple[str, str]:
     """The Service and the namespace that a host means inside the cluster: NAME, NAME.NAMESPACE, NAME.NAMESPACE.svc…; ("", "") elsewhere.
 
     A misspelt half is still taken for one of ours where the other half is.

@@ -19,10 +19,10 @@ from ops.manifests.reading import (
     resolve,
     text,
 )
-from ops.manifests.scene import Scene
+from ops.manifests.scene import RuleInput
 
 
-def workloads(scene: Scene) -> Iterator[str]:
+def workloads(scene: RuleInput) -> Iterator[str]:
     """Each service, job and store has one workload, in its namespace, from its image; and there is no other."""
     for name, image in scene.runs.items():
         workload = scene.workload(image)
@@ -40,7 +40,7 @@ def workloads(scene: Scene) -> Iterator[str]:
             yield scene.says(workload, "is no service, job or store of platform.yaml")
 
 
-def images(scene: Scene) -> Iterator[str]:
+def images(scene: RuleInput) -> Iterator[str]:
     """Every image reference, wherever it stands, is a store's image, or one of ours without a tag."""
     ours = {scene.catalog.repository(name) for name in scene.catalog.images}
     stores = {store.image for store in scene.catalog.stores.values()}
@@ -73,7 +73,7 @@ def references(value: object) -> Iterator[str]:
             yield from references(inner)
 
 
-def namespaces(scene: Scene) -> Iterator[str]:
+def namespaces(scene: RuleInput) -> Iterator[str]:
     """The catalogue's namespaces are there and enforce Pod Security "restricted"; every object is in one of them."""
     known = {name_of(o): o for o in scene.of("Namespace")}
     for name in scene.catalog.namespaces:
@@ -91,7 +91,7 @@ def namespaces(scene: Scene) -> Iterator[str]:
             yield scene.says(thing, f"is in namespace {place}, which is not in platform.yaml")
 
 
-def ports(scene: Scene) -> Iterator[str]:
+def ports(scene: RuleInput) -> Iterator[str]:
     """Container, Service and catalogue agree on the port, and the Service selects the workload's pods."""
     for name, image in scene.runs.items():
         workload = scene.workload(image)
@@ -113,7 +113,7 @@ def ports(scene: Scene) -> Iterator[str]:
             yield scene.says(service, f"selects no pod of {name}: {dict(selector)}")
 
 
-def probes(scene: Scene) -> Iterator[str]:
+def probes(scene: RuleInput) -> Iterator[str]:
     """Readiness asks the catalogue's `ready`, liveness and startup ask `health`, all on the service's port. And whatever goes on
     running says when it is ready, stores and sidecars too: else a deploy takes what dies for good."""
     for thing in scene.of("Deployment", "StatefulSet", "DaemonSet"):
@@ -138,7 +138,7 @@ def probes(scene: Scene) -> Iterator[str]:
                 yield scene.says(workload, f"asks port {port} in its {probe}; platform.yaml says {service.port}")
 
 
-def replicas(scene: Scene) -> Iterator[str]:
+def replicas(scene: RuleInput) -> Iterator[str]:
     """The catalogue's replicas are the HPA's minimum; without an HPA they are the workload's own, never both."""
     overlay = f"{scene.environment.overlay}/kustomization.yaml"
     for service in scene.catalog.services.values():

@@ -19,7 +19,7 @@ CERT_MANAGER = "cert-manager"  # its folder, and the owner of what lies there
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class RuleInput:
     """What the rules look at."""
 
     catalog: Catalog

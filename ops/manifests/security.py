@@ -15,13 +15,13 @@ from ops.manifests.reading import (
     strings,
     text,
 )
-from ops.manifests.scene import Scene
+from ops.manifests.scene import RuleInput
 
 CAPABILITIES_ALLOWED = {"NET_BIND_SERVICE"}  # by Pod Security "restricted"
 LOGIN = "registry"  # the Secret with the login at the platform's own registry
 
 
-def accounts(scene: Scene) -> Iterator[str]:
+def accounts(scene: RuleInput) -> Iterator[str]:
     """Every pod has a ServiceAccount of its own, and no token; those that run our images have the registry's login."""
     for thing in scene.of("ServiceAccount"):
         if thing.get("automountServiceAccountToken") is not False:
@@ -39,7 +39,7 @@ def accounts(scene: Scene) -> Iterator[str]:
             yield f"k8s/components/registry/kustomization.yaml: ServiceAccount {account} has no imagePullSecrets with {LOGIN}"
 
 
-def security(scene: Scene) -> Iterator[str]:
+def security(scene: RuleInput) -> Iterator[str]:
     """Pod Security "restricted", a read-only root file system, the stack's numeric user, and resources, for each container."""
     for workload in scene.of(*PODS):
         pod = pod_spec(workload)

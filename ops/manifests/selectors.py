@@ -6,12 +6,12 @@ from ops.catalog import Service, Store
 from ops.manifests.reach import matches
 from ops.manifests.reading import Object, items, mapping, name_of, namespace_of, owner, pod_labels, pod_spec, port_names, resolve, text
 from ops.manifests.runs import scales
-from ops.manifests.scene import Scene
+from ops.manifests.scene import RuleInput
 
 LASTING = ("Deployment", "StatefulSet")
 
 
-def selectors(scene: Scene) -> Iterator[str]:
+def selectors(scene: RuleInput) -> Iterator[str]:
     """A workload selects its own pods, and a Service those of one workload, on a port of theirs. A StatefulSet's Service is there."""
     for workload in scene.of(*LASTING):
         if not matches(mapping(workload, "spec", "selector"), pod_labels(workload)):
@@ -35,7 +35,7 @@ def selectors(scene: Scene) -> Iterator[str]:
                 yield scene.says(service, f"sends port {entry.get('port')} to a port that {owner(service)} does not have")
 
 
-def budgets(scene: Scene) -> Iterator[str]:
+def budgets(scene: RuleInput) -> Iterator[str]:
     """Every service and store has a PodDisruptionBudget that selects its pods, and no other's."""
     covered = set()
     for budget in scene.of("PodDisruptionBudget"):
@@ -48,7 +48,7 @@ def budgets(scene: Scene) -> Iterator[str]:
             yield f"{scene.folder(owner(workload))}/derived.yaml: no PodDisruptionBudget selects the pods of {owner(workload)}"
 
 
-def spread(scene: Scene) -> Iterator[str]:
+def spread(scene: RuleInput) -> Iterator[str]:
     """The replicas of a service are spread over nodes, and what a constraint counts are the workload's own pods."""
     for workload in scene.of("Deployment"):
         constraints = items(pod_spec(workload), "topologySpreadConstraints")
@@ -67,7 +67,7 @@ def spread(scene: Scene) -> Iterator[str]:
                 yield scene.says(workload, f"is spread over {text(term, 'topologyKey')} by a selector that its own pods do not have")
 
 
-def autoscalers(scene: Scene) -> Iterator[str]:
+def autoscalers(scene: RuleInput) -> Iterator[str]:
     """An autoscaler's target is there, and is the workload that bears its name; each has one."""
     for scaler in scene.of("HorizontalPodAutoscaler"):
         target = next((workload for workload in scene.of(*LASTING) if scales(scaler, workload)), None)
@@ -78,6 +78,6 @@ def autoscalers(scene: Scene) -> Iterator[str]:
             yield scene.says(scaler, f"scales {name_of(target)}; its own is {owner(scaler)}")
 
 
-def _selected(scene: Scene, place: str, selector: Object) -> list[Object]:
+def _selected(scene: RuleInput, place: str, selector: Object) -> list[Object]:
     """The workloads whose pods a selector selects in a namespace."""
     return [w for w in scene.of(*LASTING) if namespace_of(w) == place and matches(selector, pod_labels(w))]

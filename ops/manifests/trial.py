@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from ops.config import sidecar
 from ops.config.sidecar import VARIABLE
 from ops.manifests.reading import Object, items, main_container, mapping, pod_spec, strings, text
-from ops.manifests.scene import Scene
+from ops.manifests.scene import RuleInput
 
 
-def trial(scene: Scene) -> Iterator[str]:
+def trial(scene: RuleInput) -> Iterator[str]:
     """The migration Job has a scratch server beside it, from the store's own image and therefore of its version, and tries files there."""
     job = scene.runs.get(scene.catalog.database.job)
     workload = scene.workload(job) if job else None
@@ -25,7 +25,7 @@ def trial(scene: Scene) -> Iterator[str]:
         yield scene.says(workload, f"does not give {job.name} {VARIABLE}={sidecar.URL}")
 
 
-def _unlike(scene: Scene, workload: Object, beside: Object) -> Iterator[str]:
+def _unlike(scene: RuleInput, workload: Object, beside: Object) -> Iterator[str]:
     image = scene.catalog.stores[scene.catalog.database.store].image
     if text(beside, "restartPolicy") != "Always":
         yield "has no restartPolicy: Always, and so ends before the migrations begin"

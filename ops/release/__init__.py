@@ -1,7 +1,7 @@
 """A release: facts of the repository, a plan, one atomic push, and its finish on this machine."""
 
 from ops.release.apply import finish, publish
-from ops.release.facts import Facts, observe
-from ops.release.plan import Plan, plan
+from ops.release.facts import ReleaseFacts, observe
+from ops.release.plan import ReleasePlan, plan
 
-__all__ = ["Facts", "Plan", "finish", "observe", "plan", "publish"]
+__all__ = ["ReleaseFacts", "ReleasePlan", "finish", "observe", "plan", "publish"]

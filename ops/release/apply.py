@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ops.errors import Failure, Refused
 from ops.release.annotation import message
 from ops.release.changelog import FILE, with_section
-from ops.release.facts import ANSWER_SECONDS, FETCH_SECONDS, Facts, moved, push_target, repository, said, talk, told
-from ops.release.plan import Plan
+from ops.release.facts import ANSWER_SECONDS, FETCH_SECONDS, ReleaseFacts, moved, push_target, repository, said, talk, told
+from ops.release.plan import ReleasePlan
 
 if TYPE_CHECKING:
     from git import Repo
@@ -31,14 +31,14 @@ class Released:
     tag_object: str
 
 
-def check_unchanged(root: Path, plan: Plan) -> None:
+def check_unchanged(root: Path, plan: ReleasePlan) -> None:
     """Raise `Refused` when the checkout is not what the plan was made from: images are built from its files."""
     if reasons := moved(root, plan.branch, plan.head):
         cause = "\n".join(["the checkout has changed since the plan was made:", *(f"- {reason}" for reason in reasons)])
         raise Refused(f"releasing {plan.tag}", cause, "Nothing was built or pushed. Run it again when the checkout stays as it is.")
 
 
-def publish(root: Path, platform: str, plan: Plan, section: str, digests: Mapping[str, str]) -> Released:
+def publish(root: Path, platform: str, plan: ReleasePlan, section: str, digests: Mapping[str, str]) -> Released:
     """Push the release. `digests` maps the image's repository to its digest.
 
     Raises `Failure` when git cannot make it or the remote refuses, and then neither branch nor tag has moved anywhere; or when it is
@@ -72,12 +72,12 @@ def finish(root: Path, tag: str, branch: str, remote: str) -> None:
         repo.git.merge("--ff-only", f"refs/remotes/{remote}/{branch}")
 
 
-def unfinished(facts: Facts) -> str | None:
+def unfinished(facts: ReleaseFacts) -> str | None:
     """The tag of a release that was pushed from here and not finished here."""
     return facts.pushed_release if facts.branch == facts.release_branch and not facts.changed else None
 
 
-def _commit(repo: "Repo", plan: Plan, section: str) -> str:
+def _commit(repo: "Repo", plan: ReleasePlan, section: str) -> str:
     """A commit on top of HEAD with the changelog, made through an index of its own: neither branch nor files are touched."""
     from git import GitCommandError
 
@@ -125,7 +125,7 @@ def _wants(repo: "Repo", setting: str) -> bool:
         raise
 
 
-def _push(repo: "Repo", plan: Plan, commit: str, tag_object: str) -> None:
+def _push(repo: "Repo", plan: ReleasePlan, commit: str, tag_object: str) -> None:
     from git import GitCommandError
 
     doing, refspecs = f"pushing {plan.tag} to {plan.remote}", (f"{commit}:refs/heads/{plan.branch}", f"{tag_object}:refs/tags/{plan.tag}")
@@ -143,7 +143,7 @@ def _push(repo: "Repo", plan: Plan, commit: str, tag_object: str) -> None:
         raise Failure(doing, f"it broke off, and {there}:\n{said(error)}", remedy) from error
 
 
-def _arrived(repo: "Repo", plan: Plan, tag_object: str) -> bool | None:
+def _arrived(repo: "Repo", plan: ReleasePlan, tag_object: str) -> bool | None:
     """Whether the remote has this very tag; None where it does not answer."""
     from git import GitCommandError
 

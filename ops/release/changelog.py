@@ -32,7 +32,7 @@ _FOOTER = re.compile(r"^BREAKING[ -]CHANGE: *(?P<text>.+(?:\n(?!\S+: |\S+ #|\n).
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangelogEntry:
     """A commit as the changelog has it. `breaking` is what the footer says, "" where only `!` marks it, None where nothing breaks."""
 
     commit: str
@@ -69,18 +69,18 @@ def section(root: Path, previous: str | None, tag: str) -> str:
     return written(tag.removeprefix(PREFIX), datetime.now(UTC).date().isoformat(), changes)
 
 
-def change(commit: str, message: str) -> Change:
+def change(commit: str, message: str) -> ChangelogEntry:
     """What a commit's message says."""
     first, _, rest = message.strip().partition("\n")
     found = _SUBJECT.fullmatch(plain(first))
     footer = _FOOTER.search(rest)
     breaking = footer["text"] if footer else "" if found and found["breaking"] else None
     if found is None:
-        return Change(commit, "", "", first, breaking)
-    return Change(commit, found["kind"].lower(), found["scope"] or "", found["text"], breaking)
+        return ChangelogEntry(commit, "", "", first, breaking)
+    return ChangelogEntry(commit, found["kind"].lower(), found["scope"] or "", found["text"], breaking)
 
 
-def written(version: str, date: str, changes: Iterable[Change]) -> str:
+def written(version: str, date: str, changes: Iterable[ChangelogEntry]) -> str:
     """The section: a heading, then the changes by group, what breaks first."""
     found: dict[str, list[str]] = {}
     for item in changes:
@@ -97,7 +97,7 @@ def with_section(text: str, new: str) -> str:
     return "\n".join([TITLE, new.strip("\n"), *(["", older] if older else []), ""])
 
 
-def _line(item: Change) -> str:
+def _line(item: ChangelogEntry) -> str:
     scope = f"**{_markdown(item.scope)}**: " if item.scope else ""
     text = _markdown(item.text)
     breaking = f" — {_markdown(item.breaking)}" if item.breaking else ""

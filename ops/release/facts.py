@@ -23,7 +23,7 @@ FETCH_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ReleaseFacts:
     """The state of the checkout and of the remote branch. `remote_head` is None where the remote has no such branch."""
 
     root: Path
@@ -83,21 +83,21 @@ def repository(root: Path) -> "Repo":
         raise UsageError("reading the repository", f"{root} is not a Git checkout", "Clone the repository with git.") from error
 
 
-def observe(root: Path, *, branch: str = "main", remote: str = "origin") -> Facts:
+def observe(root: Path, *, branch: str = "main", remote: str = "origin") -> ReleaseFacts:
     """Ask the checkout and, over the network, the remote. Nothing is changed but the remote-tracking branch."""
     repo = repository(root)
     with told("reading the repository", "git cannot read it", "Correct what git says, then run it again."):
         return _observe(repo, root, branch, remote)
 
 
-def _observe(repo: "Repo", root: Path, branch: str, remote: str) -> Facts:
+def _observe(repo: "Repo", root: Path, branch: str, remote: str) -> ReleaseFacts:
     if not repo.head.is_valid():
         raise UsageError("reading the repository", "there is no commit yet", "Commit something first.")
     head = repo.head.commit.hexsha
     asked = push_target(repo, remote)
     listing, problem = _remote_refs(repo, remote, asked, branch)
     remote_head = listing.get(f"refs/heads/{branch}")
-    return Facts(
+    return ReleaseFacts(
         root=root,
         branch=None if repo.head.is_detached else repo.active_branch.name,
         release_branch=branch,

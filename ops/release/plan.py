@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from ops.console import counted
 from ops.errors import Refused
-from ops.release.facts import Facts, is_path
+from ops.release.facts import ReleaseFacts, is_path
 from ops.release.version import PREFIX, bumped, latest
 
 SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReleasePlan:
     """The version, the tag and the branch that one push will move."""
 
     version: str
@@ -22,7 +22,7 @@ class Plan:
     remote: str
 
 
-def plan(facts: Facts, bump: str, *, rehearsal: bool = False) -> Plan:
+def plan(facts: ReleaseFacts, bump: str, *, rehearsal: bool = False) -> ReleasePlan:
     """The release that follows from the facts. A `rehearsal` has images that only this machine has, so nothing else may hear of it.
 
     Raises `UsageError` for an unknown bump and `Refused` with every reason at once.
@@ -34,10 +34,10 @@ def plan(facts: Facts, bump: str, *, rehearsal: bool = False) -> Plan:
     reasons = [*blockers(facts, tag), *_unknown(facts, before), *(_elsewhere(facts) if rehearsal else ())]
     if reasons:
         raise Refused(f"releasing {tag}", "\n".join(f"- {reason}" for reason in reasons), "Correct each of these, then run it again.")
-    return Plan(str(version), tag, before, facts.head, facts.release_branch, facts.remote)
+    return ReleasePlan(str(version), tag, before, facts.head, facts.release_branch, facts.remote)
 
 
-def blockers(facts: Facts, tag: str) -> list[str]:
+def blockers(facts: ReleaseFacts, tag: str) -> list[str]:
     """Every reason not to release."""
     branch, remote = facts.release_branch, f"{facts.remote}/{facts.release_branch}"
     reasons = []
@@ -72,14 +72,14 @@ def blockers(facts: Facts, tag: str) -> list[str]:
     return reasons
 
 
-def _unknown(facts: Facts, before: str | None) -> list[str]:
+def _unknown(facts: ReleaseFacts, before: str | None) -> list[str]:
     """Why the commits since the last release cannot be told. A pull of a branch by its name brings no tags."""
     if before is None or before in facts.local_tags:
         return []
     return [f"the tag {before} is on the remote and not here, and the changelog begins at it: git fetch {facts.remote} tag {before}"]
 
 
-def _elsewhere(facts: Facts) -> list[str]:
+def _elsewhere(facts: ReleaseFacts) -> list[str]:
     """Why this cannot be a rehearsal: where it would leave this machine, or not find again what it pushed."""
     change = f"rehearse in a clone of its own, after git remote set-url {facts.remote} PATH, a bare repository here"
     away = [address for address in facts.addresses if not is_path(address)]

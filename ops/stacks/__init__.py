@@ -4,9 +4,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from ops.errors import UsageError
-from ops.stacks.model import Built, Place, Recipe, StackKind
+from ops.stacks.model import BuildPlace, Built, Recipe, StackKind
 
-__all__ = ["Built", "Place", "Recipe", "StackKind", "kind_of", "names"]
+__all__ = ["BuildPlace", "Built", "Recipe", "StackKind", "kind_of", "names"]
 
 
 def names() -> list[str]:

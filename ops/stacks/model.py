@@ -10,7 +10,7 @@ from ops.tools import Tool
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BuildPlace:
     """Where a service is built: the checkout, the folder for what is made, the service."""
 
     root: Path
@@ -55,6 +55,6 @@ class StackKind:
     `lock`: what writes the packages of a new service into a lock file.
     """
 
-    recipe: Callable[[Place], Recipe]
+    recipe: Callable[[BuildPlace], Recipe]
     health: tuple[str, ...]
-    lock: Callable[[Place], Command] | None = None
+    lock: Callable[[BuildPlace], Command] | None = None

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from ops.command import Command
 from ops.errors import Failure
-from ops.stacks.model import Built, Place, Recipe, StackKind
+from ops.stacks.model import BuildPlace, Built, Recipe, StackKind
 from ops.tools import find
 
 
-def recipe(place: Place) -> Recipe:
+def recipe(place: BuildPlace) -> Recipe:
     node, pnpm = find("node"), find("pnpm")
     arguments = start_arguments(place.folder / "package.json")
     environment = {**pnpm.env, "CI": "true", "NEXT_TELEMETRY_DISABLED": "1"}
@@ -33,7 +33,7 @@ def start_arguments(package: Path) -> tuple[str, ...]:
     return tuple(script[1:])
 
 
-def lock(place: Place) -> Command:
+def lock(place: BuildPlace) -> Command:
     """The workspace's lock file, with the packages of a new member."""
     pnpm, remedy = find("pnpm"), "Check that the npm registry is reachable."
     argv = (*pnpm.argv, "install", "--lockfile-only", "--no-frozen-lockfile", "--prefer-offline", "--reporter=append-only")

@@ -31,7 +31,7 @@ class Daemon:
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class RunningProcess:
     """What /proc says of a process."""
 
     parent: int
@@ -125,7 +125,7 @@ def _await(layout: Layout, daemon: Daemon) -> None:
         raise Failure("starting the testbed", f"{cause}; the end of its log:\n{words}", f"Read {log}; `invoke testbed.down` clears up.")
 
 
-def table() -> dict[int, Process]:
+def table() -> dict[int, RunningProcess]:
     """Every process of the machine."""
     found = {}
     for entry in Path("/proc").iterdir():
@@ -135,11 +135,11 @@ def table() -> dict[int, Process]:
             parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             argv = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
             executable = str((entry / "exe").readlink()) if argv[0] else ""
-            found[int(entry.name)] = Process(parent, executable, tuple(argv))
+            found[int(entry.name)] = RunningProcess(parent, executable, tuple(argv))
     return found
 
 
-def ours(layout: Layout, processes: Mapping[int, Process], roots: Iterable[int], spared: Iterable[int]) -> set[int]:
+def ours(layout: Layout, processes: Mapping[int, RunningProcess], roots: Iterable[int], spared: Iterable[int]) -> set[int]:
     """The pids that belong to the testbed.
 
     `roots` are known to; so is a program out of our cache that names our state folder, and whatever descends from one of
@@ -174,7 +174,7 @@ def stop(pids: Iterable[int], number: signal.Signals, seconds: float) -> None:
         time.sleep(0.02)
 
 
-def _ancestors(processes: Mapping[int, Process], pid: int) -> set[int]:
+def _ancestors(processes: Mapping[int, RunningProcess], pid: int) -> set[int]:
     line = {pid}
     while (process := processes.get(pid)) and process.parent not in line:
         pid = process.parent

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from ops.catalog import Catalog, load
 from ops.console import emit_json, machine_readable, say
 from ops.images.build import build as make
-from ops.images.model import BuildPlan, Engine
+from ops.images.model import BuildEngine, BuildPlan
 from ops.images.plan import plan
 from ops.verbs.target import running_testbed
 
 
-def engine_of(catalog: Catalog, *, testbed: bool, push: bool = True) -> Engine:
+def engine_of(catalog: Catalog, *, testbed: bool, push: bool = True) -> BuildEngine:
     """This machine's engine with the catalogue's registry, or the testbed's engine and registry.
 
     Images that are pushed to the catalogue's registry are built for the platform of the clusters' nodes. All others are built for
@@ -18,8 +18,8 @@ def engine_of(catalog: Catalog, *, testbed: bool, push: bool = True) -> Engine:
     """
     found = running_testbed(testbed)
     if found is None:
-        return Engine(registry=catalog.registry, platform=catalog.nodes if push else None)
-    return Engine(found.docker_host, found.docker_config, found.registry, certificates=found.docker_certificates)
+        return BuildEngine(registry=catalog.registry, platform=catalog.nodes if push else None)
+    return BuildEngine(found.docker_host, found.docker_config, found.registry, certificates=found.docker_certificates)
 
 
 def build(names: Sequence[str], *, push: bool, explain: bool, testbed: bool, dry_run: bool) -> int:
@@ -40,13 +40,13 @@ def build(names: Sequence[str], *, push: bool, explain: bool, testbed: bool, dry
     return 0
 
 
-def planned(catalog: Catalog, names: Sequence[str], *, testbed: bool) -> tuple[Engine, BuildPlan]:
+def planned(catalog: Catalog, names: Sequence[str], *, testbed: bool) -> tuple[BuildEngine, BuildPlan]:
     """Which of these images the registry has, and which must be built. Nothing is built."""
     engine = engine_of(catalog, testbed=testbed)
     return engine, plan(catalog, names, engine, push=True)
 
 
-def publish(engine: Engine, decided: BuildPlan) -> dict[str, str]:
+def publish(engine: BuildEngine, decided: BuildPlan) -> dict[str, str]:
     """The digest of each image of a plan. Those that the registry does not have are built and pushed."""
     _show(decided, explain=True)
     return make(decided, engine, True, report=say)

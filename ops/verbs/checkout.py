@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ops.background import begin
 from ops.catalog import Catalog
-from ops.cluster.record import Migration
+from ops.cluster.record import RecordedMigration
 from ops.cluster.schema import migrations_of
 from ops.cluster.target import Target
 from ops.command import Command, run
@@ -20,14 +20,14 @@ from ops.errors import Refused
 from ops.manifests.render import build
 
 if TYPE_CHECKING:
-    from ops.images.model import BuildPlan, Engine
+    from ops.images.model import BuildEngine, BuildPlan
     from ops.release.facts import Tagged
 
 CHANGED = "+"
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class CheckoutState:
     """What git says about a checkout: the commit, and the changes that are not committed (`git status`)."""
 
     head: str
@@ -49,9 +49,9 @@ class Checkout:
     """
 
     overlay: "Future[str] | None"
-    state: "Future[State]"
-    migrations: "Future[tuple[Migration, ...]]"
-    images: "Future[Tagged | tuple[Engine, BuildPlan]]"
+    state: "Future[CheckoutState]"
+    migrations: "Future[tuple[RecordedMigration, ...]]"
+    images: "Future[Tagged | tuple[BuildEngine, BuildPlan]]"
 
 
 def begin_reading(catalog: Catalog, target: Target) -> Checkout:
@@ -88,7 +88,7 @@ def published(catalog: Catalog, checkout: Checkout) -> tuple[Mapping[str, str], 
     return {name: found.digests[catalog.repository(name)] for name in catalog.images}, found.version
 
 
-def check_unmoved(catalog: Catalog, before: State) -> None:
+def check_unmoved(catalog: Catalog, before: CheckoutState) -> None:
     """Raise `Refused` where the checkout has changed since `before`: everything that is deployed must come from one commit."""
     now = _state(catalog)
     if now != before:
@@ -97,7 +97,7 @@ def check_unmoved(catalog: Catalog, before: State) -> None:
         raise Refused("reading the checkout", cause, "Run it again: the images that were built are kept.")
 
 
-def _images(catalog: Catalog, target: Target, state: "Future[State]") -> "Tagged | tuple[Engine, BuildPlan]":
+def _images(catalog: Catalog, target: Target, state: "Future[CheckoutState]") -> "Tagged | tuple[BuildEngine, BuildPlan]":
     """The release that this checkout is, when the registry has its images; else the engine and the plan of what must be built.
 
     A release must run the images that were checked under its tag. Building its files again might give another digest, since the
@@ -121,7 +121,7 @@ def _images(catalog: Catalog, target: Target, state: "Future[State]") -> "Tagged
     return images.planned(catalog, list(catalog.images), testbed=target.rehearsal)
 
 
-def _lacking(catalog: Catalog, engine: "Engine", release: "Tagged") -> list[str]:
+def _lacking(catalog: Catalog, engine: "BuildEngine", release: "Tagged") -> list[str]:
     """Why an image of the release cannot be deployed, a line each."""
     from ops.images.facts import present
 
@@ -132,8 +132,8 @@ def _lacking(catalog: Catalog, engine: "Engine", release: "Tagged") -> list[str]
     return [*unnamed, *(f"the registry does not have {reference}" for reference in references.values() if not there[reference])]
 
 
-def _state(catalog: Catalog) -> State:
+def _state(catalog: Catalog) -> CheckoutState:
     # `git describe --dirty` would not see files that git does not track, and they go into images.
     asked = (("git", "rev-parse", "HEAD"), ("git", "status", "--porcelain", "--untracked-files=normal"))
     head, changes = (run(Command(argv, "asking git for the commit", cwd=catalog.root)).stdout.strip() for argv in asked)
-    return State(head, changes)
+    return CheckoutState(head, changes)

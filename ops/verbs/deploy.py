@@ -24,7 +24,7 @@ from ops.verbs.checkout import Checkout, begin_reading, check_unmoved, published
 from ops.verbs.target import connected, resolved
 
 if TYPE_CHECKING:
-    from ops.cluster.release import Result
+    from ops.cluster.release import ChangeResult
     from ops.kube.progress import Notice
 
 
@@ -163,7 +163,7 @@ def _tell(notice: "Notice") -> None:
     say(show.notice_line(notice))
 
 
-def _document(decided: Plan, result: "Result | None") -> None:
+def _document(decided: Plan, result: "ChangeResult | None") -> None:
     if machine_readable():
         did = {"state": result.state, "record": result.record, "changed": result.changed} if result else {"state": "nothing"}
         emit_json({"record": 0, "changed": 0, **did, "plan": to_document(decided)})

@@ -16,7 +16,7 @@ EMBEDDED = "embedded "
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorRow:
     """One line of the table: the thing, its state, the details and the remedy. `later`: it is not there, and not needed yet."""
 
     what: str
@@ -25,9 +25,9 @@ class Finding:
     remedy: str = ""
 
 
-def examine(catalog: Catalog) -> tuple[Finding, ...]:
+def examine(catalog: Catalog) -> tuple[DoctorRow, ...]:
     """Look at everything; nothing is fetched, built or changed."""
-    looks: dict[str, Callable[[], Iterable[Finding]]] = {
+    looks: dict[str, Callable[[], Iterable[DoctorRow]]] = {
         "folders": _folders,
         "tools": _tools,
         "stores": lambda: _stores(catalog),
@@ -52,28 +52,28 @@ def _clients_of_the_engine() -> set[str]:
     return {name for name, spec in TABLE.items() if spec.origin == "plugin" or name == "docker"}
 
 
-def _told(what: str, look: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
+def _told(what: str, look: Callable[[], Iterable[DoctorRow]]) -> tuple[DoctorRow, ...]:
     """The findings of one look. One that fails is a finding itself, and does not end the others."""
     try:
         return tuple(look())
     except Failure as failure:
-        return (Finding(what, "missing", failure.cause, failure.remedy),)
+        return (DoctorRow(what, "missing", failure.cause, failure.remedy),)
     except OSError as error:
-        return (Finding(what, "missing", f"{error.filename or what}: {error.strerror or error}", "Check its permissions."),)
+        return (DoctorRow(what, "missing", f"{error.filename or what}: {error.strerror or error}", "Check its permissions."),)
 
 
-def _tools() -> tuple[Finding, ...]:
+def _tools() -> tuple[DoctorRow, ...]:
     from ops.tools import Found, survey
 
     return tuple(
-        Finding(row.tool.name, "ok", f"{row.tool.version} ({row.tool.origin})")
+        DoctorRow(row.tool.name, "ok", f"{row.tool.version} ({row.tool.origin})")
         if isinstance(row, Found)
-        else Finding(row.name, "later" if row.later else "missing", row.cause, row.remedy)
+        else DoctorRow(row.name, "later" if row.later else "missing", row.cause, row.remedy)
         for row in survey()
     )
 
 
-def _stores(catalog: Catalog) -> Iterator[Finding]:
+def _stores(catalog: Catalog) -> Iterator[DoctorRow]:
     """The programs of the embedded engine's stores."""
     from ops.stores import of, programs
 
@@ -81,41 +81,41 @@ def _stores(catalog: Catalog) -> Iterator[Finding]:
         what = f"{EMBEDDED}{name}"
         try:
             if (place := programs.present(name)) and (known := of(store).embedded):
-                yield Finding(what, "ok", f"{known.program.locked.what} ({place})")
+                yield DoctorRow(what, "ok", f"{known.program.locked.what} ({place})")
             else:
                 programs.require([name])
-                yield Finding(what, "later", "it is not fetched yet", "Nothing to do: it is fetched or built when a verb first needs it.")
+                yield DoctorRow(what, "later", "it is not fetched yet", "Nothing to do: it is fetched or built when a verb first needs it.")
         except Failure as failure:
-            yield Finding(what, "missing", failure.cause, failure.remedy)
+            yield DoctorRow(what, "missing", failure.cause, failure.remedy)
 
 
-def _folders() -> Iterator[Finding]:
+def _folders() -> Iterator[DoctorRow]:
     from ops.folders import cache
     from ops.local import state_folder
 
     for what, look, variable in (("cache folder", cache, "NEXTAI_CACHE"), ("state folder", state_folder, "NEXTAI_STATE")):
         try:
-            yield Finding(what, "ok", str(look()))
+            yield DoctorRow(what, "ok", str(look()))
         except Failure as failure:
-            yield Finding(what, "missing", failure.cause, f"Set {variable} to a folder that can be written.")
+            yield DoctorRow(what, "missing", failure.cause, f"Set {variable} to a folder that can be written.")
 
 
-def _ports(catalog: Catalog) -> Iterator[Finding]:
+def _ports(catalog: Catalog) -> Iterator[DoctorRow]:
     """Which of the platform's ports are in use."""
     ports = {store.name: store.local_port for store in catalog.stores.values()}
     ports |= {service.name: service.local_port for service in catalog.services.values()}
     taken = [(name, port) for name, port in ports.items() if _listens(port)]
     if not taken:
-        yield Finding("ports", "ok", "all of the platform's ports are free")
+        yield DoctorRow("ports", "ok", "all of the platform's ports are free")
         return
     own = _own_ports(catalog)
     if mine := [name for name, port in taken if port in own]:
-        yield Finding("platform", "ok", f"runs here: {', '.join(mine)}")
+        yield DoctorRow("platform", "ok", f"runs here: {', '.join(mine)}")
     taken = [(name, port) for name, port in taken if port not in own]
     if not taken:
         return
     held = ", ".join(f"{port} ({name})" for name, port in taken)
-    yield Finding("ports", "later", f"in use: {held}", "Another checkout's platform or another program has them: `invoke up` says which.")
+    yield DoctorRow("ports", "later", f"in use: {held}", "Another checkout's platform or another program has them: `invoke up` says which.")
 
 
 def _own_ports(catalog: Catalog) -> set[int]:
@@ -132,43 +132,43 @@ def _listens(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
-def _engine() -> tuple[Finding, ...]:
+def _engine() -> tuple[DoctorRow, ...]:
     from ops.local import facts
 
     answer = facts.docker()
     if answer.trouble:
         remedy = "Nothing to do: `invoke up` uses the embedded engine. For `invoke build`: start Docker, or `invoke testbed.up`."
-        return (Finding(ENGINE, "later", answer.trouble, remedy),)
-    return (Finding(ENGINE, "ok", answer.version),)
+        return (DoctorRow(ENGINE, "later", answer.trouble, remedy),)
+    return (DoctorRow(ENGINE, "ok", answer.version),)
 
 
-def _testbed() -> tuple[Finding, ...]:
+def _testbed() -> tuple[DoctorRow, ...]:
     from ops import testbed
 
     running = testbed.running()
     if running:
-        return (Finding("testbed", "ok", f"runs (provider {running.provider}), registry {running.registry}"),)
+        return (DoctorRow("testbed", "ok", f"runs (provider {running.provider}), registry {running.registry}"),)
     provider = testbed.provider()
     if provider is None:
         remedy = "Use Linux as root, or start Docker, or name a cluster of your own (docs/decisions/testbed.md)."
-        return (Finding("testbed", "later", f"cannot run here: {testbed.refusals(testbed.reason)}", remedy),)
+        return (DoctorRow("testbed", "later", f"cannot run here: {testbed.refusals(testbed.reason)}", remedy),)
     aside = f"; not native: {testbed.reason('native')}" if provider == "container" else ""
-    return (Finding("testbed", "ok", f"can run here (`invoke testbed.up`, provider {provider}{aside})"),)
+    return (DoctorRow("testbed", "ok", f"can run here (`invoke testbed.up`, provider {provider}{aside})"),)
 
 
-def _clusters(catalog: Catalog) -> Iterator[Finding]:
+def _clusters(catalog: Catalog) -> Iterator[DoctorRow]:
     from ops.cluster.target import resolve_target
 
     for name, environment in catalog.environments.items():
         if environment.kind != "kubernetes":
             continue
         try:
-            yield Finding(f"cluster of {name}", "ok", str(resolve_target(catalog, name)))
+            yield DoctorRow(f"cluster of {name}", "ok", str(resolve_target(catalog, name)))
         except Failure as failure:
-            yield Finding(f"cluster of {name}", "later", failure.cause, failure.remedy)
+            yield DoctorRow(f"cluster of {name}", "later", failure.cause, failure.remedy)
 
 
-def _remedies(findings: Iterable[Finding]) -> dict[str, list[str]]:
+def _remedies(findings: Iterable[DoctorRow]) -> dict[str, list[str]]:
     """Each remedy once, with the things that need it; those of missing things first."""
     found: dict[str, list[str]] = {}
     for finding in sorted(findings, key=lambda finding: finding.state != "missing"):

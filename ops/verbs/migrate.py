@@ -8,7 +8,7 @@ from ops.console import confirm, counted, emit_json, machine_readable, say, tabl
 from ops.database import journal, runner, safety
 from ops.database.findings import Finding
 from ops.database.journal import Migration
-from ops.database.safety import Environment
+from ops.database.safety import TargetDatabase
 from ops.errors import Exit
 from ops.verbs.reach import reached
 
@@ -60,7 +60,7 @@ def check(made: Sequence[Migration] | None = None) -> int:
     migrations = journal.judged(every)
     _warn(journal.oddities(folder))
     verdict = safety.judge(every, migrations, user=catalog.database.user)
-    for line in safety.told(verdict, Environment(), shown=False):
+    for line in safety.told(verdict, TargetDatabase(), shown=False):
         say(line)
     refused = [finding for finding in verdict.findings if finding.refused or finding.rule == "fails"]
     for finding in refused:

@@ -13,7 +13,7 @@ from ops.catalog.load import FILE
 from ops.command import run
 from ops.console import emit_json, machine_readable, say
 from ops.errors import UsageError
-from ops.stacks import Place, kind_of, scaffold
+from ops.stacks import BuildPlace, kind_of, scaffold
 from ops.verbs import sync
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -92,7 +92,7 @@ def _make(catalog: Catalog, name: str, made: dict[Path, str], entry: str) -> lis
         service = grown.services[name]
         if lock := kind_of(service.stack.name).lock:
             say(f"locking the packages of {name}")
-            run(lock(Place(catalog.root, folder, service)))
+            run(lock(BuildPlace(catalog.root, folder, service)))
     return changed
 
 

@@ -4,8 +4,8 @@ from ops.catalog import Catalog, load
 from ops.console import confirm, emit_json, machine_readable, say
 from ops.release.apply import Released, check_unchanged, finish, publish, unfinished
 from ops.release.changelog import section
-from ops.release.facts import Facts, observe
-from ops.release.plan import Plan, plan
+from ops.release.facts import ReleaseFacts, observe
+from ops.release.plan import ReleasePlan, plan
 
 
 def release(bump: str, *, testbed: bool, yes: bool, dry_run: bool) -> int:
@@ -38,7 +38,7 @@ def release(bump: str, *, testbed: bool, yes: bool, dry_run: bool) -> int:
     return 0
 
 
-def _finish(catalog: Catalog, facts: Facts, tag: str, *, dry_run: bool) -> int:
+def _finish(catalog: Catalog, facts: ReleaseFacts, tag: str, *, dry_run: bool) -> int:
     say(f"This commit was released as {tag} already. To be done here: fetch the tag, and move {facts.release_branch} to it.")
     if not dry_run:
         finish(catalog.root, tag, facts.release_branch, facts.remote)
@@ -48,12 +48,12 @@ def _finish(catalog: Catalog, facts: Facts, tag: str, *, dry_run: bool) -> int:
     return 0
 
 
-def _show(decided: Plan, changes: str) -> None:
+def _show(decided: ReleasePlan, changes: str) -> None:
     say(f"{decided.tag} (after {decided.previous or 'nothing'}) from {decided.head[:7]}:\n\n{changes}")
     say(f"One atomic push to {decided.remote}: {decided.branch} with the changelog, and the annotated tag {decided.tag}.")
 
 
-def _document(decided: Plan, changes: str, done: Released | None) -> None:
+def _document(decided: ReleasePlan, changes: str, done: Released | None) -> None:
     if machine_readable():
         pushed = {"commit": done.commit, "tagObject": done.tag_object} if done else None
         emit_json({"tag": decided.tag, "previous": decided.previous, "head": decided.head, "changelog": changes, "pushed": pushed})

@@ -16,7 +16,7 @@ from ops.guess import did_you_mean
 from ops.local import embedded, facts, state
 from ops.local.follow import lines as followed
 from ops.local.interrupt import handled, uninterrupted
-from ops.local.state import Record, State
+from ops.local.state import RunRecord, State
 from ops.secret import Secret
 
 _LAST = 15  # lines of what has ended
@@ -24,7 +24,7 @@ _LOGS = "Logs: `invoke logs NAME --env local`"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProcessRow:
     """One process or container of the platform."""
 
     name: str
@@ -53,7 +53,7 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
         try:
             with state.alone(home.lock, "another `up` or `down` is at work; waiting for it"), _remaining_named(home):
                 started = _started(catalog, home, engine)
-                if isinstance(started, Record):
+                if isinstance(started, RunRecord):
                     return _runs_already(started)
                 choice, attend = started
                 _announce(catalog, choice)
@@ -71,7 +71,7 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
     return Exit.DONE
 
 
-def _started(catalog: Catalog, home: State, engine: str | None) -> Record | tuple[str, Callable[[list[int]], None]]:
+def _started(catalog: Catalog, home: State, engine: str | None) -> RunRecord | tuple[str, Callable[[list[int]], None]]:
     """Start everything, and return the engine and the function that shows its logs until Ctrl-C. Where all runs already: its record."""
     state.opened(home)  # again: a `down --volumes` may have had the lock
     state.keep_checkout(home, catalog.root)
@@ -191,7 +191,7 @@ def status(catalog: Catalog) -> int:
     return Exit.FAILED if trouble else Exit.DONE
 
 
-def _seen(catalog: Catalog, home: State) -> tuple[Record | None, Record | None, list[Row]]:
+def _seen(catalog: Catalog, home: State) -> tuple[RunRecord | None, RunRecord | None, list[ProcessRow]]:
     """The record on disk, the record where its platform runs, and the rows: all of one moment. Read again where the record changed."""
     while True:
         known = state.read(home)
@@ -200,7 +200,7 @@ def _seen(catalog: Catalog, home: State) -> tuple[Record | None, Record | None, 
             return known, record, rows
 
 
-def _lost(record: Record | None) -> str:
+def _lost(record: RunRecord | None) -> str:
     """Why nothing runs although no `down` has stopped it; the empty string without a record, as after a `down`."""
     if record is None:
         return ""
@@ -210,7 +210,7 @@ def _lost(record: Record | None) -> str:
     return f"its supervisor, process {record.supervisor.pid}, has ended{f'; still running: {left}' if left else ''}"
 
 
-def rows_of(catalog: Catalog, home: State) -> list[Row]:
+def rows_of(catalog: Catalog, home: State) -> list[ProcessRow]:
     """What runs, as values."""
     record = current(catalog, home)
     if record is None:
@@ -218,9 +218,9 @@ def rows_of(catalog: Catalog, home: State) -> list[Row]:
     if record.engine == "compose":
         from ops.local import compose
 
-        return [Row(name, what, 0, port) for name, what, port in compose.rows(catalog, home)]
+        return [ProcessRow(name, what, 0, port) for name, what, port in compose.rows(catalog, home)]
     states = {name: entry.state if entry.identity.alive or entry.state == "done" else "ended" for name, entry in record.processes.items()}
-    return [Row(name, states[name], entry.identity.pid, entry.port) for name, entry in record.processes.items()]
+    return [ProcessRow(name, states[name], entry.identity.pid, entry.port) for name, entry in record.processes.items()]
 
 
 def logs(catalog: Catalog, name: str, *, follow: bool, tail: int) -> int:
@@ -260,7 +260,7 @@ def writes(home: State, name: str) -> bool:
     return record is not None and name in record.processes and record.processes[name].identity.alive
 
 
-def current(catalog: Catalog, home: State) -> Record | None:
+def current(catalog: Catalog, home: State) -> RunRecord | None:
     """The record of what runs: a live supervisor, or containers."""
     record = state.read(home)
     if record is None:
@@ -283,16 +283,16 @@ def variables(catalog: Catalog, name: str) -> Mapping[str, Secret]:
     return config.environment(catalog, name, embedded.setting_of(catalog, home))
 
 
-def _refuse_another(record: Record, engine: str | None) -> None:
+def _refuse_another(record: RunRecord, engine: str | None) -> None:
     if engine and engine != record.engine:
         raise Failure("starting the platform", f"it runs already, on the {record.engine} engine", "Run `invoke down` first.")
 
 
-def _trouble(rows: list[Row]) -> str:
+def _trouble(rows: list[ProcessRow]) -> str:
     return ", ".join(row.trouble for row in rows if row.trouble)
 
 
-def _runs_already(record: Record) -> int:
+def _runs_already(record: RunRecord) -> int:
     say(f"runs already on the {record.engine} engine: {record.address}")
     say("To run changed code: `invoke down`, then `invoke up`.")
     say(_LOGS)

@@ -36,7 +36,7 @@ def status(env: str, *, testbed: bool) -> int:
 
 def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, since: str) -> int:
     """The lines of all pods of a service, each with its pod's name."""
-    from ops.cluster.lines import Wanted
+    from ops.cluster.lines import LogSelection
     from ops.cluster.logs import read
 
     if tail < 0:
@@ -48,7 +48,7 @@ def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, sinc
         if since:
             raise UsageError("reading --since", "lines are not kept by their time on this machine", "Leave it out; --tail says how many.")
         return up.logs(catalog, service, follow=follow, tail=tail)
-    wanted = Wanted(tail, _seconds(since) if since else None, follow)
+    wanted = LogSelection(tail, _seconds(since) if since else None, follow)
     with connected(env, testbed, catalog) as (catalog, client, _):
         for line in read(catalog, client, service, wanted):
             if machine_readable():

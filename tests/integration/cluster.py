@@ -8,7 +8,7 @@ from typing import Any
 from ops.cluster import record
 from ops.cluster.plan import Plan
 from ops.cluster.prepare import plan_deploy
-from ops.cluster.release import Result, execute
+from ops.cluster.release import ChangeResult, execute
 from ops.cluster.target import Target
 from ops.kube.client import Client
 from ops.kube.objects import Key
@@ -39,10 +39,10 @@ class Cluster:
         rendered = render(catalog, self.target.environment, self.platform.digests)
         return plan_deploy(catalog, self.client, rendered, commit="c0ffee", version=version)
 
-    def execute(self, plan: Plan, verify: Callable[[], None] | None = None) -> Result:
+    def execute(self, plan: Plan, verify: Callable[[], None] | None = None) -> ChangeResult:
         return execute(self.platform.catalog(), self.client, plan, self.tell, verify=verify, seconds=SECONDS)
 
-    def deploy(self) -> Result:
+    def deploy(self) -> ChangeResult:
         return self.execute(self.plan())
 
     def get(self, kind: str, name: str, namespace: str = "", group: str = "") -> dict[str, Any] | None:

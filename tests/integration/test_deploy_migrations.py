@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ops.cluster.record import Migration
+from ops.cluster.record import RecordedMigration
 from ops.cluster.release import execute
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.scale import plan_scale
@@ -22,7 +22,7 @@ def test_nothing_goes_back_behind_a_migration_that_took_something_away(cluster: 
 
     cluster.platform.job_env = {"SECONDS": "0"}  # another Job: the one of the new migration
     plan = cluster.plan()
-    taken = replace(plan, origin=replace(plan.origin, migrations=(Migration("0001_drop", "h", ("drops a column",)),)))
+    taken = replace(plan, origin=replace(plan.origin, migrations=(RecordedMigration("0001_drop", "h", ("drops a column",)),)))
     for attempt in (taken, None):  # the second finds that the Job has run already
         cluster.platform.env = {"ATTEMPT": str(attempt is None)}
         with pytest.raises(Failure, match=r"Not rolled back[\s\S]*0001_drop drops a column") as failed:
@@ -46,7 +46,7 @@ def test_a_deploy_that_fails_before_its_migration_goes_back(cluster: Cluster) ->
     good = cluster.platform.digests
     cluster.platform.job_env, cluster.platform.digests = {"SECONDS": "0"}, {**good, "ct-store": "sha256:" + "1" * 64}
     plan = cluster.plan()
-    taken = replace(plan, origin=replace(plan.origin, migrations=(Migration("0001_drop", "h", ("drops a column",)),)))
+    taken = replace(plan, origin=replace(plan.origin, migrations=(RecordedMigration("0001_drop", "h", ("drops a column",)),)))
     with pytest.raises(RolledBack, match="cannot be pulled"):
         cluster.execute(taken)
     cluster.platform.job_env, cluster.platform.digests, cluster.platform.config = {}, good, {"GREETING": "bye"}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from ops.cluster import logs, record, show, smoke
-from ops.cluster.lines import Wanted
+from ops.cluster.lines import LogSelection
 from ops.cluster.shell import open_shell
 from ops.cluster.status import status
 from ops.errors import Failure, UsageError
@@ -103,18 +103,18 @@ def test_the_logs_of_all_pods_come_in_order_and_those_to_come_follow(cluster: Cl
     cluster.platform.replicas = 2
     cluster.deploy()
     catalog = cluster.platform.catalog()
-    written = list(logs.read(catalog, cluster.client, "web", Wanted()))
+    written = list(logs.read(catalog, cluster.client, "web", LogSelection()))
     assert {line.text for line in written} == {"probe one listens"}
-    assert [line.text for line in logs.read(catalog, cluster.client, "ct-migrate", Wanted())] == ["begins once", "done once"]
+    assert [line.text for line in logs.read(catalog, cluster.client, "ct-migrate", LogSelection())] == ["begins once", "done once"]
 
     with forward(cluster.target, cluster.platform.home, "service/web", 8080) as port:
-        following = logs.read(catalog, cluster.client, "web", Wanted(follow=True))
+        following = logs.read(catalog, cluster.client, "web", LogSelection(follow=True))
         assert next(following).text == "probe one listens"
         httpx.get(f"http://127.0.0.1:{port}/say/hello", timeout=10)
         assert any(line.text == "said hello" for line in following)
         following.close()  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match="nothing of that name runs"):
-        next(logs.read(catalog, cluster.client, "wbe", Wanted()))
+        next(logs.read(catalog, cluster.client, "wbe", LogSelection()))
 
 
 def test_a_shell_opens_beside_a_service_that_has_none_and_a_wrong_image_is_named(cluster: Cluster) -> None:

@@ -64,7 +64,7 @@ def engine(testbed: Testbed) -> DockerClient:
 @pytest.fixture
 def base(testbed: Testbed) -> str:
     """The Job's image as the checkout makes it, in the testbed's registry."""
-    place = images.Engine(testbed.docker_host, testbed.docker_config, testbed.registry)
+    place = images.BuildEngine(testbed.docker_host, testbed.docker_config, testbed.registry)
     made = images.plan(REAL, ["db-migrate"], place, push=True)
     return images.build(made, place, push=True, report=print)["db-migrate"]
 

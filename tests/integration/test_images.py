@@ -19,7 +19,7 @@ import yaml
 from ops.catalog.model import Catalog, Database, Job, Stack
 from ops.engine import connection
 from ops.errors import Failure
-from ops.images import Engine, build, plan, registry
+from ops.images import BuildEngine, build, plan, registry
 from ops.images.build import _builder
 from ops.images.engine import _Sdk, _Socket, connect
 from ops.images.registry import digests, reference
@@ -71,17 +71,17 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog
 
 
 @pytest.fixture
-def engine(testbed: Testbed) -> Engine:
-    return Engine(testbed.docker_host, testbed.docker_config, testbed.registry)
+def engine(testbed: Testbed) -> BuildEngine:
+    return BuildEngine(testbed.docker_host, testbed.docker_config, testbed.registry)
 
 
-def made(catalog: Catalog, engine: Engine, *, push: bool = True) -> tuple[list[str], dict[str, str]]:
+def made(catalog: Catalog, engine: BuildEngine, *, push: bool = True) -> tuple[list[str], dict[str, str]]:
     """Plan and build: the names of what was to be built, and every digest."""
     decided = plan(catalog, [], engine, push=push)
     return [image.name for image in decided.missing], build(decided, engine, push, report=lambda _: None)
 
 
-def content(engine: Engine, image: str, path: str) -> str:
+def content(engine: BuildEngine, image: str, path: str) -> str:
     """A file of an image, read through the engine."""
     env = {**os.environ, **engine.environment}
     container = subprocess.run(["docker", "create", image], env=env, check=True, capture_output=True, text=True).stdout.strip()
@@ -92,7 +92,7 @@ def content(engine: Engine, image: str, path: str) -> str:
     return subprocess.run(["tar", "-xO"], input=archive, check=True, capture_output=True).stdout.decode()
 
 
-def test_a_second_build_does_nothing_and_a_changed_line_rebuilds_one_image(catalog: Catalog, engine: Engine) -> None:
+def test_a_second_build_does_nothing_and_a_changed_line_rebuilds_one_image(catalog: Catalog, engine: BuildEngine) -> None:
     missing, first = made(catalog, engine)
     assert missing == ["one", "two"]
     assert made(catalog, engine) == ([], first)
@@ -111,7 +111,7 @@ def test_a_second_build_does_nothing_and_a_changed_line_rebuilds_one_image(catal
     assert made(catalog, engine) == ([], first)
 
 
-def test_another_key_of_the_same_content_is_the_same_image(catalog: Catalog, engine: Engine) -> None:
+def test_another_key_of_the_same_content_is_the_same_image(catalog: Catalog, engine: BuildEngine) -> None:
     """What no image reads must roll nothing out, even where it is in the key."""
     (catalog.root / "Dockerfile").write_text(RECIPE.replace("find . -type f -o -type l", "echo ./one/main"))
     _, first = made(catalog, engine)
@@ -130,7 +130,7 @@ def test_another_key_of_the_same_content_is_the_same_image(catalog: Catalog, eng
     assert len(version) == 12
 
 
-def test_the_image_holds_what_was_hashed_and_the_registry_agrees_on_the_digest(catalog: Catalog, engine: Engine) -> None:
+def test_the_image_holds_what_was_hashed_and_the_registry_agrees_on_the_digest(catalog: Catalog, engine: BuildEngine) -> None:
     (catalog.root / "one/link").symlink_to("main")
     decided = plan(catalog, ["one"], engine, push=True)
     built = build(decided, engine, True, report=lambda _: None)
@@ -141,7 +141,7 @@ def test_the_image_holds_what_was_hashed_and_the_registry_agrees_on_the_digest(c
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_images_are_pushed_though_the_registry_fails_one_request_in_five(
-    catalog: Catalog, engine: Engine, monkeypatch: pytest.MonkeyPatch, seed: int
+    catalog: Catalog, engine: BuildEngine, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr(registry, "SECONDS", 1.0)
     met = faults.Faults(seed=seed, kinds=("429", "500", "503", "reset", "lost", "cut"))
@@ -157,7 +157,7 @@ def test_images_are_pushed_though_the_registry_fails_one_request_in_five(
 @pytest.mark.parametrize(
     ("kind", "words"), [("429", "it answered 429"), ("500", "it answered 500"), ("reset", "reset|aborted|closed"), ("silent", "timed out")]
 )
-def test_a_registry_that_only_fails_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch, kind: str, words: str) -> None:
+def test_a_registry_that_only_fails_is_named(engine: BuildEngine, monkeypatch: pytest.MonkeyPatch, kind: str, words: str) -> None:
     monkeypatch.setattr(registry, "SECONDS", 0.5)
     monkeypatch.setattr(registry, "POLICY", Policy(tries=3, first=0.01))
     with faults.registry(engine.registry, faults.Faults(one_in=1, kinds=(kind,))) as address:
@@ -167,8 +167,8 @@ def test_a_registry_that_only_fails_is_named(engine: Engine, monkeypatch: pytest
     assert re.search(words, answer.cause)
 
 
-def test_without_push_images_are_in_the_engine_and_the_registry_is_not_asked(catalog: Catalog, engine: Engine) -> None:
-    elsewhere = Engine(engine.docker_host, engine.docker_config, "127.0.0.1:1")
+def test_without_push_images_are_in_the_engine_and_the_registry_is_not_asked(catalog: Catalog, engine: BuildEngine) -> None:
+    elsewhere = BuildEngine(engine.docker_host, engine.docker_config, "127.0.0.1:1")
     missing, first = made(catalog, elsewhere, push=False)
     assert missing == ["one", "two"]
     assert made(catalog, elsewhere, push=False) == ([], first)
@@ -177,7 +177,7 @@ def test_without_push_images_are_in_the_engine_and_the_registry_is_not_asked(cat
 
 
 def test_two_checkouts_of_one_commit_give_the_same_digest_without_the_builders_cache(
-    catalog: Catalog, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, engine: BuildEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build_without_cache(monkeypatch)
     other = tmp_path / "other"
@@ -189,7 +189,7 @@ def test_two_checkouts_of_one_commit_give_the_same_digest_without_the_builders_c
     assert second == first
 
 
-def test_a_failing_step_is_told_with_its_log_and_leaves_nothing(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
+def test_a_failing_step_is_told_with_its_log_and_leaves_nothing(catalog: Catalog, engine: BuildEngine, tmp_path: Path) -> None:
     (catalog.root / "Dockerfile").write_text(RECIPE.replace("RUN find /", "RUN echo the reason >&2; exit 3 # find /"))
     decided = plan(catalog, ["one"], engine, push=True)
     with pytest.raises(Failure) as raised:
@@ -200,7 +200,7 @@ def test_a_failing_step_is_told_with_its_log_and_leaves_nothing(catalog: Catalog
     assert plan(catalog, ["one"], engine, push=True).missing
 
 
-def test_a_full_disk_is_called_that(catalog: Catalog, engine: Engine) -> None:
+def test_a_full_disk_is_called_that(catalog: Catalog, engine: BuildEngine) -> None:
     full = "RUN --mount=type=tmpfs,target=/full,size=1048576 head -c 4M /dev/zero > /full/x\nRUN find /"
     (catalog.root / "Dockerfile").write_text(RECIPE.replace("RUN find /", full))
     with pytest.raises(Failure, match="disk of the Docker engine is full") as raised:
@@ -208,7 +208,7 @@ def test_a_full_disk_is_called_that(catalog: Catalog, engine: Engine) -> None:
     assert "docker buildx prune" in raised.value.remedy
 
 
-def test_a_builder_without_the_platform_is_told_from_a_step_that_fails(catalog: Catalog, engine: Engine) -> None:
+def test_a_builder_without_the_platform_is_told_from_a_step_that_fails(catalog: Catalog, engine: BuildEngine) -> None:
     (catalog.root / "Dockerfile").write_text('FROM scratch\nCOPY . .\nRUN ["/one/main"]\n')
     (catalog.root / "one/main").chmod(0o755)
     job = catalog.jobs["one"]
@@ -219,12 +219,12 @@ def test_a_builder_without_the_platform_is_told_from_a_step_that_fails(catalog: 
     assert "tonistiigi/binfmt" in raised.value.remedy
 
 
-def test_no_image_is_made_of_a_base_of_another_platform(catalog: Catalog, engine: Engine) -> None:
+def test_no_image_is_made_of_a_base_of_another_platform(catalog: Catalog, engine: BuildEngine) -> None:
     with pytest.raises(Failure, match=r"debian:trixie-slim: .* the engine here does not have it for linux/s390x"):
         plan(catalog, ["one"], replace(engine, platform="linux/s390x"), push=True)
 
 
-def test_two_builds_at_once_build_each_image_once(catalog: Catalog, engine: Engine) -> None:
+def test_two_builds_at_once_build_each_image_once(catalog: Catalog, engine: BuildEngine) -> None:
     (catalog.root / "Dockerfile").write_text(RECIPE + f"LABEL test={catalog.prefix}\n")
     plans = [plan(catalog, [], engine, push=True) for _ in range(2)]
     said: list[list[str]] = [[], []]
@@ -242,7 +242,7 @@ def test_two_builds_at_once_build_each_image_once(catalog: Catalog, engine: Engi
     assert sorted(any("being built by another process" in line for line in lines) for lines in said) == [False, True]
 
 
-def test_an_interrupted_build_stops_the_builder_and_leaves_nothing(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
+def test_an_interrupted_build_stops_the_builder_and_leaves_nothing(catalog: Catalog, engine: BuildEngine, tmp_path: Path) -> None:
     (catalog.root / "Dockerfile").write_text(RECIPE.replace("RUN find /", f"RUN echo {catalog.prefix} started\nRUN sleep 300 # find /"))
     program = f"""
         import sys
@@ -272,7 +272,7 @@ def test_an_interrupted_build_stops_the_builder_and_leaves_nothing(catalog: Cata
     assert [image.action for image in plan(catalog, ["one"], engine, push=True).images] == ["build"]
 
 
-def test_an_engine_behind_a_socket_says_without_the_sdk_what_it_says_with_it(engine: Engine) -> None:
+def test_an_engine_behind_a_socket_says_without_the_sdk_what_it_says_with_it(engine: BuildEngine) -> None:
     asked, sdk = connect(engine), _Sdk(connection(engine.environment))
     assert isinstance(asked, _Socket)
     assert (asked.version()["Os"], asked.version()["Arch"]) == (sdk.version()["Os"], sdk.version()["Arch"])
@@ -286,7 +286,7 @@ def test_an_engine_behind_a_socket_says_without_the_sdk_what_it_says_with_it(eng
 TABLE = yaml.safe_load((ROOT / "tests/data/dockerfiles/table.yaml").read_text(encoding="utf-8"))
 
 
-def test_buildkit_reads_the_dockerfiles_of_the_table_as_we_do(engine: Engine, tmp_path: Path) -> None:
+def test_buildkit_reads_the_dockerfiles_of_the_table_as_we_do(engine: BuildEngine, tmp_path: Path) -> None:
     """Its own outline of a Dockerfile names the arguments; it takes none that we say it refuses."""
     builder, more = _builder(engine)
     argv = (*builder, "build", "--call=outline,format=json", "--build-arg=BASE=scratch", "--file=-", str(tmp_path))
@@ -305,7 +305,7 @@ def test_buildkit_reads_the_dockerfiles_of_the_table_as_we_do(engine: Engine, tm
     assert compared > 20
 
 
-def test_two_images_of_one_path_and_stack_are_built_together(catalog: Catalog, engine: Engine) -> None:
+def test_two_images_of_one_path_and_stack_are_built_together(catalog: Catalog, engine: BuildEngine) -> None:
     (catalog.root / "Dockerfile").write_text("FROM scratch\nCOPY one/main /main\n")
     job = catalog.jobs["one"]
     both = replace(catalog, jobs={"service": replace(job, name="service"), "job": replace(job, name="job")})

@@ -26,7 +26,7 @@ from ops.database.findings import Finding
 from ops.database.journal import Migration
 from ops.database.reading import World
 from ops.database.rules import RULES
-from ops.database.safety import Environment
+from ops.database.safety import TargetDatabase
 from ops.errors import Refused
 from ops.folders import cache
 
@@ -51,7 +51,7 @@ UNSAFE, SAFE = cases("unsafe.sql"), cases("safe.sql")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[scratch.Server]:
+def server() -> Iterator[scratch.ScratchServer]:
     """One scratch server for all tests, named as that of a migration Job is."""
     with scratch.server() as server, pytest.MonkeyPatch.context() as environment:
         environment.setenv(sidecar.VARIABLE, server.admin.reveal())
@@ -59,7 +59,7 @@ def server() -> Iterator[scratch.Server]:
 
 
 @pytest.fixture(scope="module")
-def verdicts(server: scratch.Server) -> dict[str, tuple[Finding, ...]]:
+def verdicts(server: scratch.ScratchServer) -> dict[str, tuple[Finding, ...]]:
     """The findings of every case, from one scratch server: in one database what runs in a transaction, else in one of its own."""
     everything = [migration for migration, _ in (*UNSAFE, *SAFE)]
     world = World()
@@ -200,48 +200,48 @@ def test_the_same_files_have_the_same_verdict_from_another_server(tmp_path: Path
 def test_without_a_scratch_server_the_text_is_judged_and_a_protected_environment_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(sidecar.VARIABLE, "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
     files, said = [Migration(0, "0000_a", 1, f"{TABLE} -- {uuid4()}")], list[str]()
-    safety.gate(files, files, Environment(), said.append)
+    safety.gate(files, files, TargetDatabase(), said.append)
     assert "judged by their text alone" in said[0]
     with pytest.raises(Refused, match=r"judged by their text alone.*the environment is protected"):
-        safety.gate(files, files, Environment(protected=True))
+        safety.gate(files, files, TargetDatabase(protected=True))
     files = [Migration(0, "0000_a", 1, f"DROP TABLE t -- {uuid4()}")]
     with pytest.raises(Refused, match="drops a table"):
-        safety.gate(files, files, Environment())
+        safety.gate(files, files, TargetDatabase())
 
 
 def test_in_the_jobs_image_text_refuses_what_it_can_tell_and_warns_of_what_the_deploy_has_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ops.database.lint", None)  # the image has no squawk
     monkeypatch.setenv(sidecar.VARIABLE, "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
     files, said = [Migration(0, "0000_a", 1, f"ALTER TABLE t ALTER a TYPE text -- {uuid4()}")], list[str]()
-    safety.gate(files, files, Environment(), said.append)
+    safety.gate(files, files, TargetDatabase(), said.append)
     assert said[0].startswith("warning: 0000_a.sql:1: may rewrite or read a whole table (change-type)")
     for text in ("ALTER TABLE t DROP a", "DO $$ BEGIN ALTER TABLE t ALTER a TYPE text; END $$", "CREATE TABLE u AS TABLE t"):
         files = [Migration(0, "0000_a", 1, f"{text} -- {uuid4()}")]
         with pytest.raises(Refused):
-            safety.gate(files, files, Environment())
+            safety.gate(files, files, TargetDatabase())
 
 
 def test_another_major_version_is_said_and_a_protected_environment_refuses() -> None:
     files, said = [Migration(0, "0000_a", 1, TABLE)], list[str]()
-    safety.gate(files, files, Environment(major=12), said.append)
+    safety.gate(files, files, TargetDatabase(major=12), said.append)
     assert said == ["warning: the migrations were tried on PostgreSQL 18, and the environment has 12"]
     with pytest.raises(Refused, match="tried on PostgreSQL 18, and the environment has 12"):
-        safety.gate(files, files, Environment(major=12, protected=True))
-    safety.gate(files, files, Environment(major=18, protected=True))
+        safety.gate(files, files, TargetDatabase(major=12, protected=True))
+    safety.gate(files, files, TargetDatabase(major=18, protected=True))
 
 
 def test_what_fails_there_is_warned_of_and_a_protected_environment_refuses() -> None:
     files, said = [Migration(0, "0000_a", 1, "SELECT 1,\n  nope;")], list[str]()
-    safety.gate(files, files, Environment(), said.append)
+    safety.gate(files, files, TargetDatabase(), said.append)
     assert 'warning: 0000_a.sql:2: fails on a scratch database that the files before have made (column "nope" does not exist' in said[0]
     with pytest.raises(Refused, match="the environment is protected"):
-        safety.gate(files, files, Environment(protected=True))
+        safety.gate(files, files, TargetDatabase(protected=True))
 
 
 # ---------------------------------------------------------------- the scratch server
 
 
-def test_a_migration_has_no_rights_beyond_its_scratch_database(server: scratch.Server) -> None:
+def test_a_migration_has_no_rights_beyond_its_scratch_database(server: scratch.ScratchServer) -> None:
     with scratch.database(server, "nextai") as database:
         for hostile in (
             "COPY (SELECT 1) TO PROGRAM 'true'",
@@ -306,7 +306,7 @@ def answers(address: str) -> bool:
     return True
 
 
-def test_a_server_of_others_keeps_nothing(server: scratch.Server) -> None:
+def test_a_server_of_others_keeps_nothing(server: scratch.ScratchServer) -> None:
     """As the sidecar of the migration Job: a server that is named, whatever it was left with."""
     with psycopg.connect(server.admin.reveal(), autocommit=True) as admin:
         admin.execute(b"CREATE DATABASE nextai_scratch_1600000000_left")
@@ -329,7 +329,7 @@ def checkout(folder: Path, *texts: str) -> Catalog:
     return catalog
 
 
-def origin(*met: schema.Migration) -> Origin:
+def origin(*met: schema.RecordedMigration) -> Origin:
     return Origin("deploy", "staging", "", "", "", digests={}, migrations=(), met=met)
 
 

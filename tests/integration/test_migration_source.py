@@ -51,7 +51,7 @@ class Place:
     def user(self) -> str:
         return str(conninfo_to_dict(self.dsn.reveal())["user"])
 
-    def by_superuser(self, server: scratch.Server, sql: str) -> None:
+    def by_superuser(self, server: scratch.ScratchServer, sql: str) -> None:
         name = str(conninfo_to_dict(self.dsn.reveal())["dbname"])
         with psycopg.connect(make_conninfo(server.admin.reveal(), dbname=name), autocommit=True) as connection:
             connection.execute(sql.encode())
@@ -63,7 +63,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[scratch.Server]:
+def server() -> Iterator[scratch.ScratchServer]:
     """One server for the environment and, as a database of its own beside it, for the trial."""
     with scratch.server() as server, pytest.MonkeyPatch.context() as environment:
         environment.setenv(sidecar.VARIABLE, server.admin.reveal())
@@ -71,7 +71,7 @@ def server() -> Iterator[scratch.Server]:
 
 
 @pytest.fixture
-def place(server: scratch.Server, tmp_path: Path) -> Place:
+def place(server: scratch.ScratchServer, tmp_path: Path) -> Place:
     name = f"E {uuid4().hex[:8]}"
     with psycopg.connect(server.admin.reveal(), autocommit=True) as admin:
         role = f"user_{uuid4().hex[:8]}"
@@ -100,7 +100,7 @@ def test_what_was_made_by_hand_is_there_when_a_file_is_tried(place: Place, apart
     assert [line.split(" in ")[0] for line in place.said] == ["applied 0001_x.sql"]
 
 
-def test_roles_rights_and_owners_come_with_it(place: Place, server: scratch.Server, apart: None) -> None:
+def test_roles_rights_and_owners_come_with_it(place: Place, server: scratch.ScratchServer, apart: None) -> None:
     reader = f"Reader {uuid4().hex[:8]}"
     place.run(TABLE)
     place.by_superuser(server, f"CREATE ROLE {quoted(reader)}; GRANT SELECT ON t TO {quoted(reader)}; CREATE POLICY p ON t USING (true);")
@@ -126,7 +126,7 @@ def test_a_file_that_was_run_in_part_is_tried_on_what_the_files_make_and_goes_on
 
 @pytest.mark.parametrize("why", ["the scratch server is another machine's", "permission denied for table others"])
 def test_where_the_schema_cannot_be_had_that_is_said_and_no_password_with_it(
-    place: Place, server: scratch.Server, apart: None, monkeypatch: pytest.MonkeyPatch, why: str
+    place: Place, server: scratch.ScratchServer, apart: None, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     place.run(TABLE)
     place.execute(BY_HAND)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ops.cluster import logs
-from ops.cluster.lines import Wanted
+from ops.cluster.lines import LogSelection
 from ops.cluster.lock import held, hold
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.scale import plan_scale
@@ -69,7 +69,7 @@ def test_every_verb_ends_right_though_one_request_in_five_fails(
             "web": (2, ""),
             "store": (1, ""),
         }
-        assert list(logs.read(catalog, crooked, "web", Wanted(tail=3)))
+        assert list(logs.read(catalog, crooked, "web", LogSelection(tail=3)))
         assert [(h.kind, h.outcome) for h in cluster.history()] == [(kind, "good") for kind in ("deploy", "deploy", "rollback", "scale")]
     cluster.client = straight
     assert cluster.image().endswith(digests["one"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ops.cluster import logs, record, show
-from ops.cluster.lines import Wanted
+from ops.cluster.lines import LogSelection
 from ops.cluster.planfile import to_document
 from ops.cluster.status import status
 from ops.console import output
@@ -74,7 +74,7 @@ def test_no_verb_tells_or_records_the_value_of_a_secret(cluster: Cluster, capsys
         cluster.execute(cluster.plan(), verify)
     output.error(failed.value)
     told += [str(asdict(row)) for row in status(catalog, cluster.client).rows]
-    told += [line.text for line in logs.read(catalog, cluster.client, "web", Wanted(tail=50))]
+    told += [line.text for line in logs.read(catalog, cluster.client, "web", LogSelection(tail=50))]
     told += [show.notice_line(notice) for notice in cluster.notices]
     told += [str(header) for header in cluster.history()]
     kept = cluster.client.request("GET", f"/api/v1/namespaces/{home}/secrets", {"labelSelector": record.NUMBER})

@@ -19,7 +19,7 @@ from ops.command import Command, run
 from ops.errors import Refused
 from ops.testbed import Testbed, build, container, layout
 from ops.testbed.container import commands
-from ops.testbed.container.place import LABEL, VARIABLES, Place
+from ops.testbed.container.place import LABEL, VARIABLES, ContainerPlace
 from ops.testbed.model import Part
 from ops.testbed.probes import answers_http
 from ops.tools import find
@@ -34,7 +34,7 @@ def quiet(_: str) -> None:
     """Nobody reads it."""
 
 
-def outer(place: Place, *words: str, check: bool = True) -> str:
+def outer(place: ContainerPlace, *words: str, check: bool = True) -> str:
     """A command of the user's engine."""
     return run(commands.docker(place, "trying the container", *words), check=check, timeout=120).stdout.strip()
 
@@ -44,13 +44,13 @@ def shell(inner: Testbed, *argv: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def place(testbed: Testbed) -> Iterator[Place]:
+def place(testbed: Testbed) -> Iterator[ContainerPlace]:
     """A place of this test's own on the native testbed's engine, whose addresses are others than ours; nothing of it is left afterwards."""
     environ = rooms.environment(testbed)
     folder = layout.here().state / "nested"  # the same in each session, so that what a killed one left is ours
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", environ["PATH"])
-        found = Place(folder, PORT, "10.231.0.0/16", {name: environ.get(name, "") for name in VARIABLES})
+        found = ContainerPlace(folder, PORT, "10.231.0.0/16", {name: environ.get(name, "") for name in VARIABLES})
         container.down(found, quiet, wipe=True)  # of a session that was killed
         yield found
         container.down(found, quiet, wipe=True)
@@ -64,7 +64,7 @@ def programs() -> Path:
 
 
 @pytest.fixture(scope="module")
-def inner(place: Place, programs: Path) -> Testbed:
+def inner(place: ContainerPlace, programs: Path) -> Testbed:
     cache = next(iter(place.volumes))
     run(commands.volume(place, cache))
     volume = Path(outer(place, "volume", "inspect", "--format", "{{.Mountpoint}}", cache)) / "testbed"
@@ -105,26 +105,26 @@ def test_it_is_a_cluster_of_its_own(inner: Testbed, testbed: Testbed) -> None:
     assert json.loads(shell(inner, str(inner.kubectl), "version", "-o", "json"))["serverVersion"]["gitVersion"].startswith("v1.")
 
 
-def test_its_engine_takes_nobody_without_a_certificate(inner: Testbed, place: Place) -> None:
+def test_its_engine_takes_nobody_without_a_certificate(inner: Testbed, place: ContainerPlace) -> None:
     stranger = ssl.create_default_context(cafile=str(inner.docker_config / "ca.pem"))
     with pytest.raises(OSError, match="certificate required"):
         answers_http(f"https://127.0.0.1:{PORT + 2}/_ping", stranger)
     assert shell(inner, str(inner.docker), "version", "--format", "{{.Server.Os}}") == "linux"
 
 
-def test_its_ports_are_published_to_this_machine_alone(inner: Testbed, place: Place) -> None:
+def test_its_ports_are_published_to_this_machine_alone(inner: Testbed, place: ContainerPlace) -> None:
     published = outer(place, "port", place.name).splitlines()
     assert sorted(line.rpartition("-> ")[2] for line in published) == [f"127.0.0.1:{port}" for port in (PORT, PORT + 1, PORT + 2)]
 
 
-def test_a_second_up_starts_nothing(inner: Testbed, place: Place) -> None:
+def test_a_second_up_starts_nothing(inner: Testbed, place: ContainerPlace) -> None:
     form = ("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", place.name)
     before = outer(place, *form)
     assert container.up(place, PARTS, quiet) == inner
     assert outer(place, *form) == before
 
 
-def test_a_container_that_was_killed_is_started_again(inner: Testbed, place: Place) -> None:
+def test_a_container_that_was_killed_is_started_again(inner: Testbed, place: ContainerPlace) -> None:
     outer(place, "kill", place.name)
     assert container.running(place) is None
     assert container.up(place, PARTS, quiet) == inner
@@ -132,7 +132,7 @@ def test_a_container_that_was_killed_is_started_again(inner: Testbed, place: Pla
     assert shell(inner, str(inner.kubectl), "get", "nodes", "-o", "name") == "node/testbed"
 
 
-def test_somebody_elses_container_of_the_name_is_refused_and_left(inner: Testbed, place: Place) -> None:
+def test_somebody_elses_container_of_the_name_is_refused_and_left(inner: Testbed, place: ContainerPlace) -> None:
     other = dataclasses.replace(place, folder=place.folder / "other", port=PORT + 10)
     identity = outer(place, "create", "--name", other.name, PYTHON, "true")
     try:
@@ -145,7 +145,7 @@ def test_somebody_elses_container_of_the_name_is_refused_and_left(inner: Testbed
         outer(place, "rm", identity)
 
 
-def test_another_owners_testbed_is_refused_by_its_name_and_left(inner: Testbed, place: Place) -> None:
+def test_another_owners_testbed_is_refused_by_its_name_and_left(inner: Testbed, place: ContainerPlace) -> None:
     other = dataclasses.replace(place, folder=place.folder / "other")
     form = ("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", place.name)
     before = outer(place, *form)
@@ -157,14 +157,14 @@ def test_another_owners_testbed_is_refused_by_its_name_and_left(inner: Testbed, 
     assert outer(place, *form) == before
 
 
-def test_a_container_made_before_labels_said_whose_it_is_can_be_removed(inner: Testbed, place: Place) -> None:
+def test_a_container_made_before_labels_said_whose_it_is_can_be_removed(inner: Testbed, place: ContainerPlace) -> None:
     older = dataclasses.replace(place, folder=place.folder / "older", port=PORT + 10)
     outer(place, "create", "--name", older.name, "--label", f"{LABEL}=key", PYTHON, "true")
     container.down(older, quiet, wipe=False)
     assert outer(place, "ps", "--all", "--quiet", "--filter", f"name={older.name}") == ""
 
 
-def test_the_end_is_in_order_and_a_wipe_leaves_nothing_but_others_things(inner: Testbed, place: Place) -> None:
+def test_the_end_is_in_order_and_a_wipe_leaves_nothing_but_others_things(inner: Testbed, place: ContainerPlace) -> None:
     others = f"others-{os.getpid()}"
     outer(place, "volume", "create", others)
     try:

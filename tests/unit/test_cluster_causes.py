@@ -9,7 +9,7 @@ import pytest
 from ops.kube.broken import Broken, broken_by, failure
 from ops.kube.excerpt import shortened
 from ops.kube.objects import Key
-from ops.kube.progress import Notice, Progress
+from ops.kube.progress import Notice, RolloutProgress
 from ops.kube.readiness import Done, Failed, LogOf, State, Waiting
 from ops.kube.readiness.causes import CAUSES
 from ops.kube.readiness.state import Kind
@@ -114,7 +114,7 @@ def reporter(told: list[str]) -> Callable[[Watched], Callable[[State], None]]:
         def tell(notice: Notice) -> None:
             told.append(f"{notice.state}: {notice.text}")
 
-        progress = Progress(client, tell)
+        progress = RolloutProgress(client, tell)
         return lambda state: progress.report(WEB, state)
 
     return begin

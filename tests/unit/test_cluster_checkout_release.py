@@ -14,7 +14,7 @@ from ops.background import begin
 from ops.catalog import Catalog
 from ops.cluster.target import Target
 from ops.errors import Failure, Refused
-from ops.images.model import BuildPlan, Engine, Inputs, Planned
+from ops.images.model import BuildEngine, BuildPlan, Inputs, Planned
 from ops.manifests.render import Rendered
 from ops.release.annotation import message
 from ops.verbs import build as images
@@ -61,9 +61,9 @@ def platform(tmp_path: Path, registry: ThreadingHTTPServer, monkeypatch: pytest.
     git(root, "add", "a")
     git(root, "commit", "-qm", "feat: a")
     made = replace(catalog.load(), root=root, registry=f"127.0.0.1:{registry.server_address[1]}")
-    monkeypatch.setattr(images, "planned", lambda *_, **__: (Engine(), BuildPlan(root, True, ())))
+    monkeypatch.setattr(images, "planned", lambda *_, **__: (BuildEngine(), BuildPlan(root, True, ())))
     monkeypatch.setattr(images, "publish", lambda *_: dict.fromkeys(made.images, BUILT))
-    monkeypatch.setattr(images, "engine_of", lambda *_, **__: Engine(registry=made.registry))
+    monkeypatch.setattr(images, "engine_of", lambda *_, **__: BuildEngine(registry=made.registry))
     return made
 
 
@@ -119,7 +119,7 @@ def test_a_checkout_that_is_changed_while_images_are_built_is_not_deployed(
 ) -> None:
     before = git(platform.root, "rev-parse", "HEAD")[:7]
     missing = Planned("web", "f" * 64, "registry.example/p/web:x", "build", Inputs("Dockerfile", "", "linux/amd64", {}, {}, ()))
-    monkeypatch.setattr(images, "planned", lambda *_, **__: (Engine(), BuildPlan(platform.root, True, (missing,))))
+    monkeypatch.setattr(images, "planned", lambda *_, **__: (BuildEngine(), BuildPlan(platform.root, True, (missing,))))
     monkeypatch.setattr(images, "publish", lambda *_: change(platform.root))
     with pytest.raises(Refused) as refusal:
         taken(platform, monkeypatch, overlay=begin(str))
@@ -188,7 +188,7 @@ def test_a_release_that_does_not_name_an_image_is_refused(platform: Catalog, mon
 
 def test_a_registry_that_does_not_answer_is_no_reason_to_build(platform: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     silent = replace(platform, registry="127.0.0.1:1")
-    monkeypatch.setattr(images, "engine_of", lambda *_, **__: Engine(registry=silent.registry))
+    monkeypatch.setattr(images, "engine_of", lambda *_, **__: BuildEngine(registry=silent.registry))
     released(silent)
     with pytest.raises(Failure, match="asking the registry"):
         taken(silent, monkeypatch)

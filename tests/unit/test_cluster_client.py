@@ -17,7 +17,7 @@ from ops.errors import Failure
 from ops.kube import client as room
 from ops.kube.client import ApiError, Client, Unavailable, warnings_of
 from ops.kube.credentials import source
-from ops.kube.kubeconfig import Context, Entry
+from ops.kube.kubeconfig import Context, KubeconfigEntry
 from ops.kube.transport import Transport
 from ops.retry import Policy
 
@@ -75,7 +75,7 @@ def client(asked: list[str], request: pytest.FixtureRequest, monkeypatch: pytest
     handler = type("Handler", (Scripted,), {"script": {k: list(v) for k, v in request.param.items()}, "asked": asked})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        address, nobody = f"http://127.0.0.1:{server.server_port}", Entry({}, Path())
+        address, nobody = f"http://127.0.0.1:{server.server_port}", KubeconfigEntry({}, Path())
         context = Context("c", address, nobody, nobody)
         target = Target(Environment("staging", "kubernetes", "x"), None, "c", address)
         with ThreadPoolExecutor(1) as pool:

@@ -12,11 +12,11 @@ from ops.catalog import load
 from ops.catalog.names import MANAGER, OWNED
 from ops.cluster import needs, record, show
 from ops.cluster.applying import Conflict
-from ops.cluster.facts import Facts
+from ops.cluster.facts import ClusterFacts
 from ops.cluster.past import Past
 from ops.cluster.plan import Origin, Plan, Unfinished, make_plan
 from ops.cluster.planfile import from_document, to_document
-from ops.cluster.record import Header, Migration, Record, together
+from ops.cluster.record import Header, Record, RecordedMigration, together
 from ops.cluster.rollback import goal_of
 from ops.cluster.schema import unreadable_data, unsafe_behind
 from ops.cluster.show import summary
@@ -53,8 +53,8 @@ def live(manifest: dict[str, Any], version: str = "5") -> dict[str, Any]:
     return {**manifest, "metadata": metadata, "status": {"x": 1}}
 
 
-def facts(*sights: Sight, others: tuple[dict[str, Any], ...] = (), past: Past | None = None, **more: Any) -> Facts:
-    return Facts(cluster="id", sights=sights, unwanted=tuple(map(Unwanted, others)), past=past or Past(), **more)
+def facts(*sights: Sight, others: tuple[dict[str, Any], ...] = (), past: Past | None = None, **more: Any) -> ClusterFacts:
+    return ClusterFacts(cluster="id", sights=sights, unwanted=tuple(map(Unwanted, others)), past=past or Past(), **more)
 
 
 def seen(manifest: dict[str, Any], there: dict[str, Any] | None = None, **more: Any) -> Sight:
@@ -315,7 +315,10 @@ def test_a_plan_survives_being_written_down() -> None:
         past=Past((last.header,), last),
     )
     origin = replace(
-        ORIGIN, digests={"web": "sha256:1"}, migrations=(Migration("0000_a", "h", ("drops a table",)),), met=(Migration("0000_b", "i"),)
+        ORIGIN,
+        digests={"web": "sha256:1"},
+        migrations=(RecordedMigration("0000_a", "h", ("drops a table",)),),
+        met=(RecordedMigration("0000_b", "i"),),
     )
     plan = make_plan(origin, found, STORES)
     assert from_document(json.loads(json.dumps(to_document(plan)))) == plan
@@ -452,7 +455,11 @@ def test_a_field_is_ours_totake_back_when_any_record_since_the_last_good_one_had
 
 
 def test_no_rollback_crosses_a_migration_that_takes_something_away() -> None:
-    first, second, third = Migration("0000_a", "1"), Migration("0001_b", "2"), Migration("0002_c", "3", ("drops a column",))
+    first, second, third = (
+        RecordedMigration("0000_a", "1"),
+        RecordedMigration("0001_b", "2"),
+        RecordedMigration("0002_c", "3", ("drops a column",)),
+    )
     assert unsafe_behind((first, second), (first,)) == []
     assert unsafe_behind((first, second, third), (first,)) == ["0002_c drops a column"]
     assert unsafe_behind((first, second, third), (first, second, third)) == []
@@ -491,7 +498,7 @@ def test_every_missing_secret_and_key_is_named_with_who_needs_it() -> None:
         reader(envFrom=[{"secretRef": {"name": "a"}}], env=[{"name": "X", "valueFrom": {"secretKeyRef": {"name": "b", "key": "K"}}}]),
         reader(envFrom=[{"secretRef": {"name": "optional", "optional": True}}]),
     ]
-    found = {("n", "b"): needs.Found(frozenset({"OTHER"}), "h")}
+    found = {("n", "b"): needs.SecretFound(frozenset({"OTHER"}), "h")}
     assert needs.missing_secrets(wanted, found) == [
         "Secret n/a is missing: Deployment n/web cannot start",
         "Secret n/b has no key K: Deployment n/web cannot start",
@@ -508,7 +515,7 @@ def test_a_login_at_the_registry_is_not_insisted_on_since_the_nodes_may_have_the
 def test_a_changed_secret_changes_the_pod_template_and_only_of_its_readers() -> None:
     def stamped(secret: dict[str, Any]) -> dict[str, Any]:
         manifest = reader(envFrom=[{"secretRef": {"name": "a"}}])
-        needs.stamp(manifest, {("n", "a"): needs.Found(frozenset(), needs.digest(secret, "cluster"))})
+        needs.stamp(manifest, {("n", "a"): needs.SecretFound(frozenset(), needs.digest(secret, "cluster"))})
         return manifest
 
     one, two = thing("Secret", "a", data={"K": "MQ=="}), thing("Secret", "a", data={"K": "Mg=="})
@@ -517,7 +524,7 @@ def test_a_changed_secret_changes_the_pod_template_and_only_of_its_readers() -> 
     assert needs.digest(one, "cluster") != needs.digest(one, "another cluster")
     job = {**reader(envFrom=[{"secretRef": {"name": "a"}}]), "kind": "Job"}
     before = json.dumps(job)
-    needs.stamp(job, {("n", "a"): needs.Found(frozenset(), "h")})
+    needs.stamp(job, {("n", "a"): needs.SecretFound(frozenset(), "h")})
     assert json.dumps(job) == before
 
 

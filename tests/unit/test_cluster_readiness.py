@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.kube.readiness import Done, Failed, LogOf, Scene, State, Stuck, Waiting, judge
+from ops.kube.readiness import Done, Failed, LogOf, State, Stuck, Surroundings, Waiting, judge
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -16,8 +16,8 @@ def ago(seconds: float) -> str:
     return (NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def scene(pods: Sequence[Any] = (), *, begun: float = 3600.0, **more: Any) -> Scene:
-    return Scene(NOW, NOW - timedelta(seconds=begun), pods, **more)
+def scene(pods: Sequence[Any] = (), *, begun: float = 3600.0, **more: Any) -> Surroundings:
+    return Surroundings(NOW, NOW - timedelta(seconds=begun), pods, **more)
 
 
 def pod(name: str = "web-1", owner: str = "rs", *, status: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -261,13 +261,13 @@ def test_a_probe_that_kubelet_reports_no_more_still_fails_while_former_pods_are_
     """kubelet sends some 25 events of a kind, then one in five minutes; and `availableReplicas` counts former pods too."""
     running = pod(status=container(started=True, state={"running": {"startedAt": ago(200)}}))
     said = event(running, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503", seconds=150)
-    around = Scene(NOW, NOW, [running], replica_sets=[replica_set()], events=[said])
+    around = Surroundings(NOW, NOW, [running], replica_sets=[replica_set()], events=[said])
     state = judge({**deployment(replicas=2, updatedReplicas=1, availableReplicas=1), "spec": {"replicas": 1}}, around)
     assert isinstance(state, Failed)
     assert "503" in state.cause
     silent = judge(
         {**deployment(replicas=2, updatedReplicas=1, availableReplicas=1), "spec": {"replicas": 1}},
-        Scene(NOW, NOW, [running], replica_sets=[replica_set()]),
+        Surroundings(NOW, NOW, [running], replica_sets=[replica_set()]),
     )
     assert isinstance(silent, Failed)
     assert "its probe does not succeed" in silent.cause

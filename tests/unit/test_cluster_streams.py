@@ -14,13 +14,13 @@ import pytest
 
 from ops.cluster import follow as following
 from ops.cluster import logs
-from ops.cluster.lines import Line, Wanted
+from ops.cluster.lines import Line, LogSelection
 from ops.cluster.pods import Selector
 from ops.errors import Failure
 from ops.kube import watch
 from ops.kube.client import ApiError, Client, Resource, Stream
 from ops.kube.credentials import source
-from ops.kube.kubeconfig import Context, Entry
+from ops.kube.kubeconfig import Context, KubeconfigEntry
 from ops.kube.mirror import Mirror
 from ops.kube.transport import Transport
 from tests.unit.memory import TARGET
@@ -100,7 +100,7 @@ def cut() -> Iterator[str]:
 @pytest.mark.parametrize(("path", "lines"), [("/whole", [b'{"a":1}', b'{"a']), ("/cut", [b'{"a":1}'])])
 def test_of_a_stream_that_breaks_off_no_half_line_is_read(cut: str, path: str, lines: list[bytes]) -> None:
     target = replace(TARGET, context="c", server=cut)
-    nobody = Entry({}, Path())
+    nobody = KubeconfigEntry({}, Path())
     context = Context("c", cut, nobody, nobody)
     asked = Client(target, Transport(target, context, source(context)), ThreadPoolExecutor(1))
     assert list(asked.stream(path).lines()) == lines
@@ -145,7 +145,7 @@ def pod(identity: str = "containerd://1", state: str = "running", name: str = "w
 
 
 def follow(client: Client, going: Callable[[], bool] = lambda: True) -> Iterator[Line]:
-    return following.follow(client, Selector("n", "app=web"), Wanted(tail=7, since=60), going=going, pause=0.01)
+    return following.follow(client, Selector("n", "app=web"), LogSelection(tail=7, since=60), going=going, pause=0.01)
 
 
 def taken(lines: Iterator[Line], number: int) -> list[str]:
@@ -265,7 +265,7 @@ def test_lines_that_are_followed_have_a_longest_silence() -> None:
 def test_a_line_ends_where_its_writer_ended_it() -> None:
     written = "\n".join([stamped(2, "50 %\r100 %\x0cdone"), stamped(1, "a text\u2028of two\x85lines"), ""])
     found = {**pod(), "spec": {"containers": [{"name": "web"}]}}
-    lines = list(logs.written(Scripted(lambda *_: [written], lambda: found), Selector("n"), Wanted()))
+    lines = list(logs.written(Scripted(lambda *_: [written], lambda: found), Selector("n"), LogSelection()))
     assert [line.text for line in lines] == ["a text\u2028of two\x85lines", "50 %\r100 %\x0cdone"]
 
 

@@ -8,17 +8,17 @@ import pytest
 from ops.catalog import load
 from ops.tools.table import TABLE
 from ops.verbs import doctor
-from ops.verbs.doctor import Finding
+from ops.verbs.doctor import DoctorRow
 
-BUILDX = Finding("buildx", "missing", "it is not on this machine", "Install it.")
+BUILDX = DoctorRow("buildx", "missing", "it is not on this machine", "Install it.")
 
 
 @pytest.mark.parametrize(("engine", "expected"), [("ok", "missing"), ("later", "later")])
 def test_the_clients_of_an_engine_are_missing_only_where_an_engine_answers(
     monkeypatch: pytest.MonkeyPatch, engine: doctor.State, expected: doctor.State
 ) -> None:
-    monkeypatch.setattr(doctor, "_tools", lambda: (BUILDX, Finding("go", "missing", "", "")))
-    monkeypatch.setattr(doctor, "_engine", lambda: (Finding(doctor.ENGINE, engine, ""),))
+    monkeypatch.setattr(doctor, "_tools", lambda: (BUILDX, DoctorRow("go", "missing", "", "")))
+    monkeypatch.setattr(doctor, "_engine", lambda: (DoctorRow(doctor.ENGINE, engine, ""),))
     found = {finding.what: finding.state for finding in doctor.examine(load())}
     assert found["buildx"] == expected
     assert found["go"] == "missing"
@@ -86,6 +86,6 @@ def test_an_engine_that_does_not_answer_is_said_as_up_says_it(monkeypatch: pytes
 
 
 def test_every_remedy_is_told_once_with_what_it_is_for_and_what_is_missing_comes_first() -> None:
-    later = [Finding(name, "later", "not built yet", "Nothing to do.") for name in ("kustomize", "staticcheck")]
-    findings = [Finding("web", "ok", "3000"), *later, Finding("go", "missing", "not here", "Install it.")]
+    later = [DoctorRow(name, "later", "not built yet", "Nothing to do.") for name in ("kustomize", "staticcheck")]
+    findings = [DoctorRow("web", "ok", "3000"), *later, DoctorRow("go", "missing", "not here", "Install it.")]
     assert list(doctor._remedies(findings).items()) == [("Install it.", ["go"]), ("Nothing to do.", ["kustomize", "staticcheck"])]

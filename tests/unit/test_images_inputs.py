@@ -14,7 +14,7 @@ from ops.errors import Failure, Refused, UsageError
 from ops.images import context
 from ops.images.inputs import gather
 from ops.images.key import blob, key
-from ops.images.model import EPOCH, Entry, Inputs
+from ops.images.model import EPOCH, InputFile, Inputs
 
 STACK = Stack("plain", "Dockerfile", {}, (), 1001, ())
 IMAGE = Image("app", STACK, "app", "Dockerfile", "n")
@@ -50,7 +50,7 @@ def commit(root: Path) -> None:
     git(root, "commit", "-qm", "x", "--allow-empty")
 
 
-def entries(root: Path, image: Image = IMAGE) -> dict[str, Entry]:
+def entries(root: Path, image: Image = IMAGE) -> dict[str, InputFile]:
     return {entry.path: entry for entry in gather(root, [image])[image.name]}
 
 
@@ -66,10 +66,10 @@ def test_every_file_has_the_hash_of_the_bytes_on_disk_and_its_mode(repo: Path) -
     put(repo, "app/new", "untracked")
     put(repo, "app/main", "two")
     assert list(entries(repo).values()) == [
-        Entry("app/link", "120000", blob(b"main")),
-        Entry("app/main", "100644", blob(b"two")),
-        Entry("app/new", "100644", blob(b"untracked")),
-        Entry("app/script", "100755", blob(b"#!")),
+        InputFile("app/link", "120000", blob(b"main")),
+        InputFile("app/main", "100644", blob(b"two")),
+        InputFile("app/new", "100644", blob(b"untracked")),
+        InputFile("app/script", "100755", blob(b"#!")),
     ]
 
 
@@ -354,7 +354,7 @@ def test_nothing_is_written_through_a_link_whatever_the_plan_says(repo: Path, tm
     put(repo, "app/folder/main", "one")
     planned = inputs(repo)
     content = blob(os.fsencode(away))
-    both = (Entry("app/folder", "120000", content, str(away)), *planned.entries)
+    both = (InputFile("app/folder", "120000", content, str(away)), *planned.entries)
     (repo / "app/folder/main").unlink()
     (repo / "app/folder").rmdir()
     (repo / "app/folder").symlink_to(away)
@@ -393,7 +393,7 @@ def test_a_clone_that_knows_no_links_has_files_in_their_place(repo: Path, tmp_pa
     (repo / "app/link").unlink()
     git(repo, "checkout", "--", "app/link")
     planned = inputs(repo)
-    assert entries(repo)["app/link"] == Entry("app/link", "100644", blob(b"main"))
+    assert entries(repo)["app/link"] == InputFile("app/link", "100644", blob(b"main"))
     folder = tmp_path / "context"
     folder.mkdir()
     context.write(repo, planned, folder)

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.images.key import blob, key
-from ops.images.model import Base, Entry, Inputs
+from ops.images.model import Base, InputFile, Inputs
 
 # Names that git can hold and that have broken hash functions before: spaces, line ends, quotes, bytes that are not UTF-8.
 names = st.text(st.sampled_from("ab /\n\t\"\\'ü\udcff,[]0"), min_size=1, max_size=6)
 texts = st.text(st.sampled_from("ab=\n$ {}"), max_size=5)
 digests = st.sampled_from([f"sha256:{digit * 64}" for digit in "0123"])
-entries = st.builds(Entry, names, st.sampled_from(["100644", "100755", "120000"]), st.sampled_from([d * 40 for d in "abc"]))
+entries = st.builds(InputFile, names, st.sampled_from(["100644", "100755", "120000"]), st.sampled_from([d * 40 for d in "abc"]))
 bases = st.builds(Base, st.just("node:24"), digests, st.just("node:24"))
 inputs = st.builds(
     Inputs,
@@ -65,8 +65,8 @@ def test_one_changed_file_changes_the_key(value: Inputs, data: st.DataObject) ->
 
 
 def test_two_files_that_swap_their_contents_change_the_key() -> None:
-    value = Inputs("Dockerfile", "FROM x", "linux/amd64", {}, {}, (Entry("a", "100644", "a" * 40), Entry("b", "100644", "b" * 40)))
-    assert key(replace(value, entries=(Entry("a", "100644", "b" * 40), Entry("b", "100644", "a" * 40)))) != key(value)
+    value = Inputs("Dockerfile", "FROM x", "linux/amd64", {}, {}, (InputFile("a", "100644", "a" * 40), InputFile("b", "100644", "b" * 40)))
+    assert key(replace(value, entries=(InputFile("a", "100644", "b" * 40), InputFile("b", "100644", "a" * 40)))) != key(value)
 
 
 def test_a_base_under_another_tag_is_the_same_base() -> None:

@@ -12,7 +12,7 @@ import pytest
 from ops.catalog.model import Catalog, Database, Job, Stack
 from ops.images import bake, context, facts
 from ops.images.key import key
-from ops.images.model import Engine, Inputs, Planned
+from ops.images.model import BuildEngine, Inputs, Planned
 from ops.images.plan import _inputs
 
 Change = Callable[[Path], object]
@@ -123,7 +123,7 @@ def inputs(root: Path, user: int = 1001, base: str = "debian:13", platform: str 
     image = Job("app", Stack("plain", "Dockerfile", {"BASE": base}, (), user, shared), "app", "Dockerfile", "n")
     database = Database("", "", "", "app/migrations", "")
     catalog = Catalog(root, "t", "r", "p", platform, {}, {}, {"app": image}, {}, (), database, {}, {})
-    return _inputs(image, facts.look(catalog, [image], Engine(registry="r", platform=platform)))
+    return _inputs(image, facts.look(catalog, [image], BuildEngine(registry="r", platform=platform)))
 
 
 def given(root: Path, made: Inputs, folder: Path) -> str:

@@ -13,9 +13,9 @@ from ops.errors import Failure, UsageError
 from ops.images import bake, facts, record
 from ops.images.build import _alone
 from ops.images.dockerfile import read
-from ops.images.facts import Facts
+from ops.images.facts import ImageFacts
 from ops.images.key import key
-from ops.images.model import Base, BuildPlan, Engine, Entry, Inputs, Planned
+from ops.images.model import Base, BuildEngine, BuildPlan, InputFile, Inputs, Planned
 from ops.images.plan import _inputs, ignored, select
 from ops.images.plan import decide as decided
 from ops.images.recipe import check, parse
@@ -32,7 +32,7 @@ INPUTS = Inputs(
     "linux/amd64",
     {"PORT": "8082"},
     {"NODE_IMAGE": BASE},
-    (Entry("a", "100644", "a" * 40), Entry("b", "100644", "b" * 40)),
+    (InputFile("a", "100644", "a" * 40), InputFile("b", "100644", "b" * 40)),
 )
 
 
@@ -56,11 +56,11 @@ def test_what_is_there_is_not_built_and_what_is_not_is() -> None:
 @pytest.mark.parametrize(
     ("after", "reason"),
     [
-        (replace(INPUTS, entries=(Entry("a", "100644", "c" * 40), INPUTS.entries[1])), "changed: a"),
-        (replace(INPUTS, entries=(Entry("a", "100755", "a" * 40), INPUTS.entries[1])), "mode changed: a (100644 → 100755)"),
+        (replace(INPUTS, entries=(InputFile("a", "100644", "c" * 40), INPUTS.entries[1])), "changed: a"),
+        (replace(INPUTS, entries=(InputFile("a", "100755", "a" * 40), INPUTS.entries[1])), "mode changed: a (100644 → 100755)"),
         (replace(INPUTS, entries=INPUTS.entries[:1]), "gone: b"),
-        (replace(INPUTS, entries=(*INPUTS.entries, Entry("c\n", "100644", "a" * 40))), r"new: c\n"),
-        (replace(INPUTS, entries=(Entry("a", "100644", "c" * 40, "text"), INPUTS.entries[1])), "changed: its part of a"),
+        (replace(INPUTS, entries=(*INPUTS.entries, InputFile("c\n", "100644", "a" * 40))), r"new: c\n"),
+        (replace(INPUTS, entries=(InputFile("a", "100644", "c" * 40, "text"), INPUTS.entries[1])), "changed: its part of a"),
         (replace(INPUTS, arguments={"PORT": "8083"}), "argument PORT: 8082 → 8083"),
         (replace(INPUTS, recipe="FROM scratch"), "changed: infra/docker/node.Dockerfile"),
         (replace(INPUTS, platform="linux/arm64"), "platform: linux/amd64 → linux/arm64"),
@@ -110,7 +110,7 @@ def test_an_unknown_image_is_named_with_those_there_are() -> None:
 
 def test_only_the_arguments_that_the_dockerfile_asks_for_are_inputs() -> None:
     image = CATALOG.images["user-service"]
-    facts = Facts("linux/amd64", {BASE.reference: BASE}, {image.dockerfile: read(INPUTS.recipe)}, {image.name: INPUTS.entries})
+    facts = ImageFacts("linux/amd64", {BASE.reference: BASE}, {image.dockerfile: read(INPUTS.recipe)}, {image.name: INPUTS.entries})
     assert _inputs(image, facts) == INPUTS
     facts = replace(facts, recipes={image.dockerfile: read("FROM scratch\nARG USER_ID=1 SERVICE_PATH\n")})
     assert _inputs(image, facts).arguments == {"SERVICE_PATH": "services/user-service", "USER_ID": "1001"}
@@ -174,8 +174,8 @@ def test_a_dockerfile_that_is_no_plain_file_is_named(tmp_path: Path, change: str
 
 def test_a_name_that_is_not_utf8_is_named() -> None:
     image = CATALOG.images["user-service"]
-    entries = (Entry("a", "100644", "a" * 40), Entry("services/ü/z\udcff\n", "100644", "a" * 40))
-    facts = Facts("linux/amd64", {BASE.reference: BASE}, {image.dockerfile: read(INPUTS.recipe)}, {image.name: entries})
+    entries = (InputFile("a", "100644", "a" * 40), InputFile("services/ü/z\udcff\n", "100644", "a" * 40))
+    facts = ImageFacts("linux/amd64", {BASE.reference: BASE}, {image.dockerfile: read(INPUTS.recipe)}, {image.name: entries})
     with pytest.raises(UsageError, match="user-service: the name of services/ü/") as raised:
         _inputs(image, facts)
     assert r"services/ü/z\xff\n is not UTF-8" in raised.value.cause
@@ -185,7 +185,7 @@ def test_a_dockerignore_that_is_not_heeded_is_told(tmp_path: Path) -> None:
     for name in (".dockerignore", "infra/docker/node.Dockerfile.dockerignore"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    entry = Entry("services/a/.dockerignore", "100644", "a" * 40)
+    entry = InputFile("services/a/.dockerignore", "100644", "a" * 40)
     told = list(ignored(tmp_path, [replace(INPUTS, entries=(entry,)), INPUTS]))
     assert [line.split()[0] for line in told] == [".dockerignore", "infra/docker/node.Dockerfile.dockerignore", "services/a/.dockerignore"]
     assert list(ignored(tmp_path / "infra", [replace(INPUTS, entries=(entry._replace(path=".dockerignore"),))])) == []
@@ -281,7 +281,7 @@ def test_an_engine_that_is_not_there_is_named(tmp_path: Path) -> None:
     from ops.images.engine import connect
 
     with pytest.raises(Failure, match=f"unix://{tmp_path}/none.sock does not answer"):
-        connect(Engine(f"unix://{tmp_path}/none.sock"))
+        connect(BuildEngine(f"unix://{tmp_path}/none.sock"))
 
 
 class Client:
@@ -352,7 +352,7 @@ def test_a_base_that_the_engine_has_for_another_platform_is_no_base(
 
     monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
     monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked))
-    engine = Engine(registry="r", platform=platform)
+    engine = BuildEngine(registry="r", platform=platform)
     if fits:
         assert facts._bases(["node:24"], engine, Engines()) == [Base("node:24", DIGEST, f"node:24@{DIGEST}")]  # type: ignore[arg-type]
         return
@@ -378,7 +378,7 @@ def test_a_base_that_nobody_has_is_told_as_far_as_it_was_asked(
     engine = "the engine here does not have it" if engine_answers else "no Docker engine answers here"
     for _ in range(2):  # an answer that is no digest is not remembered
         with pytest.raises(Failure) as caught:
-            facts._bases(["node:24"], Engine(registry="r"), client)  # type: ignore[arg-type]
+            facts._bases(["node:24"], BuildEngine(registry="r"), client)  # type: ignore[arg-type]
         assert caught.value.cause == f"node:24: its registry did not give a digest ({why}), and {engine}"
 
 
@@ -395,7 +395,7 @@ def test_only_a_digest_is_remembered_and_the_engines_own_base_is_never_taken_wit
     monkeypatch.setenv("NEXTAI_CACHE", str(tmp_path))
     answers: list[str | Failure] = [Failure("asking the registry docker.io for library/node", "it answered 429", ""), DIGEST]
     monkeypatch.setattr(facts, "digests", lambda asked, _: dict.fromkeys(asked, answers.pop(0)))
-    old, new, remembered = (facts._bases(["node:24"], Engine(registry="r"), Engines())[0] for _ in range(3))  # type: ignore[arg-type]
+    old, new, remembered = (facts._bases(["node:24"], BuildEngine(registry="r"), Engines())[0] for _ in range(3))  # type: ignore[arg-type]
     assert (old.digest, new.digest, remembered.digest, answers) == (OLD, DIGEST, DIGEST, [])
     said = capsys.readouterr().err
     assert said.count("warning:") == 1

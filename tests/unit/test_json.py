@@ -15,7 +15,7 @@ import tasks
 from ops import catalog, console
 from ops.cluster import logs
 from ops.cluster.lines import Line
-from ops.cluster.status import Row, Status
+from ops.cluster.status import EnvironmentStatus, WorkloadRow
 from ops.cluster.target import Target
 from ops.command import Command, run
 from ops.console.output import stream
@@ -215,10 +215,10 @@ def test_a_workload_that_is_not_ready_is_exit_code_1_for_machines_too(as_json: b
     from ops.cluster import status
 
     console.use_json(as_json)
-    row = Row("Deployment", "nextai-system", "web", 0, 1, (), 0, 9, "image not found")
+    row = WorkloadRow("Deployment", "nextai-system", "web", 0, 1, (), 0, 9, "image not found")
     target = Target(catalog.load().environments["staging"], None, "context", "https://server")
     monkeypatch.setattr(watch, "connected", lambda *_: nullcontext((None, None, target)))
-    monkeypatch.setattr(status, "status", lambda *_: Status((row,), None, None))
+    monkeypatch.setattr(status, "status", lambda *_: EnvironmentStatus((row,), None, None))
     assert watch.status("staging", testbed=False) == 1
 
 

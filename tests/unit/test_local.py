@@ -352,7 +352,7 @@ def test_down_with_volumes_that_waited_for_an_up_stops_what_that_started(
         said.append(text)
         if "waiting" in text:  # the other terminal's `up` is through just now
             started.append(subprocess.Popen(("sleep", "60"), start_new_session=True))
-            state.write(home, state.Record("embedded", identify(started[0].pid), "http://localhost:1", {}))
+            state.write(home, state.RunRecord("embedded", identify(started[0].pid), "http://localhost:1", {}))
             up.release()
 
     monkeypatch.setattr(verb, "say", say)

@@ -19,7 +19,7 @@ from ops.console import use_json
 from ops.errors import Exit, Failure, UsageError
 from ops.local import compose, embedded, facts, follow, ports, state
 from ops.local.process import Identity, identify
-from ops.local.state import Entry, Record, State
+from ops.local.state import Entry, RunRecord, State
 from ops.verbs import up as verb
 from ops.verbs import watch
 
@@ -54,7 +54,7 @@ def write(home: State, supervisor: subprocess.Popen[bytes], killed: str = "", en
     own = identify(supervisor.pid)
     entries = {"postgres": Entry(own, 15, "ready", 1), "db-migrate": Entry(GONE, 15, "done")}
     entries["user-service"] = Entry(GONE if killed else own, 15, "ended" if killed else "ready", 2)
-    state.write(home, Record(engine, own, "http://localhost:1", entries))
+    state.write(home, RunRecord(engine, own, "http://localhost:1", entries))
 
 
 def document_of_status(catalog: Catalog, capsys: Out, code: Exit) -> Any:
@@ -136,7 +136,7 @@ def test_status_tells_a_platform_that_is_gone_from_one_that_was_stopped(
     assert verb.status(catalog) == Exit.DONE
     assert capsys.readouterr().out == "nothing runs on this machine; `invoke up` starts it\n"
     processes = {"postgres": Entry(identify(os.getpid()), 15, "ready", 1), "web": Entry(GONE, 15, "ready", 2)}
-    state.write(home, Record(engine, GONE, "http://localhost:1", processes))
+    state.write(home, RunRecord(engine, GONE, "http://localhost:1", processes))
     assert verb.status(catalog) == Exit.FAILED
     assert capsys.readouterr().out == f"the platform has ended without being stopped: {said}; `invoke up` starts it again\n"
     document = document_of_status(catalog, capsys, Exit.FAILED)
@@ -156,7 +156,7 @@ def test_what_is_being_started_or_stopped_is_not_taken_for_what_has_ended(
 ) -> None:
     monkeypatch.setattr(compose, "look", lambda *_: [])  # none there yet, or none any more
     own = identify(supervisor.pid)
-    begun = Record(engine, own, "", {"web": Entry(GONE, 15, "ready", 1)})
+    begun = RunRecord(engine, own, "", {"web": Entry(GONE, 15, "ready", 1)})
     stopped = replace(begun, address="http://localhost:1", stopping=own)
     state.write(home, begun if doing == "started" else stopped)
     assert verb.status(catalog) == Exit.DONE
@@ -172,7 +172,7 @@ def test_what_is_being_started_or_stopped_is_not_taken_for_what_has_ended(
 def test_what_is_written_down_while_status_looks_is_looked_at_again(
     catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = Record("compose", identify(supervisor.pid), "", {})
+    begun = RunRecord("compose", identify(supervisor.pid), "", {})
     ready = [compose.Seen("redis", "running", "healthy", 0, 1)]
     state.write(home, begun)
 
@@ -305,7 +305,7 @@ def test_the_platform_of_another_checkout_is_named_with_the_remedy(tmp_path: Pat
     state.keep_checkout(other, Path("/home/me/another checkout"))
     holder = identify(os.getpid())
     holder = holder if alive else replace(holder, started="another time")
-    state.write(other, Record("embedded", holder, "", {"postgres": Entry(holder, 15, "ready", taken)}))
+    state.write(other, RunRecord("embedded", holder, "", {"postgres": Entry(holder, 15, "ready", taken)}))
     with pytest.raises(Failure) as caught:
         ports.require_free({"postgres": taken, "redis": taken}, own)
     assert ("is taken by the platform of /home/me/another checkout" in caught.value.cause) is alive
@@ -329,7 +329,7 @@ def test_the_containers_of_another_checkout_are_known_by_the_port_where_the_engi
 ) -> None:
     own, other = (state.opened(State(tmp_path / name)) for name in ("own", "other"))
     state.keep_checkout(other, Path("/home/me/another checkout"))
-    state.write(other, Record("compose", GONE, "", {"postgres": Entry(Identity(0, ""), 0, "", taken)}))
+    state.write(other, RunRecord("compose", GONE, "", {"postgres": Entry(Identity(0, ""), 0, "", taken)}))
     monkeypatch.setattr(ports, "holder", lambda _: pid)
     monkeypatch.setattr(ports, "_name", lambda _: program)
     with pytest.raises(Failure) as caught:
@@ -340,12 +340,12 @@ def test_the_containers_of_another_checkout_are_known_by_the_port_where_the_engi
 
 def test_a_platform_of_processes_is_found_whatever_containers_had_its_ports_before(tmp_path: Path, taken: int) -> None:
     own, *others = (state.opened(State(tmp_path / name)) for name in ("own", "before", "now", "once"))
-    containers = Record("compose", GONE, "", {"postgres": Entry(Identity(0, ""), 0, "", taken)})
+    containers = RunRecord("compose", GONE, "", {"postgres": Entry(Identity(0, ""), 0, "", taken)})
     process = identify(os.getpid())
     for other in others:
         state.keep_checkout(other, Path("/home/me") / other.folder.name)
         runs = other.folder.name == "now"
-        state.write(other, Record("embedded", process, "", {"postgres": Entry(process, 15, "ready", taken)}) if runs else containers)
+        state.write(other, RunRecord("embedded", process, "", {"postgres": Entry(process, 15, "ready", taken)}) if runs else containers)
     with pytest.raises(Failure, match="is taken by the platform of /home/me/now: "):
         ports.require_free({"postgres": taken}, own)
 

@@ -13,7 +13,7 @@ from requests import ConnectionError as Unreachable
 from ops import catalog as catalogue
 from ops.engine import connection
 from ops.errors import Failure
-from ops.images import Engine
+from ops.images import BuildEngine
 from ops.images.engine import connect
 from ops.local import compose, composefile, facts
 from ops.local.state import State
@@ -74,7 +74,7 @@ def test_what_the_client_would_refuse_is_told_by_everyone(monkeypatch: pytest.Mo
         monkeypatch.setenv(name, value)
     assert said in facts.docker().trouble
     with pytest.raises(Failure) as caught:
-        connect(Engine())
+        connect(BuildEngine())
     assert said in caught.value.cause
     with pytest.raises(Failure) as caught, compose._client():
         pass
@@ -98,11 +98,11 @@ def test_everyone_asks_the_engine_of_the_context(client_folder: Path, monkeypatc
     monkeypatch.setenv("DOCKER_CONTEXT", "far")
     assert f"unix://{tmp_path}/none.sock" in facts.docker().trouble
     with pytest.raises(Failure, match=f"unix://{tmp_path}/none.sock does not answer"):
-        connect(Engine())
+        connect(BuildEngine())
     with pytest.raises(Failure, match=f"unix://{tmp_path}/none.sock stopped answering"), compose._client():
         pass
     with pytest.raises(Failure, match=f"unix://{tmp_path}/testbed.sock does not answer"):
-        connect(Engine(f"unix://{tmp_path}/testbed.sock"))
+        connect(BuildEngine(f"unix://{tmp_path}/testbed.sock"))
 
 
 def test_an_engine_that_is_too_old_for_the_document_is_told_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:

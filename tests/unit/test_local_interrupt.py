@@ -22,7 +22,7 @@ from ops.local import builds, compose, facts, state
 from ops.local.interrupt import Children
 from ops.local.process import Process, identify
 from ops.local.ready import Probe
-from ops.local.state import Entry, Record, State
+from ops.local.state import Entry, RunRecord, State
 from ops.stacks import Built, Recipe
 from ops.verbs import up as verb
 
@@ -39,7 +39,7 @@ from ops.verbs import up as verb
 from ops.local.process import identify
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 home = state.opened(state.State(Path(sys.argv[1])))
-state.write(home, state.Record("compose", identify(os.getpid()), "", {}))
+state.write(home, state.RunRecord("compose", identify(os.getpid()), "", {}))
 compose.find = lambda _: SimpleNamespace(argv=(sys.argv[2],), env={})
 compose.look = lambda *_: []
 
@@ -151,7 +151,7 @@ def test_down_comes_to_the_end_of_stopping_and_removes_nothing_after_ctrl_c(home
 
 def test_up_that_starts_everything_again_only_stops_it_after_ctrl_c(home: State, pressed_twice: list[str]) -> None:
     own = identify(os.getpid())
-    state.write(home, Record("embedded", own, "http://localhost:1", {"web": Entry(replace(own, started="once"), 15, "ended")}))
+    state.write(home, RunRecord("embedded", own, "http://localhost:1", {"web": Entry(replace(own, started="once"), 15, "ended")}))
     with pytest.raises(KeyboardInterrupt, match=r"^interrupted; stopped 3 processes$"):
         verb.up(catalogue.load(), detach=True)
     assert pressed_twice == ["stopped"]
@@ -163,7 +163,7 @@ def test_what_an_interrupted_command_says_of_what_is_left_is_so(home: State) -> 
         (True, "something may still run: `invoke down` ends it"),
     ):
         if left:
-            state.write(home, Record("compose", identify(os.getpid()), "", {}))
+            state.write(home, RunRecord("compose", identify(os.getpid()), "", {}))
         with pytest.raises(KeyboardInterrupt, match=said), verb._ctrl_c_on_terminate(), verb._remaining_named(home):
             os.kill(os.getpid(), signal.SIGTERM)
             signal.pause()

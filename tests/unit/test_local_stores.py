@@ -13,7 +13,7 @@ from ops.local import embedded
 from ops.local.state import State
 from ops.stores import programs as stores
 from ops.verbs import doctor
-from ops.verbs.doctor import Finding
+from ops.verbs.doctor import DoctorRow
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_the_doctor_misses_a_store_where_no_docker_engine_answers(
     intel_mac: Path, monkeypatch: pytest.MonkeyPatch, engine: doctor.State, expected: doctor.State
 ) -> None:
     monkeypatch.setattr(doctor, "_tools", tuple)
-    monkeypatch.setattr(doctor, "_engine", lambda: (Finding(doctor.ENGINE, engine, ""),))
+    monkeypatch.setattr(doctor, "_engine", lambda: (DoctorRow(doctor.ENGINE, engine, ""),))
     found = {finding.what: finding for finding in doctor.examine(load())}
     assert (found["embedded redis"].state, found["embedded postgres"].state) == (expected, "later")
     assert "brew install redis" in found["embedded redis"].remedy

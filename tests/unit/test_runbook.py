@@ -8,7 +8,7 @@ import pytest
 from ops.cluster import lock, show
 from ops.cluster.plan import Origin, Plan, Unfinished
 from ops.cluster.record import Header
-from ops.cluster.status import Status
+from ops.cluster.status import EnvironmentStatus
 from ops.cluster.step import Step
 from ops.console import error
 from ops.database.findings import Finding
@@ -41,7 +41,7 @@ def test_a_held_lock(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_deploy_that_was_cut_off() -> None:
-    found = Status((), None, CUT)
+    found = EnvironmentStatus((), None, CUT)
     assert "\n".join(show.status_lines(found, "--env staging")) in RUNBOOK
     plan = replace(rotated(), unfinished=Unfinished(7, CUT.who, held=False, same=False))
     assert list(show.plan_lines(plan, TARGET))[1] in RUNBOOK

@@ -7,7 +7,7 @@ import yaml
 
 from ops.catalog import load
 from ops.checks.files import tracked
-from ops.images import Engine
+from ops.images import BuildEngine
 from ops.testbed.images import SOURCES, stand_ins
 
 CATALOG = load()
@@ -17,7 +17,7 @@ UV_FILES = [".github/workflows/deploy.yml", *tracked(CATALOG.root, "infra/docker
 def test_the_workflow_signs_in_to_the_registry_of_the_catalogue() -> None:
     workflow = (CATALOG.root / ".github/workflows/deploy.yml").read_text()
     assert set(re.findall(r"docker login (\S+)", workflow)) == {CATALOG.registry}
-    assert Engine().registry == CATALOG.registry
+    assert BuildEngine().registry == CATALOG.registry
 
 
 def test_production_gets_a_tag_after_staging_and_by_the_same_steps() -> None:

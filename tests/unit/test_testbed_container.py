@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from ops.errors import Failure, Refused, UsageError
-from ops.images.model import Engine as Builder
+from ops.images.model import BuildEngine as Builder
 from ops.testbed import certificates, cgroups, choice, cluster, engine
 from ops.testbed.container import apply, client, commands, facts, place, plan
-from ops.testbed.container.facts import Container, Engine, Facts
-from ops.testbed.container.place import LABEL, OWNER, Place
+from ops.testbed.container.facts import ContainerFacts, OuterEngine, TestbedContainer
+from ops.testbed.container.place import LABEL, OWNER, ContainerPlace
 from ops.testbed.layout import Layout
 from ops.testbed.model import Provider
 
 USERS = {"DOCKER_HOST": "", "DOCKER_CONTEXT": "desktop", "DOCKER_CONFIG": "", "DOCKER_TLS_VERIFY": "", "DOCKER_CERT_PATH": ""}
-PLACE = Place(Path("/home/me/testbed"), 5055, "10.230.0.0/16", USERS)
+PLACE = ContainerPlace(Path("/home/me/testbed"), 5055, "10.230.0.0/16", USERS)
 INSIDE = Layout(Path("/var/lib/tb"), Path("/cache/testbed"), ipaddress.IPv4Network("10.230.0.0/16"), "127.0.0.1:5055", True, "r.example")
-NOTHING = Facts(None, (), (), ())
+NOTHING = ContainerFacts(None, (), (), ())
 
 
 def reasons(**known: str | None) -> choice.Reason:
@@ -79,16 +79,16 @@ def test_a_provider_that_does_not_exist_is_named() -> None:
 @pytest.mark.parametrize(
     ("answer", "words", "expected"),
     [
-        ({"OSType": "linux", "Architecture": "aarch64", "SecurityOptions": ["name=seccomp"]}, "", Engine("aarch64")),
+        ({"OSType": "linux", "Architecture": "aarch64", "SecurityOptions": ["name=seccomp"]}, "", OuterEngine("aarch64")),
         ({"OSType": "windows"}, "", "windows containers"),
         ({"OSType": "linux", "SecurityOptions": ["name=rootless"]}, "", "rootless"),
         ({"ServerErrors": ["Cannot connect to the Docker daemon"]}, "", "Cannot connect"),
         ({}, "permission denied", "permission denied"),
     ],
 )
-def test_an_engine_will_do_or_it_is_said_why_not(answer: dict[str, object], words: str, expected: Engine | str) -> None:
+def test_an_engine_will_do_or_it_is_said_why_not(answer: dict[str, object], words: str, expected: OuterEngine | str) -> None:
     found = facts.judged(json.dumps(answer), words)
-    assert found == expected if isinstance(expected, Engine) else isinstance(found, str) and expected in found
+    assert found == expected if isinstance(expected, OuterEngine) else isinstance(found, str) and expected in found
 
 
 def test_an_answer_that_is_no_answer_is_no_engine() -> None:
@@ -161,19 +161,19 @@ def test_from_nothing_everything_is_done() -> None:
 @pytest.mark.parametrize(
     ("container", "expected"),
     [
-        (Container({LABEL: "k"}, "t", True), ("copy",)),
-        (Container({LABEL: "k"}, "t", False), ("copy", "start")),
-        (Container({LABEL: "other"}, "t", True), ("stop", "remove", "build", "create", "copy", "start")),
-        (Container({LABEL: "k"}, "older", False), ("remove", "build", "create", "copy", "start")),
+        (TestbedContainer({LABEL: "k"}, "t", True), ("copy",)),
+        (TestbedContainer({LABEL: "k"}, "t", False), ("copy", "start")),
+        (TestbedContainer({LABEL: "other"}, "t", True), ("stop", "remove", "build", "create", "copy", "start")),
+        (TestbedContainer({LABEL: "k"}, "older", False), ("remove", "build", "create", "copy", "start")),
     ],
 )
-def test_what_is_as_it_should_be_stays(container: Container, expected: tuple[plan.Step, ...]) -> None:
+def test_what_is_as_it_should_be_stays(container: TestbedContainer, expected: tuple[plan.Step, ...]) -> None:
     assert plan.steps(dataclasses.replace(NOTHING, container=container), "t", "k") == expected
 
 
-@pytest.mark.parametrize("container", [Container({}, "t", True), None])
-def test_what_is_somebody_elses_is_refused_by_its_name(container: Container | None) -> None:
-    found = Facts(container, ("v",), ("the volume v is that of 1000-a",), ())
+@pytest.mark.parametrize("container", [TestbedContainer({}, "t", True), None])
+def test_what_is_somebody_elses_is_refused_by_its_name(container: TestbedContainer | None) -> None:
+    found = ContainerFacts(container, ("v",), ("the volume v is that of 1000-a",), ())
     with pytest.raises(Refused, match="the volume v is that of 1000-a: it is not this checkout's"):
         plan.steps(found, "t", "k")
     with pytest.raises(Refused, match="the volume v is that of 1000-a: it is not this checkout's"):
@@ -196,7 +196,7 @@ def test_two_users_and_two_state_folders_are_two_owners(monkeypatch: pytest.Monk
 
 
 def test_the_end_removes_the_container_and_a_wipe_the_rest() -> None:
-    found = Facts(Container({LABEL: "k"}, "t", True), ("v",), (), ("i",))
+    found = ContainerFacts(TestbedContainer({LABEL: "k"}, "t", True), ("v",), (), ("i",))
     assert plan.removal(found, wipe=False) == ("stop", "remove")
     assert plan.removal(found, wipe=True) == ("stop", "remove", "remove volumes", "remove images")
     assert plan.removal(NOTHING, wipe=True) == ()

@@ -17,7 +17,7 @@ from ops.errors import Failure
 from ops.testbed import container, layout, native, probes, processes, programs
 from ops.testbed.keep import write
 from ops.testbed.layout import Layout
-from ops.testbed.processes import Daemon, Process
+from ops.testbed.processes import Daemon, RunningProcess
 
 
 def quiet(_: str) -> None:
@@ -91,5 +91,5 @@ def test_its_processes_are_known_where_a_link_leads_to_its_folders(monkeypatch: 
         monkeypatch.setenv("NEXTAI_TESTBED_STATE", str(folder / "link" / "state"))
         here = layout.here()
         assert here.state == folder / "disk" / "state"  # as the kernel names what is mounted below it
-        etcd = Process(1, f"{folder}/disk/testbed/debian/forky-1/usr/bin/etcd", ("etcd", f"--data-dir={here.state}/etcd"))
+        etcd = RunningProcess(1, f"{folder}/disk/testbed/debian/forky-1/usr/bin/etcd", ("etcd", f"--data-dir={here.state}/etcd"))
         assert processes.ours(here, {20: etcd}, (), ()) == {20}

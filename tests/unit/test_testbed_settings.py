@@ -12,7 +12,7 @@ import yaml
 
 from ops.errors import Failure, UsageError
 from ops.testbed import archive, build, certificates, cgroups, cleanup, cluster, engine, existing, fetch, images, layout, objects, processes
-from ops.testbed.processes import Process
+from ops.testbed.processes import RunningProcess
 
 LAYOUT = layout.Layout(Path("/var/lib/tb"), Path("/cache/testbed"), ipaddress.IPv4Network("10.231.0.0/16"), "127.0.0.1:5055")
 
@@ -187,13 +187,13 @@ def test_certificates_are_made_once_and_anew_for_other_addresses(tmp_path: Path)
 
 def test_only_the_testbeds_own_processes_are_ended() -> None:
     table = {
-        1: Process(0, "/sbin/init", ("init",)),
-        10: Process(1, "/usr/bin/python3", ("invoke", "testbed.down")),
-        20: Process(1, "/cache/testbed/debian/forky-1/usr/bin/etcd", ("etcd", "--data-dir=/var/lib/tb/etcd")),
-        21: Process(20, "/usr/bin/sleep", ("sleep", "9")),
-        30: Process(1, "/usr/bin/etcd", ("etcd", "--data-dir=/var/lib/etcd")),
-        31: Process(1, "/cache/testbed/debian/forky-1/usr/bin/docker", ("docker", "ps")),
-        40: Process(1, "/usr/bin/dockerd", ("dockerd",)),
+        1: RunningProcess(0, "/sbin/init", ("init",)),
+        10: RunningProcess(1, "/usr/bin/python3", ("invoke", "testbed.down")),
+        20: RunningProcess(1, "/cache/testbed/debian/forky-1/usr/bin/etcd", ("etcd", "--data-dir=/var/lib/tb/etcd")),
+        21: RunningProcess(20, "/usr/bin/sleep", ("sleep", "9")),
+        30: RunningProcess(1, "/usr/bin/etcd", ("etcd", "--data-dir=/var/lib/etcd")),
+        31: RunningProcess(1, "/cache/testbed/debian/forky-1/usr/bin/docker", ("docker", "ps")),
+        40: RunningProcess(1, "/usr/bin/dockerd", ("dockerd",)),
     }
     assert processes.ours(LAYOUT, table, {40}, {10, 1}) == {20, 21, 40}
     assert processes.ours(LAYOUT, table, {1, 10}, {10, 1}) & {1, 10} == set()

@@ -9,9 +9,9 @@ from typing import Final
 from ops.kube.objects import Object, text
 from ops.kube.readiness import autoscaler, claim, daemonset, definition, deployment, job, pod, quota, sealedsecret, statefulset
 from ops.kube.readiness.causes import remedy
-from ops.kube.readiness.state import Done, Failed, LogOf, Scene, State, Stuck, Waiting
+from ops.kube.readiness.state import Done, Failed, LogOf, State, Stuck, Surroundings, Waiting
 
-JUDGES: Final[Mapping[str, Callable[[Object, Scene], State]]] = {
+JUDGES: Final[Mapping[str, Callable[[Object, Surroundings], State]]] = {
     "CustomResourceDefinition": definition.judge,
     "DaemonSet": daemonset.judge,
     "Deployment": deployment.judge,
@@ -25,10 +25,10 @@ JUDGES: Final[Mapping[str, Callable[[Object, Scene], State]]] = {
 }
 
 
-def judge(manifest: Object, scene: Scene) -> State:
+def judge(manifest: Object, scene: Surroundings) -> State:
     """Whether an object is ready, by its kind."""
     judge_kind = JUDGES.get(text(manifest, "kind"))
     return judge_kind(manifest, scene) if judge_kind else Done()
 
 
-__all__ = ["JUDGES", "Done", "Failed", "LogOf", "Scene", "State", "Stuck", "Waiting", "judge", "remedy"]
+__all__ = ["JUDGES", "Done", "Failed", "LogOf", "State", "Stuck", "Surroundings", "Waiting", "judge", "remedy"]

@@ -3,13 +3,13 @@
 from ops.kube.objects import Object, condition, number, text
 from ops.kube.readiness import deployment, statefulset
 from ops.kube.readiness.causes import failed
-from ops.kube.readiness.state import Done, Scene, State, Waiting
+from ops.kube.readiness.state import Done, State, Surroundings, Waiting
 from ops.kube.readiness.workload import proven
 
 _TARGETS = {"Deployment": (deployment.judge, deployment.current), "StatefulSet": (statefulset.judge, statefulset.current)}
 
 
-def judge(autoscaler: Object, scene: Scene) -> State:
+def judge(autoscaler: Object, scene: Surroundings) -> State:
     """Without metrics too it keeps within its bounds. More pods than the least may come and go: they are not waited for."""
     kind, name = (text(autoscaler, "spec", "scaleTargetRef", field) for field in ("kind", "name"))
     if kind not in _TARGETS:

@@ -2,10 +2,10 @@
 
 from ops.kube.objects import Object, text
 from ops.kube.readiness.causes import failed
-from ops.kube.readiness.state import Done, Scene, State, Waiting
+from ops.kube.readiness.state import Done, State, Surroundings, Waiting
 
 
-def judge(claim: Object, scene: Scene) -> State:
+def judge(claim: Object, scene: Surroundings) -> State:
     """Bound, or waiting for a first consumer on purpose."""
     phase, name = text(claim, "status", "phase"), text(claim, "metadata", "name")
     if phase == "Bound":

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from ops.kube.objects import Object, condition, number, rows, table, text
 from ops.kube.readiness import reasons, steady
 from ops.kube.readiness.causes import CAUSES, failed
-from ops.kube.readiness.state import Failed, Kind, LogOf, Scene, event_time, parse_time
+from ops.kube.readiness.state import Failed, Kind, LogOf, Surroundings, event_time, parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Observed:
 
     pod: Object
     status: Object
-    scene: Scene
+    scene: Surroundings
 
     @property
     def name(self) -> str:

@@ -1,11 +1,11 @@
 """DaemonSet: a pod of the newest revision is available on every node that takes one."""
 
 from ops.kube.objects import Object, number, text
-from ops.kube.readiness.state import Done, Scene, State, Waiting
+from ops.kube.readiness.state import Done, State, Surroundings, Waiting
 from ops.kube.readiness.workload import proven, refused_pods, verdict
 
 
-def judge(daemon_set: Object, scene: Scene) -> State:
+def judge(daemon_set: Object, scene: Surroundings) -> State:
     """As `kubectl rollout status` decides it."""
     if number(daemon_set, "status", "observedGeneration") < number(daemon_set, "metadata", "generation"):
         return Waiting("the controller to see it")

@@ -1,10 +1,10 @@
 """CustomResourceDefinition: its kind is served."""
 
 from ops.kube.objects import Object, condition, text
-from ops.kube.readiness.state import Done, Failed, Scene, State, Waiting
+from ops.kube.readiness.state import Done, Failed, State, Surroundings, Waiting
 
 
-def judge(definition: Object, _scene: Scene) -> State:
+def judge(definition: Object, _scene: Surroundings) -> State:
     """Established, and its names are accepted."""
     if text(condition(definition, "Established"), "status") == "True":
         return Done()

@@ -3,13 +3,13 @@
 from ops.kube.byhand import halted
 from ops.kube.objects import Object, annotations_of, condition, number, owned_by, text
 from ops.kube.readiness.causes import failed
-from ops.kube.readiness.state import Done, Scene, State, Waiting
+from ops.kube.readiness.state import Done, State, Surroundings, Waiting
 from ops.kube.readiness.workload import outlasts, proven, verdict
 
 _REVISION = "deployment.kubernetes.io/revision"
 
 
-def judge(deployment: Object, scene: Scene) -> State:
+def judge(deployment: Object, scene: Surroundings) -> State:
     """As `kubectl rollout status` decides it, and with the cause when it fails."""
     if number(deployment, "status", "observedGeneration") < number(deployment, "metadata", "generation"):
         return Waiting("the controller to see it")
@@ -38,7 +38,7 @@ def _stalled(deployment: Object, state: Waiting) -> State:
     return state
 
 
-def current(deployment: Object, scene: Scene) -> list[Object]:
+def current(deployment: Object, scene: Surroundings) -> list[Object]:
     """The pods of its newest revision."""
     uid, revision = text(deployment, "metadata", "uid"), annotations_of(deployment).get(_REVISION)
     sets = [r for r in scene.replica_sets if owned_by(r, uid) and annotations_of(r).get(_REVISION) == revision]

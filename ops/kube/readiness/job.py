@@ -5,11 +5,11 @@ from dataclasses import replace
 from ops.kube.objects import Object, at, condition, number, sidecars_of, statuses_of, table, text
 from ops.kube.readiness import pod as pods
 from ops.kube.readiness.causes import failed
-from ops.kube.readiness.state import Done, Failed, LogOf, Scene, State, Waiting
+from ops.kube.readiness.state import Done, Failed, LogOf, State, Surroundings, Waiting
 from ops.kube.readiness.workload import refused_pods
 
 
-def judge(job: Object, scene: Scene) -> State:
+def judge(job: Object, scene: Surroundings) -> State:
     """Complete; or failed for good; or a pod of it that can never start."""
     if "True" in (text(condition(job, "Complete"), "status"), text(condition(job, "SuccessCriteriaMet"), "status")):
         return Done()
@@ -57,7 +57,7 @@ def _log(owned: list[Object]) -> LogOf | None:
     return None
 
 
-def _ended(job: Object, owned: list[Object], scene: Scene) -> Failed:
+def _ended(job: Object, owned: list[Object], scene: Surroundings) -> Failed:
     """Why it failed for good. A deadline ends the pods, which then say nothing of why."""
     ended = condition(job, "Failed")
     message = text(ended, "message") or text(ended, "reason")

@@ -7,10 +7,10 @@ from ops.kube.objects import Object, condition, number, rows, sidecars_of, statu
 from ops.kube.readiness import claim, reasons, steady
 from ops.kube.readiness.causes import BINDING_SECONDS, CAUSES, ROOM_SECONDS, failed
 from ops.kube.readiness.container import Observed, ended, kind_of, not_made, not_ready, reason_of
-from ops.kube.readiness.state import Done, Failed, Scene, State, Waiting, event_time
+from ops.kube.readiness.state import Done, Failed, State, Surroundings, Waiting, event_time
 
 
-def judge(pod: Object, scene: Scene) -> State:
+def judge(pod: Object, scene: Surroundings) -> State:
     """A pod by itself: ready, or run to its end."""
     if text(pod, "status", "phase") == "Succeeded":
         return Done()
@@ -19,7 +19,7 @@ def judge(pod: Object, scene: Scene) -> State:
     return trouble(pod, scene) or Waiting(_doing(pod))
 
 
-def proven(pod: Object, scene: Scene) -> Failed | Waiting | None:
+def proven(pod: Object, scene: Surroundings) -> Failed | Waiting | None:
     """What is still to be seen of a pod that is Ready: None when its containers without a readiness probe have run for a while."""
     names = steady.unprobed(pod)
     found = {text(status, "name"): status for status in statuses_of(pod)}
@@ -32,19 +32,19 @@ def proven(pod: Object, scene: Scene) -> Failed | Waiting | None:
     return Waiting(f"pod {text(pod, 'metadata', 'name')} to run for {steady.SECONDS} s, since nothing asks whether it is ready")
 
 
-def trouble(pod: Object, scene: Scene) -> Failed | None:
+def trouble(pod: Object, scene: Surroundings) -> Failed | None:
     """The definite cause why this pod will not become ready, or None."""
     return _unplaced(pod, scene) or next(_of_containers(pod, scene), None) or _not_set_up(pod, scene) or _failed(pod, scene)
 
 
-def waiting_for(pod: Object, scene: Scene) -> str:
+def waiting_for(pod: Object, scene: Surroundings) -> str:
     """What a pod that is not ready waits for, in words."""
     probes = scene.events_of(text(pod, "metadata", "uid"), "Unhealthy")
     failing = text(probes[-1], "message").strip() if probes else ""
     return f"pod {text(pod, 'metadata', 'name')}: {failing or _doing(pod)}"
 
 
-def _unplaced(pod: Object, scene: Scene) -> Failed | None:
+def _unplaced(pod: Object, scene: Surroundings) -> Failed | None:
     """Why no node takes the pod, when that has lasted: for longer while a volume is made, or while a pod leaves."""
     scheduled = condition(pod, "PodScheduled")
     coming = scene.events_of(text(pod, "metadata", "uid"), *reasons.PLACE_COMES) or text(pod, "status", "nominatedNodeName")
@@ -63,13 +63,13 @@ def _unplaced(pod: Object, scene: Scene) -> Failed | None:
     return replace(found, kind=without.kind) if without else found
 
 
-def _unbound(pod: Object, scene: Scene) -> list[Object]:
+def _unbound(pod: Object, scene: Surroundings) -> list[Object]:
     """The pod's claims that have no volume yet."""
     wanted = {text(v, "persistentVolumeClaim", "claimName") for v in rows(pod, "spec", "volumes")}
     return [c for c in scene.claims if text(c, "metadata", "name") in wanted and text(c, "status", "phase") != "Bound"]
 
 
-def _of_containers(pod: Object, scene: Scene) -> Iterator[Failed]:
+def _of_containers(pod: Object, scene: Surroundings) -> Iterator[Failed]:
     """The causes that lie in its containers."""
     # An init container that has done its work may have needed several tries; with the pod a sidecar ends, with whatever code.
     over = text(pod, "status", "phase") in ("Failed", "Succeeded")
@@ -86,7 +86,7 @@ def _of_containers(pod: Object, scene: Scene) -> Iterator[Failed]:
             yield found
 
 
-def _not_set_up(pod: Object, scene: Scene) -> Failed | None:
+def _not_set_up(pod: Object, scene: Surroundings) -> Failed | None:
     """Why its node does not give it its volumes or its network, when that has lasted."""
     if text(pod, "status", "phase") != "Pending":
         return None
@@ -101,7 +101,7 @@ def _not_set_up(pod: Object, scene: Scene) -> Failed | None:
     return None
 
 
-def _failed(pod: Object, scene: Scene) -> Failed | None:
+def _failed(pod: Object, scene: Surroundings) -> Failed | None:
     """Why the pod as a whole has failed: by its first container that did."""
     if text(pod, "status", "phase") != "Failed":
         return None

@@ -2,10 +2,10 @@
 
 from ops.kube.objects import Object, condition, number, text
 from ops.kube.readiness.causes import failed
-from ops.kube.readiness.state import Done, Scene, State, Waiting
+from ops.kube.readiness.state import Done, State, Surroundings, Waiting
 
 
-def judge(sealed: Object, _scene: Scene) -> State:
+def judge(sealed: Object, _scene: Surroundings) -> State:
     """Synced in its newest generation."""
     if number(sealed, "status", "observedGeneration") < number(sealed, "metadata", "generation"):
         return Waiting("the controller to unseal it")

@@ -81,7 +81,7 @@ State = Done | Waiting | Failed | Stuck
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Surroundings:
     """What lies around an object: what is in its namespace, and the time by the cluster's clock. `workloads`: what can be scaled.
 
     Events about things that are older than `since` say nothing about this rollout.

@@ -2,13 +2,13 @@
 
 from ops.kube.objects import Object, condition, labels_of, number, text
 from ops.kube.readiness import pod as pods
-from ops.kube.readiness.state import Done, Failed, Scene, State, Stuck, Waiting
+from ops.kube.readiness.state import Done, Failed, State, Stuck, Surroundings, Waiting
 from ops.kube.readiness.workload import proven, refused_pods, verdict
 
 _REVISION = "controller-revision-hash"
 
 
-def judge(stateful_set: Object, scene: Scene) -> State:
+def judge(stateful_set: Object, scene: Surroundings) -> State:
     """Ready in its newest revision. A broken pod of a former one is `Stuck`: the controller does not replace it by itself
     (https://github.com/kubernetes/kubernetes/issues/67250)."""
     if number(stateful_set, "status", "observedGeneration") < number(stateful_set, "metadata", "generation"):
@@ -30,7 +30,7 @@ def judge(stateful_set: Object, scene: Scene) -> State:
     return refused or verdict(current(stateful_set, scene), scene, ready, wanted)
 
 
-def current(stateful_set: Object, scene: Scene) -> list[Object]:
+def current(stateful_set: Object, scene: Surroundings) -> list[Object]:
     """The pods of its newest revision."""
     newest = text(stateful_set, "status", "updateRevision")
     return [p for p in scene.pods_of(text(stateful_set, "metadata", "uid")) if labels_of(p).get(_REVISION) == newest]

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ops.kube.objects import WORKLOADS, Object, key_of, number, pod_template, rows, sidecars_of, table, text
-from ops.kube.readiness.state import Scene, parse_time
+from ops.kube.readiness.state import Surroundings, parse_time
 
 SECONDS: Final = 10  # what ends is started again at once, then after 10 s: within this time it has ended, or ended twice
 
@@ -22,7 +22,7 @@ def warning(manifest: Object) -> str:
     return f"{which} no readinessProbe: {SECONDS} s of running count as ready, whether it works or not"
 
 
-def running(pod: Object, status: Object, scene: Scene) -> float:
+def running(pod: Object, status: Object, scene: Surroundings) -> float:
     """For how many seconds a container has been running. A node's clock may be behind: nothing runs before its pod was made."""
     started = text(status, "state", "running", "startedAt")
     if not started:
@@ -30,7 +30,7 @@ def running(pod: Object, status: Object, scene: Scene) -> float:
     return min(scene.seconds_since(started), scene.seconds_since(text(pod, "metadata", "creationTimestamp") or started))
 
 
-def fell(pod: Object, status: Object, scene: Scene) -> bool:
+def fell(pod: Object, status: Object, scene: Surroundings) -> bool:
     """Whether a container without a readiness probe has ended since the rollout began, and has not run for long since."""
     if text(status, "name") not in unprobed(pod) or text(pod, "spec", "restartPolicy") not in ("", "Always"):
         return False

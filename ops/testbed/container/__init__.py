@@ -9,19 +9,19 @@ from collections.abc import Iterable, Iterator
 
 from ops.errors import Failure
 from ops.testbed.container import apply, client, facts, plan
-from ops.testbed.container.place import Place, here
+from ops.testbed.container.place import ContainerPlace, here
 from ops.testbed.model import Part, Say, Testbed
 
-__all__ = ["Place", "down", "here", "running", "unavailable", "up"]
+__all__ = ["ContainerPlace", "down", "here", "running", "unavailable", "up"]
 
 
-def unavailable(place: Place) -> str | None:
+def unavailable(place: ContainerPlace) -> str | None:
     """Why it cannot run on this machine, or None."""
     engine = facts.engine(place)
     return engine if isinstance(engine, str) else None
 
 
-def up(place: Place, parts: Iterable[Part], say: Say) -> Testbed:
+def up(place: ContainerPlace, parts: Iterable[Part], say: Say) -> Testbed:
     """Start the container unless it runs as it should, and in it what is missing of `parts`.
 
     Whoever interrupts it finds the container stopped, unless the testbed was whole before.
@@ -47,12 +47,12 @@ def up(place: Place, parts: Iterable[Part], say: Say) -> Testbed:
         return client.keep(place, answer)
 
 
-def running(place: Place) -> Testbed | None:
+def running(place: ContainerPlace) -> Testbed | None:
     """The testbed that was started here and answers on every port, or None. The user's engine is not asked."""
     return client.running(place)
 
 
-def down(place: Place, say: Say, *, wipe: bool) -> None:
+def down(place: ContainerPlace, say: Say, *, wipe: bool) -> None:
     """Stop the testbed in order and remove its container; with `wipe` its volumes and its image too."""
     engine = facts.engine(place)
     if isinstance(engine, str):
@@ -67,7 +67,7 @@ def down(place: Place, say: Say, *, wipe: bool) -> None:
         client.forget(place, wipe=wipe)
 
 
-def _remedy(place: Place) -> str:
+def _remedy(place: ContainerPlace) -> str:
     usual = "Start Docker, then run it again."
     if not place.remembered:
         return usual
@@ -76,7 +76,7 @@ def _remedy(place: Place) -> str:
 
 
 @contextlib.contextmanager
-def _held(place: Place, say: Say) -> Iterator[None]:
+def _held(place: ContainerPlace, say: Say) -> Iterator[None]:
     """One at a time: whoever comes second waits, and then finds what the first one did."""
     from filelock import FileLock, Timeout
 

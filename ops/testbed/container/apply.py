@@ -14,8 +14,8 @@ from ops.command import Command, lines, run
 from ops.errors import Failure
 from ops.testbed import engine, images
 from ops.testbed.container import commands, facts
-from ops.testbed.container.facts import Engine
-from ops.testbed.container.place import Place
+from ops.testbed.container.facts import OuterEngine
+from ops.testbed.container.place import ContainerPlace
 from ops.testbed.container.plan import Step
 from ops.testbed.keep import key_of, write
 from ops.testbed.layout import SOURCES
@@ -32,7 +32,7 @@ CODE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class InnerTestbed:
     """What the testbed inside said when it was ready. `programs`: the folder inside with the programs of its Kubernetes."""
 
     parts: tuple[Part, ...]
@@ -46,12 +46,12 @@ def image_tag() -> str:
     return f"nextai-testbed:{key_of(*(path.read_text() for path in (RECIPE, *LOCKED)))}"
 
 
-def settings_key(place: Place) -> str:
+def settings_key(place: ContainerPlace) -> str:
     """A key of everything that the container is made with."""
     return key_of(*_create(place, "").argv)
 
 
-def work(place: Place, parts: Iterable[Part], say: Say) -> Answer:
+def work(place: ContainerPlace, parts: Iterable[Part], say: Say) -> InnerTestbed:
     """Start what is missing of `parts` inside, tell what it says, and return its answer. Raises the `Failure` that it raised."""
     from ops import catalog  # this module is imported inside as well, where there is none
 
@@ -65,16 +65,16 @@ def work(place: Place, parts: Iterable[Part], say: Say) -> Answer:
                 case {"doing": str(doing), "cause": str(cause), "remedy": str(remedy)}:
                     raise Failure(doing, cause, f"{remedy} (Paths are those inside: `docker exec -it {place.name} bash`.)")
                 case {"parts": list(done), "kubeconfig": str(text), "certificates": dict(pems), "programs": str(programs)}:
-                    return Answer(tuple(done), text, pems, programs)
+                    return InnerTestbed(tuple(done), text, pems, programs)
     raise Failure(command.doing, "the testbed inside the container ended without an answer", command.remedy)
 
 
-def stop(place: Place, say: Say) -> None:
+def stop(place: ContainerPlace, say: Say) -> None:
     """End the testbed inside in order, and the container. One that has ended, or was not made yet, is stopped already."""
     run(commands.stop(place), check=False)
 
 
-def bring_kubectl(place: Place, found: Engine, programs: str) -> None:
+def bring_kubectl(place: ContainerPlace, found: OuterEngine, programs: str) -> None:
     """The cluster's own kubectl, where it can run on this machine."""
     if not runs_here(found):
         return
@@ -87,12 +87,12 @@ def bring_kubectl(place: Place, found: Engine, programs: str) -> None:
     write(place.tools / "kubectl", f'#!/bin/sh\nexec "{program}" kubectl "$@"\n', 0o755)
 
 
-def runs_here(found: Engine) -> bool:
+def runs_here(found: OuterEngine) -> bool:
     """Whether this machine runs the programs of the engine's."""
     return platform.system() == "Linux" and platform.machine() == found.machine
 
 
-def _build(place: Place, say: Say) -> None:
+def _build(place: ContainerPlace, say: Say) -> None:
     if facts.has_image(place, image_tag()):
         return
     say("building the image of the testbed's container (once) …")
@@ -102,7 +102,7 @@ def _build(place: Place, say: Say) -> None:
         run(commands.build(place, image_tag(), Path(folder), _package_sources()))
 
 
-def _create(place: Place, key: str) -> Command:
+def _create(place: ContainerPlace, key: str) -> Command:
     modules = platform.system() != "Linux" or Path("/lib/modules").is_dir()
     proxies = {name: value for name in engine.PROXIES.values() if (value := os.environ.get(name)) and "@" not in value}
     return commands.create(place, image_tag(), key, {**proxies, **_package_sources()}, modules=modules)
@@ -113,13 +113,13 @@ def _package_sources() -> dict[str, str]:
     return {name: value for name, value in images.settings(os.environ).items() if name in images.SETTINGS}
 
 
-def _make(place: Place, say: Say) -> None:
+def _make(place: ContainerPlace, say: Say) -> None:
     for name in place.volumes:
         run(commands.volume(place, name))
     run(_create(place, settings_key(place)))
 
 
-def _copy(place: Place, say: Say) -> None:
+def _copy(place: ContainerPlace, say: Say) -> None:
     with tempfile.TemporaryDirectory(prefix="nextai-testbed-") as folder:
         for name in CODE:
             target = Path(folder, name)
@@ -133,24 +133,24 @@ def _copy(place: Place, say: Say) -> None:
         run(commands.copy_in(place, Path(folder)))
 
 
-def _start(place: Place, say: Say) -> None:
+def _start(place: ContainerPlace, say: Say) -> None:
     run(commands.start(place))
 
 
-def _remove(place: Place, say: Say) -> None:
+def _remove(place: ContainerPlace, say: Say) -> None:
     run(commands.remove(place))
 
 
-def _remove_volumes(place: Place, say: Say) -> None:
+def _remove_volumes(place: ContainerPlace, say: Say) -> None:
     run(commands.remove_volumes(place))
 
 
-def _remove_images(place: Place, say: Say) -> None:
+def _remove_images(place: ContainerPlace, say: Say) -> None:
     for name in facts.look(place).images:
         run(commands.remove_image(place, name), check=False)  # another testbed may run from it
 
 
-STEPS: Mapping[Step, Callable[[Place, Say], None]] = {
+STEPS: Mapping[Step, Callable[[ContainerPlace, Say], None]] = {
     "build": _build,
     "stop": stop,
     "remove": _remove,

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 from ops.errors import Failure
 from ops.folders import home
 from ops.testbed import engine
-from ops.testbed.container.place import Place
+from ops.testbed.container.place import ContainerPlace
 from ops.testbed.keep import write
 from ops.testbed.model import CONTEXT, PARTS, Part, Testbed
 from ops.testbed.probes import answers_http
 
 if TYPE_CHECKING:
-    from ops.testbed.container.apply import Answer
-    from ops.testbed.container.facts import Engine
+    from ops.testbed.container.apply import InnerTestbed
+    from ops.testbed.container.facts import OuterEngine
 
 CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")  # as the docker client names them
 
 
-def check_programs(place: Place, found: "Engine") -> None:
+def check_programs(place: ContainerPlace, found: "OuterEngine") -> None:
     """Raise `Failure` before anything is done, where this machine lacks a client that the container cannot give."""
     from ops.testbed.container.apply import runs_here
 
@@ -32,12 +32,12 @@ def check_programs(place: Place, found: "Engine") -> None:
         _kubectl(place)
 
 
-def remember_engine(place: Place, parts: tuple[Part, ...] = ()) -> None:
+def remember_engine(place: ContainerPlace, parts: tuple[Part, ...] = ()) -> None:
     """Note on which engine the testbed is being started: `down` and the next `up` look there."""
     _write_record(place, parts)
 
 
-def keep(place: Place, answer: "Answer") -> Testbed:
+def keep(place: ContainerPlace, answer: "InnerTestbed") -> Testbed:
     """Write what the clients of this machine need."""
     write(place.kubeconfig, answer.kubeconfig, 0o600)
     for name in CERTIFICATES:
@@ -53,7 +53,7 @@ def keep(place: Place, answer: "Answer") -> Testbed:
     return _value(place, answer.parts)
 
 
-def running(place: Place) -> Testbed | None:
+def running(place: ContainerPlace) -> Testbed | None:
     """The testbed, if it was started to the end and its registry, engine and API server answer."""
     parts = _parts(place)
     if not parts:
@@ -70,7 +70,7 @@ def running(place: Place) -> Testbed | None:
         return None
 
 
-def forget(place: Place, *, wipe: bool) -> None:
+def forget(place: ContainerPlace, *, wipe: bool) -> None:
     """Remove what was written; kubectl, which the next one may use, only with `wipe`."""
     for path in (place.record, place.kubeconfig):
         path.unlink(missing_ok=True)
@@ -78,7 +78,7 @@ def forget(place: Place, *, wipe: bool) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def plugin_folders(place: Place) -> list[str]:
+def plugin_folders(place: ContainerPlace) -> list[str]:
     """Where the user's own docker client looks for its plugins beside the system's folders."""
     own = Path(place.engine.get("DOCKER_CONFIG") or home() / ".docker")
     more: object = []
@@ -87,7 +87,7 @@ def plugin_folders(place: Place) -> list[str]:
     return [str(own / "cli-plugins"), *(str(folder) for folder in (more if isinstance(more, list) else ()))]
 
 
-def _value(place: Place, parts: tuple[Part, ...]) -> Testbed:
+def _value(place: ContainerPlace, parts: tuple[Part, ...]) -> Testbed:
     return Testbed(
         provider="container",
         registry=place.registry,
@@ -102,35 +102,35 @@ def _value(place: Place, parts: tuple[Part, ...]) -> Testbed:
     )
 
 
-def _parts(place: Place) -> tuple[Part, ...]:
+def _parts(place: ContainerPlace) -> tuple[Part, ...]:
     with suppress(OSError, ValueError, KeyError, TypeError):
         names = json.loads(place.record.read_text())["parts"]
         return tuple(part for part in PARTS if part in names)
     return ()
 
 
-def _write_record(place: Place, parts: tuple[Part, ...]) -> None:
+def _write_record(place: ContainerPlace, parts: tuple[Part, ...]) -> None:
     draft = write(place.record.with_suffix(f".{os.getpid()}"), json.dumps({"engine": dict(place.engine), "parts": list(parts)}), 0o600)
     draft.replace(place.record)
 
 
-def _authority(place: Place) -> ssl.SSLContext:
+def _authority(place: ContainerPlace) -> ssl.SSLContext:
     """The certificate authority of this testbed's API server; the server tells every client whether it is ready."""
     cluster = json.loads(place.kubeconfig.read_text())["clusters"][0]["cluster"]
     return ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
 
 
-def _client(place: Place) -> ssl.SSLContext:
+def _client(place: ContainerPlace) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=str(place.docker_config / "ca.pem"))
     context.load_cert_chain(place.docker_config / "cert.pem", place.docker_config / "key.pem")
     return context
 
 
-def _docker(place: Place) -> Path:
+def _docker(place: ContainerPlace) -> Path:
     return place.tools / "docker"
 
 
-def _kubectl(place: Place) -> Path:
+def _kubectl(place: ContainerPlace) -> Path:
     own = place.tools / "kubectl"
     return own if own.exists() else _program("kubectl")
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.command import Command
-from ops.testbed.container.place import INSIDE_CACHE, LABEL, OWNER, Place
+from ops.testbed.container.place import INSIDE_CACHE, LABEL, OWNER, ContainerPlace
 from ops.testbed.layout import another_port
 
 INSIDE_SOURCES = "/opt/testbed"
@@ -13,33 +13,33 @@ STOP_SECONDS = 60  # the testbed inside ends in order, which takes some four sec
 PYTHON = ("python", "-m", "ops.testbed.container.inside")
 
 
-def docker(place: Place, doing: str, *words: str, remedy: str = "") -> Command:
+def docker(place: ContainerPlace, doing: str, *words: str, remedy: str = "") -> Command:
     """A command of the user's own engine."""
     remedy = remedy or "`docker info` and `docker logs` may say more."
     return Command(("docker", *words), doing, env=place.engine, remedy=remedy)
 
 
-def info(place: Place) -> Command:
+def info(place: ContainerPlace) -> Command:
     return docker(place, "asking the Docker engine", "info", "--format", "{{json .}}")
 
 
-def inspect(place: Place, kind: str, *names: str) -> Command:
+def inspect(place: ContainerPlace, kind: str, *names: str) -> Command:
     """`kind` is container, image or volume; for a name that is not there it exits 1 after telling of the others."""
     return docker(place, f"asking the engine for a {kind}", kind, "inspect", *names)
 
 
-def build(place: Place, tag: str, folder: Path, arguments: Mapping[str, str]) -> Command:
+def build(place: ContainerPlace, tag: str, folder: Path, arguments: Mapping[str, str]) -> Command:
     words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     remedy = "Check that the engine reaches an image registry, Debian's mirror and the Python package index."
     command = ("build", "--quiet", "--tag", tag, "--label", f"{LABEL}=image", *words, str(folder))
     return docker(place, "building the image of the testbed's container", *command, remedy=remedy)
 
 
-def volume(place: Place, name: str) -> Command:
+def volume(place: ContainerPlace, name: str) -> Command:
     return docker(place, f"making the volume {name}", "volume", "create", *_labels(place, place.name), name)
 
 
-def create(place: Place, tag: str, key: str, environ: Mapping[str, str], *, modules: bool) -> Command:
+def create(place: ContainerPlace, tag: str, key: str, environ: Mapping[str, str], *, modules: bool) -> Command:
     """The container, not started yet. `key` tells it from one that was made otherwise; `modules`: there are kernel modules to load."""
     settings = {
         **environ,
@@ -64,48 +64,48 @@ def create(place: Place, tag: str, key: str, environ: Mapping[str, str], *, modu
     return docker(place, "making the testbed's container", "create", *words, tag)
 
 
-def copy_in(place: Place, folder: Path) -> Command:
+def copy_in(place: ContainerPlace, folder: Path) -> Command:
     """The content of a folder to where the sources lie inside."""
     return docker(
         place, "copying the sources into the testbed's container", "cp", "--quiet", f"{folder}/.", f"{place.name}:{INSIDE_SOURCES}"
     )
 
 
-def copy_out(place: Place, inside: str, target: Path) -> Command:
+def copy_out(place: ContainerPlace, inside: str, target: Path) -> Command:
     return docker(place, "copying kubectl out of the testbed's container", "cp", "--quiet", f"{place.name}:{inside}", str(target))
 
 
-def start(place: Place) -> Command:
+def start(place: ContainerPlace) -> Command:
     first, last = min(place.ports), max(place.ports)
     remedy = f"If one of the ports {first} to {last} is taken, choose others: NEXTAI_TESTBED_PORT={another_port(place.port)}."
     return docker(place, "starting the testbed's container", "start", place.name, remedy=remedy)
 
 
-def work(place: Place, request: Mapping[str, object]) -> Command:
+def work(place: ContainerPlace, request: Mapping[str, object]) -> Command:
     """Start what is asked for, inside; a line of JSON on standard output for all that there is to tell."""
     remedy = f"`docker logs {place.name}` may say more; `invoke testbed.down` clears up."
     return docker(place, "starting the testbed", "exec", place.name, *PYTHON, "up", json.dumps(request), remedy=remedy)
 
 
-def stop(place: Place) -> Command:
+def stop(place: ContainerPlace) -> Command:
     return docker(place, "stopping the testbed's container", "stop", place.name)
 
 
-def remove(place: Place) -> Command:
+def remove(place: ContainerPlace) -> Command:
     return docker(place, "removing the testbed's container", "rm", "--force", place.name)
 
 
-def remove_volumes(place: Place) -> Command:
+def remove_volumes(place: ContainerPlace) -> Command:
     return docker(place, "removing the testbed's volumes", "volume", "rm", "--force", *place.volumes)
 
 
-def images(place: Place) -> Command:
+def images(place: ContainerPlace) -> Command:
     return docker(place, "asking the engine for the testbed's images", "image", "ls", "--quiet", "--filter", f"label={LABEL}=image")
 
 
-def remove_image(place: Place, name: str) -> Command:
+def remove_image(place: ContainerPlace, name: str) -> Command:
     return docker(place, "removing the image of the testbed's container", "image", "rm", name)
 
 
-def _labels(place: Place, value: str) -> tuple[str, ...]:
+def _labels(place: ContainerPlace, value: str) -> tuple[str, ...]:
     return ("--label", f"{LABEL}={value}", "--label", f"{OWNER}={place.owner}")

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from ops.command import run
 from ops.errors import Failure
 from ops.testbed.container import commands
-from ops.testbed.container.place import LABEL, OWNER, Place
+from ops.testbed.container.place import LABEL, OWNER, ContainerPlace
 
 TIMEOUT = 10  # seconds in which an engine must answer
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class OuterEngine:
     """The user's engine, which answers."""
 
     machine: str  # x86_64, aarch64
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class TestbedContainer:
     """A container of our name."""
 
     labels: Mapping[str, str]
@@ -35,16 +35,16 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ContainerFacts:
     """What is there under our names; `foreign` says of each thing that is another's why it is."""
 
-    container: Container | None
+    container: TestbedContainer | None
     volumes: tuple[str, ...]
     foreign: tuple[str, ...]
     images: tuple[str, ...]
 
 
-def engine(place: Place) -> Engine | str:
+def engine(place: ContainerPlace) -> OuterEngine | str:
     """The engine; or in words, why there is none that would do."""
     if shutil.which("docker") is None:
         return "there is no docker client on the PATH"
@@ -55,7 +55,7 @@ def engine(place: Place) -> Engine | str:
     return judged(answer.stdout, answer.stderr)
 
 
-def judged(document: str, words: str) -> Engine | str:
+def judged(document: str, words: str) -> OuterEngine | str:
     """The same, from what `docker info` said."""
     try:
         found = json.loads(document)
@@ -68,10 +68,10 @@ def judged(document: str, words: str) -> Engine | str:
         return f"the Docker engine runs {found['OSType']} containers, and it needs Linux ones"
     if any("rootless" in option for option in found.get("SecurityOptions") or ()):
         return "the Docker engine is rootless: it can give no container the privileges that Kubernetes needs"
-    return Engine(str(found.get("Architecture", "")))
+    return OuterEngine(str(found.get("Architecture", "")))
 
 
-def look(place: Place) -> Facts:
+def look(place: ContainerPlace) -> ContainerFacts:
     """Ask the engine for everything under our names."""
     containers = [_container(row) for row in _inspected(place, "container", place.name)]
     volumes = {str(row["Name"]): _labels(row.get("Labels")) for row in _inspected(place, "volume", *place.volumes)}
@@ -79,7 +79,7 @@ def look(place: Place) -> Facts:
     labels = {f"the container {place.name}": container.labels for container in containers}
     labels |= {f"the volume {name}": found for name, found in volumes.items()}
     foreign = tuple(why for what, found in labels.items() if (why := another(what, found, place.owner)))
-    return Facts(next(iter(containers), None), tuple(sorted(volumes)), foreign, tuple(dict.fromkeys(images)))
+    return ContainerFacts(next(iter(containers), None), tuple(sorted(volumes)), foreign, tuple(dict.fromkeys(images)))
 
 
 def another(what: str, labels: Mapping[str, str], owner: str) -> str | None:
@@ -91,18 +91,18 @@ def another(what: str, labels: Mapping[str, str], owner: str) -> str | None:
     return None
 
 
-def has_image(place: Place, tag: str) -> bool:
+def has_image(place: ContainerPlace, tag: str) -> bool:
     """Whether the engine has this image."""
     return bool(_inspected(place, "image", tag))
 
 
-def _container(row: dict[str, object]) -> Container:
+def _container(row: dict[str, object]) -> TestbedContainer:
     config, state = row["Config"], row["State"]
     assert isinstance(config, dict) and isinstance(state, dict)
-    return Container(_labels(config.get("Labels")), str(config["Image"]), bool(state["Running"]))
+    return TestbedContainer(_labels(config.get("Labels")), str(config["Image"]), bool(state["Running"]))
 
 
-def _inspected(place: Place, kind: str, *names: str) -> list[dict[str, object]]:
+def _inspected(place: ContainerPlace, kind: str, *names: str) -> list[dict[str, object]]:
     answer = run(commands.inspect(place, kind, *names), check=False)
     found = json.loads(answer.stdout or "[]")
     missing = answer.stderr.lower()

@@ -20,7 +20,7 @@ INSIDE_CACHE, INSIDE_STATE = "/var/cache/nextai-agent", str(layout.STATE)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ContainerPlace:
     """One testbed of the user's engine, named by its registry's port; the API server and the inner engine have the next two.
 
     `engine` is the part of the environment that leads to the user's engine; `remembered` says that a testbed was started there.
@@ -83,19 +83,19 @@ class Place:
         return self.folder / "tools"
 
 
-def here(environ: Mapping[str, str] = os.environ) -> Place:
+def here(environ: Mapping[str, str] = os.environ) -> ContainerPlace:
     """The place that the environment asks for: NEXTAI_TESTBED_PORT, NEXTAI_TESTBED_NETWORK, NEXTAI_STATE and docker's own variables.
 
     The engine on which a testbed was started is remembered: a shell may have been pointed to the testbed's own since.
     """
     port, network = layout.port(environ), layout.network(environ)
     folder = _base(environ) / f"testbed-{port}"
-    found = Place(folder, port, str(network), {name: environ.get(name, "") for name in VARIABLES})
+    found = ContainerPlace(folder, port, str(network), {name: environ.get(name, "") for name in VARIABLES})
     engine = remembered(found)
-    return found if engine is None else Place(folder, port, str(network), engine, remembered=True)
+    return found if engine is None else ContainerPlace(folder, port, str(network), engine, remembered=True)
 
 
-def remembered(place: Place) -> dict[str, str] | None:
+def remembered(place: ContainerPlace) -> dict[str, str] | None:
     """The variables of the engine that the record names."""
     with suppress(OSError, ValueError, AttributeError, TypeError):
         engine = json.loads(place.record.read_text())["engine"]

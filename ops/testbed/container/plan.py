@@ -3,12 +3,12 @@
 from typing import Literal
 
 from ops.errors import Refused
-from ops.testbed.container.facts import Facts
+from ops.testbed.container.facts import ContainerFacts
 
 Step = Literal["build", "stop", "remove", "create", "copy", "start", "remove volumes", "remove images"]
 
 
-def steps(found: Facts, tag: str, key: str) -> tuple[Step, ...]:
+def steps(found: ContainerFacts, tag: str, key: str) -> tuple[Step, ...]:
     """The steps to a running container with the current sources.
 
     Raises `Refused` where a container or volume of the same name is not this checkout's.
@@ -21,7 +21,7 @@ def steps(found: Facts, tag: str, key: str) -> tuple[Step, ...]:
     return (*_gone(found), *afresh)
 
 
-def removal(found: Facts, *, wipe: bool) -> tuple[Step, ...]:
+def removal(found: ContainerFacts, *, wipe: bool) -> tuple[Step, ...]:
     """The steps that stop and remove the container, with `wipe` also its volumes and images.
 
     Raises `Refused` where they are not this checkout's; then nothing is removed.
@@ -36,13 +36,13 @@ def removal(found: Facts, *, wipe: bool) -> tuple[Step, ...]:
     return (*_gone(found), *volumes, *images)
 
 
-def _gone(found: Facts) -> tuple[Step, ...]:
+def _gone(found: ContainerFacts) -> tuple[Step, ...]:
     if found.container is None:
         return ()
     return ("stop", "remove") if found.container.running else ("remove",)
 
 
-def _refuse_others(found: Facts) -> None:
+def _refuse_others(found: ContainerFacts) -> None:
     if found.foreign:
         remedy = "Choose another port, which gives the testbed another name: NEXTAI_TESTBED_PORT."
         raise Refused("looking for the testbed's container", f"{found.foreign[0]}: it is not this checkout's", remedy)
