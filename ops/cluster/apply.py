@@ -91,7 +91,7 @@ def _deadline(step: Step) -> float:
 
 def _resumed(plan: Plan, step: Step) -> bool:
     """After a deploy that failed or was cut off, what it applied must still be waited for. A Job that is gone ran long ago."""
-    return plan.unsettled and not (step.key.kind == "Job" and step.before is None)
+    return plan.unverified and not (step.key.kind == "Job" and step.before is None)
 
 
 def _apply(client: Client, step: Step, pace: Pace) -> None:

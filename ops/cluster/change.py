@@ -48,15 +48,15 @@ def begin(change: Change) -> Header:
         started=record.stamp(client),
         version=origin.version,
         target=origin.target,
-        schema=schema_hash(together(origin.met, origin.migrations)),
+        schema=schema_hash(together(origin.earlier, origin.migrations)),
         wanted=plan.wanted,
         keeps=generated_config_maps(plan.manifests),
         migrates=any(step.action != "unchanged" for step in migration_jobs(plan)),
         adopted=plan.adopted,
         removed=plan.removed,
-        stirred=plan.stirred,
+        mutated=plan.mutated,
     )
-    return record.write(client, home, Record(header, plan.manifests, origin.digests, origin.migrations, origin.met, plan.warned))
+    return record.write(client, home, Record(header, plan.manifests, origin.digests, origin.migrations, origin.earlier, plan.warned))
 
 
 def migration_jobs(plan: Plan) -> list[Step]:

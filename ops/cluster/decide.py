@@ -67,10 +67,10 @@ def _step(sight: Sight, facts: ClusterFacts, stores: Collection[str], kind: Kind
     after = before if sight.after is None or sight.after is live else quiet(sight.after)
     notes = [f"takes {c.path} back from {c.manager}" for c in sight.conflicts]
     changed = differences(*masked(before, after))
-    stirred = tuple(d.path for d in changed) if _stirs(sight, before, after) else ()
-    again = bool(stirred) and all(f"{step.key.written} {path}" in facts.past.stirred for path in stirred)
-    if stirred:
-        notes.append(f"the API server changes {', '.join(stirred)} {'at each request' if again else 'itself'}: {_MUTATES}")
+    mutated = tuple(d.path for d in changed) if _is_mutated(sight, before, after) else ()
+    again = bool(mutated) and all(f"{step.key.written} {path}" in facts.past.mutated for path in mutated)
+    if mutated:
+        notes.append(f"the API server changes {', '.join(mutated)} {'at each request' if again else 'itself'}: {_MUTATES}")
     return replace(
         step,
         action="change" if (changed and not again) or sight.inherits or _owns_otherwise(sight) else "unchanged",
@@ -80,11 +80,11 @@ def _step(sight: Sight, facts: ClusterFacts, stores: Collection[str], kind: Kind
         note="; ".join(notes),
         force=bool(sight.conflicts),
         inherits=sight.inherits,
-        remembered=replace(step.remembered, adopted=step.key in facts.past.adopted, stirred=stirred),
+        remembered=replace(step.remembered, adopted=step.key in facts.past.adopted, mutated=mutated),
     )
 
 
-def _stirs(sight: Sight, before: Object, after: Object) -> bool:
+def _is_mutated(sight: Sight, before: Object, after: Object) -> bool:
     """Whether the differing fields are in no manifest: then a mutating policy or webhook writes them."""
     if sight.after is None or sight.conflicts or sight.inherits or _owns_otherwise(sight):
         return False

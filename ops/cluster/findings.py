@@ -50,7 +50,7 @@ def warnings(this: About) -> Iterator[str]:
     yield from (f"{s.key}: {why}" for s in facts.sights if s.live and (why := byhand.added(s.after or s.live, s.wanted)))
     yield from (f"{key}: {why}" for key, why in this.decided.kept.items())
     yield from (
-        f"{step.key}: {step.note}" for step in steps if step.doing == "leaving" or (step.remembered.stirred and step.action == "unchanged")
+        f"{step.key}: {step.note}" for step in steps if step.doing == "leaving" or (step.remembered.mutated and step.action == "unchanged")
     )
     yield from _heard(facts)
     yield from _missing(this, fatal=False)

@@ -49,9 +49,9 @@ class Past:
         return frozenset(key for one in self.records for key in one.header.adopted_keys)
 
     @cached_property
-    def stirred(self) -> frozenset[str]:
+    def mutated(self) -> frozenset[str]:
         """The fields, each after its object's key, that the API server changed by itself when a deploy applied their objects."""
-        return frozenset(field for one in self.records for field in one.header.stirred)
+        return frozenset(field for one in self.records for field in one.header.mutated)
 
     @cached_property
     def warned(self) -> Mapping[Key, tuple[str, ...]]:

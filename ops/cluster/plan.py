@@ -18,7 +18,7 @@ from ops.manifests.render import fingerprint
 class Origin:
     """Why there is a plan, and what it comes from. `target`: the record that a rollback goes to.
 
-    `migrations` are those that the code knows, `met` those that the database may have already.
+    `migrations` are those that the code knows, `earlier` those that the database may have already.
     """
 
     kind: Kind
@@ -29,7 +29,7 @@ class Origin:
     target: int = 0
     digests: Mapping[str, str] = field(default_factory=dict)
     migrations: tuple[RecordedMigration, ...] = ()
-    met: tuple[RecordedMigration, ...] = ()
+    earlier: tuple[RecordedMigration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Plan:
     """Everything that applying will do. `base` is the newest record when it was made, `last` the last good one (0: there is none).
 
     `problems` prevent that it is applied; `warnings` prevent nothing. `left_out` are objects whose kind the cluster does not know.
-    `unsettled`: the newest record is not good, so what it applied must still become ready. `names`: a release whose version the last good
+    `unverified`: the newest record is not good, so what it applied must still become ready. `names`: a release whose version the last good
     record does not have gets a record, changed or not.
     """
 
@@ -60,7 +60,7 @@ class Plan:
     left_out: tuple[Key, ...] = ()
     unfinished: Unfinished | None = None
     last: int = 0
-    unsettled: bool = False
+    unverified: bool = False
     names: bool = False
 
     @property
@@ -72,7 +72,7 @@ class Plan:
     def empty(self) -> bool:
         """Whether there is nothing to do."""
         runs = any(step.doing == "running" for step in self.steps)
-        return not self.changes and not self.unsettled and not self.names and not runs
+        return not self.changes and not self.unverified and not self.names and not runs
 
     @property
     def hidden(self) -> tuple[Key, ...]:
@@ -90,9 +90,9 @@ class Plan:
         return tuple(step.key.written for step in self.steps if step.remembered.adopted)
 
     @property
-    def stirred(self) -> tuple[str, ...]:
+    def mutated(self) -> tuple[str, ...]:
         """The fields, each after its object's key, that the API server itself changes: a record says that to the next plan."""
-        return tuple(f"{step.key.written} {path}" for step in self.steps for path in step.remembered.stirred)
+        return tuple(f"{step.key.written} {path}" for step in self.steps for path in step.remembered.mutated)
 
     @property
     def warned(self) -> Mapping[str, tuple[str, ...]]:
@@ -128,7 +128,7 @@ def make_plan(origin: Origin, facts: ClusterFacts, stores: Collection[str], *, r
         warnings=tuple(findings.warnings(about)),
         left_out=facts.unknown,
         last=last.number if last else 0,
-        unsettled=bool(facts.past.trail),
+        unverified=bool(facts.past.trail),
         names=origin.kind == "deploy" and last is not None and origin.version not in ("", last.version),
     )
     return replace(plan, unfinished=_unfinished(facts.past, plan.wanted))

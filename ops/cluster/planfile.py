@@ -57,19 +57,19 @@ def _plan(document: Object) -> Plan:
         left_out=tuple(_key(row) for row in rows(document, "left_out")),
         unfinished=_unfinished(found) if (found := table(document, "unfinished")) else None,
         last=number(document, "last"),
-        unsettled=document.get("unsettled") is True,
+        unverified=document.get("unverified") is True,
         names=document.get("names") is True,
     )
 
 
 def _origin(origin: Object) -> Origin:
-    values = {k: v for k, v in origin.items() if k not in ("digests", "migrations", "met", "target")}
+    values = {k: v for k, v in origin.items() if k not in ("digests", "migrations", "earlier", "target")}
     return Origin(
         **values,  # type: ignore[arg-type]
         target=number(origin, "target"),
         digests={k: str(v) for k, v in table(origin, "digests").items()},
         migrations=migrations_in(origin, "migrations"),
-        met=migrations_in(origin, "met"),
+        earlier=migrations_in(origin, "earlier"),
     )
 
 
@@ -95,7 +95,7 @@ def _step(row: Object) -> Step:
         inherits=row.get("inherits") is True,
         remembered=Remembered(
             adopted=remembered.get("adopted") is True,
-            stirred=tuple(texts(remembered, "stirred")),
+            mutated=tuple(texts(remembered, "mutated")),
             warned=tuple(texts(remembered, "warned")),
         ),
     )

@@ -59,7 +59,7 @@ class Header:
     migrates: bool = True  # its own migrations may have been run
     adopted: tuple[str, ...] = ()  # the objects (`Key.written`) that others made before a deploy had them
     removed: tuple[str, ...] = ()  # the objects that its deploy deleted, or that were still on their way out
-    stirred: tuple[str, ...] = ()  # the fields, each after its object's key, that the API server changed by itself
+    mutated: tuple[str, ...] = ()  # the fields, each after its object's key, that the API server changed by itself
 
     @property
     def adopted_keys(self) -> tuple[Key, ...]:
@@ -76,21 +76,21 @@ class Header:
 class Record:
     """A header with its body: objects without Secret data, digests, and which Secrets the objects had.
 
-    `migrations` are those that its code knows, `met` those that the database may have had before it. `warned`: what the API server warned
-    of each object (`Key.written`) when it was asked about it last.
+    `migrations` are those that its code knows, `earlier` those that the database may have had before it. `warned`: what the API
+    server warned of each object (`Key.written`) when it was asked about it last.
     """
 
     header: Header
     objects: tuple[Object, ...]
     digests: Mapping[str, str] = field(default_factory=dict)
     migrations: tuple[RecordedMigration, ...] = ()
-    met: tuple[RecordedMigration, ...] = ()
+    earlier: tuple[RecordedMigration, ...] = ()
     warned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def schema(self) -> tuple[RecordedMigration, ...]:
         """The migrations that the database may have after it."""
-        return together(self.met, self.migrations if self.header.migrates else ())
+        return together(self.earlier, self.migrations if self.header.migrates else ())
 
     @property
     def keys(self) -> set[Key]:
@@ -116,8 +116,9 @@ def load(client: Client, namespace: str, header: Header) -> Record:
     document: Object = json.loads(gzip.decompress(b"".join(map(part, range(header.parts)))))
     digests = {k: v for k, v in table(document, "digests").items() if isinstance(v, str)}
     warned = {key: tuple(texts(document, "warned", key)) for key in table(document, "warned")}
-    migrations, met = migrations_in(document, "migrations"), migrations_in(document, "met")
-    return Record(header, tuple(rows(document, "objects")), digests, migrations, met, warned)
+    migrations = migrations_in(document, "migrations")
+    earlier = migrations_in(document, "earlier" if "earlier" in document else "met")  # "met": its name in records before 2026-12
+    return Record(header, tuple(rows(document, "objects")), digests, migrations, earlier, warned)
 
 
 def migrations_in(document: Object, name: str) -> tuple[RecordedMigration, ...]:
@@ -136,7 +137,7 @@ def write(client: Client, namespace: str, record: Record) -> Header:
         "objects": [without_secrets(o) for o in record.objects],
         "digests": dict(record.digests),
         "migrations": [asdict(m) for m in record.migrations],
-        "met": [asdict(m) for m in record.met],
+        "earlier": [asdict(m) for m in record.earlier],
         "warned": {key: [*words] for key, words in record.warned.items()},
     }
     packed = gzip.compress(json.dumps(body, separators=(",", ":")).encode(), mtime=0)
@@ -209,17 +210,17 @@ def source(headers: Sequence[Header], header: Header) -> int:
 
 def before(headers: Sequence[Header], header: Header) -> Header | None:
     """Where a rollback from a record goes: the good record before it. One to which a rollback has failed is passed over."""
-    lost = missed(headers)
+    lost = failed_goals(headers)
     return last_good([h for h in headers if source(headers, h) not in lost], before=source(headers, header))
 
 
 def way_back(headers: Sequence[Header]) -> Header | None:
     """Where a rollback from a failure goes: the last good record, or the one before it where a rollback to that has failed."""
     last = last_good(headers)
-    return before(headers, last) if last and source(headers, last) in missed(headers) else last
+    return before(headers, last) if last and source(headers, last) in failed_goals(headers) else last
 
 
-def missed(headers: Sequence[Header]) -> Mapping[int, int]:
+def failed_goals(headers: Sequence[Header]) -> Mapping[int, int]:
     """The records to which a rollback failed, and that were not good since; each with the number of the rollback that failed."""
     found: dict[int, int] = {}
     for header in sorted(headers, key=lambda h: h.number):
@@ -265,7 +266,8 @@ def _metadata(header: Header) -> Object:
 def _header(item: Object) -> Header:
     values = json.loads(annotations_of(item)[PREFIX + "header"])
     values["keeps"] = tuple(k for k in values["keeps"].split(",") if k)
-    for name in ("adopted", "removed", "stirred"):
+    values.setdefault("mutated", values.get("stirred", ()))  # its name in records before 2026-12
+    for name in ("adopted", "removed", "mutated"):
         values[name] = tuple(values.get(name, ()))
     known = {k: v for k, v in values.items() if k in Header.__slots__}
     return Header(**{**known, "outcome": labels_of(item)[OUTCOME]})

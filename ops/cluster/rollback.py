@@ -43,7 +43,7 @@ def plan_rollback(catalog: Catalog, client: Client, *, to: int = 0) -> Plan:
 def _passed_over(headers: Sequence[Header], goal: Header) -> Iterator[str]:
     """Which newer records a rollback does not go to, since that failed already."""
     good = {h.number for h in headers if h.outcome == "good"}
-    for number, failure in sorted(record.missed(headers).items()):
+    for number, failure in sorted(record.failed_goals(headers).items()):
         if number > record.source(headers, goal) and number in good:
             yield f"record {number} is passed over: a rollback to it failed (record {failure}); `--to {number}` tries again"
 

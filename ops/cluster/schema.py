@@ -36,7 +36,7 @@ def judged(catalog: Catalog, origin: "Origin", target: "Target") -> tuple[list[s
     """
     from ops.database import journal, safety
 
-    folder, known = catalog.root / catalog.database.migrations, {m.hash for m in origin.met}
+    folder, known = catalog.root / catalog.database.migrations, {m.hash for m in origin.earlier}
     migrations = journal.read(folder) if folder.is_dir() else ()
     pending = [m for m in journal.judged(migrations) if m.hash not in known]
     told: list[str] = []

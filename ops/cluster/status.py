@@ -86,7 +86,7 @@ def status(catalog: Catalog, client: Client) -> EnvironmentStatus:
     around = {n: [client.start(partial(client.find, kind, n)) for kind in _kinds(client, _AROUND)] for n in _used(catalog, lists)}
     live = {key_of(o): o for pending in lists.values() for o in pending.result()}
     found = [row for n in around for row in _rows(client, n, live, [pending.result() for pending in around[n]])]
-    flaws = [flaw for flaw in client.each(partial(_flaw, client, live, frozenset(good.stirred if good else ())), wanted) if flaw]
+    flaws = [flaw for flaw in client.each(partial(_flaw, client, live, frozenset(good.mutated if good else ())), wanted) if flaw]
     found += [_gone(o) for o in wanted if any(f.why == GONE and f.key == key_of(o) and f.key.kind in WORKLOADS for f in flaws)]
     return EnvironmentStatus(
         tuple(found),
@@ -117,9 +117,9 @@ def _used(catalog: Catalog, lists: "Mapping[Place, Future[list[Object]]]") -> li
     return [namespace for namespace in catalog.namespaces if namespace in found]
 
 
-def _flaw(client: Client, live: Mapping[Key, Object], stirred: frozenset[str], wanted: Object) -> Flaw | None:
+def _flaw(client: Client, live: Mapping[Key, Object], mutated: frozenset[str], wanted: Object) -> Flaw | None:
     """What is not as the record has it. A Job ran, and may be gone; of a Secret the record knows no values. What the API server
-    itself changes at each request (`stirred`) is no difference."""
+    itself changes at each request (`mutated`) is no difference."""
     key = key_of(wanted)
     if key.kind == "Job":
         return None
@@ -133,7 +133,7 @@ def _flaw(client: Client, live: Mapping[Key, Object], stirred: frozenset[str], w
         return Flaw(key, why)
     if "keys" in wanted or unchanged(wanted, there):
         return None
-    fields = [field for field in _differing(client, resource, wanted, there) if f"{key.written} {field}" not in stirred]
+    fields = [field for field in _differing(client, resource, wanted, there) if f"{key.written} {field}" not in mutated]
     more = f" and {len(fields) - _PATHS} more" if len(fields) > _PATHS else ""
     return Flaw(key, f"it differs in {', '.join(fields[:_PATHS])}{more}") if fields else None
 

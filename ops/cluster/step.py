@@ -15,12 +15,12 @@ Doing = Literal["", "running", "leaving"]
 class Remembered:
     """What a record keeps of an object besides its manifest.
 
-    `adopted`: others made it, before a deploy had it. `stirred`: the fields in which the API server's answer differs, and that no
+    `adopted`: others made it, before a deploy had it. `mutated`: the fields in which the API server's answer differs, and that no
     manifest has. `warned`: what the API server warned of when it was asked about the object last.
     """
 
     adopted: bool = False
-    stirred: tuple[str, ...] = ()
+    mutated: tuple[str, ...] = ()
     warned: tuple[str, ...] = ()
 
 

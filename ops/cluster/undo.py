@@ -42,7 +42,7 @@ def is_last_resort(client: Client, plan: Plan, home: str) -> bool:
     if plan.origin.kind != "rollback" or last is None:
         return False
     goal = next((h for h in headers if h.number == plan.origin.target), last)
-    return record.source(headers, last) in (record.source(headers, goal), *record.missed(headers))
+    return record.source(headers, last) in (record.source(headers, goal), *record.failed_goals(headers))
 
 
 def restore(change: Change, goal: Record) -> int:
@@ -82,10 +82,10 @@ def _undo(change: Change, header: Header, failure: Failure) -> Failure:
     if goal_header is None:
         remedy = f"{failure.remedy} There is no earlier good record to go back to: what was applied is still there."
         return _stays(change, failure, remedy)
-    if record.source(headers, goal_header) in record.missed(headers):
+    if record.source(headers, goal_header) in record.failed_goals(headers):
         return _stays(change, failure, _offer(client, headers), _not_again(headers, goal_header))
     goal = record.load(client, home, goal_header)
-    schema = together(plan.origin.met, plan.origin.migrations if header.migrates else ())
+    schema = together(plan.origin.earlier, plan.origin.migrations if header.migrates else ())
     unsafe = unsafe_behind(schema, goal.migrations)
     if unsafe:
         return _stays(change, failure, failure.remedy, "Not rolled back: the former code cannot run on the new schema:", *unsafe)
@@ -118,7 +118,7 @@ def _stays(change: Change, failure: Failure, remedy: str, *why: str) -> Failure:
 
 
 def _not_again(headers: Sequence[Header], goal: Header) -> str:
-    number = record.missed(headers)[record.source(headers, goal)]
+    number = record.failed_goals(headers)[record.source(headers, goal)]
     return f"Record {goal.number} is not gone back to: that failed already (record {number})."
 
 

@@ -124,7 +124,7 @@ class Client:
     _pool: ThreadPoolExecutor
     _resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     _discovery: threading.Lock = field(default_factory=threading.Lock)
-    _met: tuple[datetime, float] = field(default_factory=lambda: (datetime.now(UTC), clock()))  # the server's time, and ours then
+    _server_time: tuple[datetime, float] = field(default_factory=lambda: (datetime.now(UTC), clock()))  # the server's time, and ours then
     _begun: "set[Future[Any]]" = field(default_factory=set)  # what is queued or runs in the pool
     _warnings: dict[tuple[str, str], None] = field(default_factory=dict)  # (path of the request, text), in the order in which they came
     guard: Callable[[], None] = lambda: None  # asked before a write is tried again, and may raise
@@ -245,7 +245,7 @@ class Client:
             raise Failure(doing, f"{self.cluster.server} refused: {error.message}", remedy) from error
         if not text(self._json(doing, raw), "gitVersion"):  # a proxy's page, another program
             raise Failure(doing, f"{self.cluster.server} answers, and not as a Kubernetes API server", NO_API_SERVER)
-        self._met = _time_of(dates[0] if dates else None), clock()
+        self._server_time = _time_of(dates[0] if dates else None), clock()
 
     def each(self, work: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """Do the same for each thing, eight at once; results in order. The first error is raised when all have ended."""
@@ -352,8 +352,8 @@ class Client:
     def now(self) -> datetime:
         """The time by the cluster's clock, so that two machines with different clocks agree on what has lapsed, and nobody who sets
         this machine's clock meanwhile changes that."""
-        met, then = self._met
-        return met + timedelta(seconds=clock() - then)
+        server, then = self._server_time
+        return server + timedelta(seconds=clock() - then)
 
 
 def clock() -> float:

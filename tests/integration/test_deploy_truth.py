@@ -89,7 +89,7 @@ def broken(objects: list[dict[str, Any]]) -> None:
     objects.append({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "later", "namespace": namespace}, "spec": service})
 
 
-def test_a_record_that_was_missed_is_not_tried_again_and_what_was_added_goes_all_the_same(cluster: Cluster) -> None:
+def test_a_record_that_could_not_be_reached_is_not_tried_again_and_what_was_added_goes_all_the_same(cluster: Cluster) -> None:
     catalog = cluster.platform.catalog()
     cluster.platform.change = recreated
     cluster.deploy()

@@ -329,8 +329,8 @@ def checkout(folder: Path, *texts: str) -> Catalog:
     return catalog
 
 
-def origin(*met: schema.RecordedMigration) -> Origin:
-    return Origin("deploy", "staging", "", "", "", digests={}, migrations=(), met=met)
+def origin(*earlier: schema.RecordedMigration) -> Origin:
+    return Origin("deploy", "staging", "", "", "", digests={}, migrations=(), earlier=earlier)
 
 
 def target(catalog: Catalog, env: str) -> Target:

@@ -195,6 +195,6 @@ def test_a_job_is_not_made_anew_when_the_lock_was_lost_while_the_former_one_went
 
 def test_the_clusters_time_is_not_that_of_a_clock_which_somebody_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     leases = Leases()
-    met, then = leases._met
+    server, then = leases._server_time
     monkeypatch.setattr(client, "clock", lambda: then + 100)
-    assert (leases.now() - met).total_seconds() == 100
+    assert (leases.now() - server).total_seconds() == 100

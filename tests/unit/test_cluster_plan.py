@@ -1,5 +1,7 @@
 """Plans: plain facts in, decisions out."""
 
+import base64
+import gzip
 import json
 from dataclasses import replace
 from typing import Any
@@ -318,10 +320,26 @@ def test_a_plan_survives_being_written_down() -> None:
         ORIGIN,
         digests={"web": "sha256:1"},
         migrations=(RecordedMigration("0000_a", "h", ("drops a table",)),),
-        met=(RecordedMigration("0000_b", "i"),),
+        earlier=(RecordedMigration("0000_b", "i"),),
     )
     plan = make_plan(origin, found, STORES)
     assert from_document(json.loads(json.dumps(to_document(plan)))) == plan
+
+
+def test_a_record_with_the_former_names_of_two_fields_is_read() -> None:
+    class Secrets:
+        def request(self, *_: object) -> object:
+            body = {"objects": [], "met": [{"tag": "0000_a", "hash": "h", "contracts": ["drops a table"]}]}
+            return {"data": {"part": base64.b64encode(gzip.compress(json.dumps(body).encode())).decode()}}
+
+    written = record._metadata(replace(good(1).header, mutated=("apps/Deployment/n/web spec.replicas",)))
+    annotations = written["annotations"]
+    former = {name: value.replace('"mutated"', '"stirred"') for name, value in annotations.items()}
+    assert former != annotations
+    header = record._header({"metadata": {**written, "annotations": former}})
+    assert header.mutated == ("apps/Deployment/n/web spec.replicas",)
+    found = record.load(Secrets(), "n", header)  # type: ignore[arg-type]
+    assert found.earlier == (RecordedMigration("0000_a", "h", ("drops a table",)),)
 
 
 def test_no_secret_reaches_a_plan_file_a_diff_or_a_record() -> None:
@@ -366,7 +384,7 @@ def went(number: int, target: int = 0, outcome: str = "good") -> Header:
     return replace(good(number).header, outcome=outcome, target=target)
 
 
-def test_retention_keeps_what_a_rollback_goes_to_when_the_last_good_record_was_missed() -> None:
+def test_retention_keeps_what_a_rollback_goes_to_when_the_last_good_record_could_not_be_reached() -> None:
     headers = [went(1), went(2), went(3), *(went(number, 3 * (number % 2), "failed") for number in range(4, 30))]
     assert {1, 2, 3} == {h.number for h in headers if h.outcome == "good"} - {h.number for h in record.expired(headers)}
 
