@@ -31,11 +31,11 @@ def clusters() -> list[str]:
     return [name for name, environment in catalog.load().environments.items() if environment.kind == "kubernetes"]
 
 
-ENV = "environment: staging, production, …"
+ENV = "environment with a cluster: staging, production, …"
 ANY_ENV = "local, or an environment with a cluster"
 SERVICE = "a service, job or store"
-YES = "do it without asking"
-DRY = "show what would be done, and do nothing"
+YES = "make the change without asking first"
+DRY = "show what would be done, and change nothing"
 JSON = "one document for machines on standard output"
 TESTBED = "on the testbed of this machine, in place of the environment's cluster"
 
@@ -64,9 +64,9 @@ def down(_: Context, volumes: bool = False, yes: bool = False, json: bool = Fals
 
 @verb(
     repeated=("service",),
-    service="name of an image; all of them without one",
-    push="push to the registry",
-    explain="say which file or argument made each miss",
+    service="name of an image; by default all",
+    push="push the images to the registry",
+    explain="name each file and argument that changed an image's key",
     testbed="with the engine and the registry of the testbed of this machine",
     dry_run=DRY,
     json=JSON,
@@ -80,13 +80,13 @@ def build(
     dry_run: bool = False,
     json: bool = False,
 ) -> int | None:
-    """Build the images whose content changed; digests out. `invoke build [SERVICE …] [--push]`."""
+    """Build the images whose content changed, and print the digest of each."""
     from ops.verbs import build as story
 
     return story.build(service, push=push, explain=explain, testbed=testbed, dry_run=dry_run)
 
 
-@verb(since="Git revision to compare with; origin/main without it", json=JSON)
+@verb(since="Git revision to compare with; by default origin/main", json=JSON)
 def affected(_: Context, since: str = "origin/main", json: bool = False) -> int | None:
     """List the images that changed since a revision."""
     from ops.verbs import build as story
@@ -121,7 +121,7 @@ def plan(_: Context, env: str, testbed: bool = False, out: str = "", detailed_ex
 def deploy(
     _: Context, env: str, testbed: bool = False, plan: str = "", yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
-    """Build what is missing, show the plan, apply exactly that, watch it; go back by itself when it fails."""
+    """Build what is missing, show the plan, apply exactly that and watch it; a deploy that fails is rolled back."""
     from ops.verbs import deploy as story
 
     return story.deploy(env, testbed=testbed, plan_file=plan, yes=yes, dry_run=dry_run)
@@ -147,7 +147,7 @@ def history(_: Context, env: str, testbed: bool = False, json: bool = False) -> 
     env=ENV,
     choices={"env": clusters},
     testbed=TESTBED,
-    to="number of a record in `history`; the one before without it",
+    to="number of the record to go back to, as `history` lists it; by default the good one before",
     yes=YES,
     dry_run=DRY,
     json=JSON,
@@ -155,7 +155,7 @@ def history(_: Context, env: str, testbed: bool = False, json: bool = False) -> 
 def rollback(
     _: Context, env: str, testbed: bool = False, to: int = 0, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
-    """Go back to a former deploy: images, configuration and removed objects."""
+    """Go back to an earlier deploy: its images, its configuration, and the objects that were removed since."""
     from ops.verbs import deploy as story
 
     return story.rollback(env, testbed=testbed, to=to, yes=yes, dry_run=dry_run)
@@ -167,10 +167,10 @@ def rollback(
     env=ANY_ENV,
     choices={"env": everywhere},
     testbed=TESTBED,
-    follow="go on as lines come",
-    tail="lines from the end",
-    since="only what is younger, as 10m or 1h; in a cluster only",
-    json="a document a line",
+    follow="go on, and show each new line as it comes",
+    tail="how many lines from the end",
+    since="only lines that are younger than this, such as 10m or 1h; not with --env local",
+    json="one document for each line, on standard output",
 )
 def logs(
     _: Context, service: str, env: str, testbed: bool = False, follow: bool = False, tail: int = 100, since: str = "", json: bool = False
@@ -187,7 +187,7 @@ def logs(
     env=ENV,
     choices={"env": clusters},
     testbed=TESTBED,
-    replicas="how many",
+    replicas="the least number of replicas",
     yes=YES,
     dry_run=DRY,
     json=JSON,
@@ -202,7 +202,7 @@ def scale(
     dry_run: bool = False,
     json: bool = False,
 ) -> int | None:
-    """Change how many replicas a service has at least; moves the autoscaler's bounds where there is one."""
+    """Set the least number of replicas of a service; where it has an autoscaler, the autoscaler's bounds are set."""
     from ops.verbs import deploy as story
 
     return story.scale(service, replicas, env, testbed=testbed, yes=yes, dry_run=dry_run)
@@ -220,7 +220,7 @@ def shell(_: Context, service: str, env: str, testbed: bool = False, image: str 
 def migrate(
     _: Context, env: str = "local", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
-    """Run the pending database migrations: shows their SQL first, takes a lock, refuses edited and out-of-order files."""
+    """Run the pending database migrations: show their SQL, take a lock, refuse files that were edited or are out of order."""
     from ops.verbs import migrate as story
 
     return story.migrate(env, testbed=testbed, yes=yes, dry_run=dry_run)
@@ -244,8 +244,8 @@ def migrate_check(_: Context, json: bool = False) -> int | None:
 
 @verb(
     called="baseline",
-    to="the newest migration that is history: its file's name without .sql",
-    env="the environment whose database has what these files do (default: write into the checkout up to where its history goes)",
+    to="the newest migration that ran already: its file's name without .sql",
+    env="the environment whose database has these migrations already; by default the baseline is written into the checkout",
     testbed=TESTBED,
     yes=YES,
     dry_run=DRY,
@@ -254,7 +254,7 @@ def migrate_check(_: Context, json: bool = False) -> int | None:
 def migrate_baseline(
     _: Context, to: str, env: str = "", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
 ) -> int | None:
-    """Take over a project with a history: say what has run already, in the checkout or in an environment's database."""
+    """Take over a project that has migrations: record which of them ran, in the checkout or in an environment's database."""
     from ops.verbs import migrate as story
 
     return story.baseline(to, env, testbed=testbed, yes=yes, dry_run=dry_run)
@@ -270,13 +270,13 @@ def migrate_generate(_: Context, name: str, json: bool = False) -> int | None:
 
 @verb(
     bump="major, minor or patch",
-    testbed="rehearse: images on the testbed, and an origin that is a path on this machine; another is refused",
+    testbed="rehearse: images on the testbed, and the tag in an `origin` that is a path on this machine",
     yes=YES,
     dry_run=DRY,
     json=JSON,
 )
 def release(_: Context, bump: str, testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False) -> int | None:
-    """Release: version, changelog, images by digest in an annotated tag, one atomic push."""
+    """Make a release: version, changelog, an annotated tag that names each image by digest, one atomic push."""
     from ops.verbs import release as story
 
     return story.release(bump, testbed=testbed, yes=yes, dry_run=dry_run)
@@ -292,15 +292,15 @@ def doctor(_: Context, json: bool = False) -> int | None:
 
 @verb(positional=("name",), name="name of the service, such as channel-service", stack="python or node", dry_run=DRY, json=JSON)
 def new(_: Context, name: str, stack: str, dry_run: bool = False, json: bool = False) -> int | None:
-    """Make a service: its folder, its entry in platform.yaml, and what is derived from it. `invoke new NAME --stack STACK`."""
+    """Make a service: its folder, its entry in platform.yaml, and what is derived from it."""
     from ops.verbs import new as story
 
     return story.new(name, stack, dry_run=dry_run)
 
 
-@verb(check="only say what is stale; exit 1 if anything is", json=JSON)
+@verb(check="only name the files that are not up to date; exit 1 where there are any", json=JSON)
 def sync(_: Context, check: bool = False, json: bool = False) -> int | None:
-    """Write the files that are derived from platform.yaml: contracts and the editors' schema."""
+    """Write the files that are derived from platform.yaml: manifests, contracts and the schema for editors."""
     from ops.verbs import sync as story
 
     return story.sync(check=check)
@@ -346,4 +346,5 @@ if getattr(program, "core", None) is not None:
     program.__class__ = VerbProgram
     VerbProgram.environments = staticmethod(everywhere)
     # `invoke build web user-service`: see ops/console/positional.py.
-    program.core.unparsed = spread(program.core.unparsed, {"build": "--service"}, set(namespace.task_names))
+    VerbProgram.spread = {"build": "--service"}
+    program.core.unparsed = spread(program.core.unparsed, VerbProgram.spread, set(namespace.task_names))

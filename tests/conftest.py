@@ -1,5 +1,6 @@
 """What every test shares."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from ops.checks.ending import as_ctrl_c
@@ -9,3 +10,8 @@ as_ctrl_c()  # what a test has started is ended by its fixtures, also when the r
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option that rewrites what people read (tests/golden.py)."""
+    parser.addoption("--golden", action="store_true", help="rewrite tests/golden/*.txt; refused in CI")

@@ -126,7 +126,7 @@ def make_plan(origin: Origin, facts: ClusterFacts, stores: Collection[str], *, r
         steps=decided.steps,
         problems=tuple(findings.problems(about, origin.kind, rehearsal=rehearsal)),
         warnings=tuple(findings.warnings(about)),
-        left_out=facts.unknown,
+        left_out=facts.unknown if rehearsal else (),
         last=last.number if last else 0,
         unverified=bool(facts.past.trail),
         names=origin.kind == "deploy" and last is not None and origin.version not in ("", last.version),

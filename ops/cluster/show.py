@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ops.cluster.record import Header
+from ops.console import counted
 
 if TYPE_CHECKING:  # a status needs no plan
     from ops.cluster.plan import Origin, Plan
@@ -41,12 +42,16 @@ def summary(plan: "Plan") -> str:
     if plan.problems:
         return f"This plan is refused: correct {'the line' if len(plan.problems) == 1 else 'each line'} with ✗, then plan again."
     if plan.empty:
-        return f"Nothing to do: {len(plan.steps)} objects are as they should be."
+        return f"Nothing to do: {_as_wanted(plan)}."
     if plan.names and not plan.changes:
-        return f"Nothing to change: {len(plan.steps)} objects are as they should be. A record will name them {plan.origin.version}."
+        return f"Nothing to change: {_as_wanted(plan)}. A new record will name version {plan.origin.version}."
     counts = {action: sum(step.action == action for step in plan.steps) for action in (*_MARKS, "unchanged")}
     words = {action: f"to {action}" for action in _MARKS} | {"unchanged": "unchanged"}
     return ", ".join(f"{count} {words[action]}" for action, count in counts.items() if count)
+
+
+def _as_wanted(plan: "Plan") -> str:
+    return f"{counted(len(plan.steps), 'object')} {'is as it' if len(plan.steps) == 1 else 'are as they'} should be"
 
 
 def _what(origin: "Origin") -> str:
@@ -99,15 +104,15 @@ def last_line(last: Header | None) -> str:
 
 def status_lines(found: "EnvironmentStatus", flags: str) -> Iterator[str]:
     """What differs from the last good record, besides the workloads: a deploy that failed or never ended, missing and changed objects."""
-    again = f"`invoke deploy {flags}` finishes it or takes its place, `invoke rollback {flags}` goes back"
+    back = f"`invoke rollback {flags}` goes back"
     if found.unfinished and found.held:
         yield f"! {_named(found.unfinished)} is under way"
     elif found.unfinished:
-        yield f"✗ {_named(found.unfinished)} was cut off: {again}"
+        yield f"✗ {_named(found.unfinished)} was cut off: `invoke deploy {flags}` finishes it or takes its place, {back}"
     if found.failed:
         cause = found.failed.cause.partition("\n")[0]
         yield f"✗ {_named(found.failed)} failed, and was not rolled back: {cause}"
-        yield f"  {again}"
+        yield f"  `invoke deploy {flags}` tries again, {back}"
     for flaw in found.missing:
         yield f"✗ {flaw.key}: {flaw.why}"
     for flaw in found.differs:

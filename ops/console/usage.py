@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,6 +25,7 @@ class VerbProgram(Program):
     """The program behind `invoke`, from the moment that it has read tasks.py, which gives it the names of the `environments`."""
 
     environments: ClassVar[Callable[[], Iterable[str]]] = staticmethod(lambda: ())
+    spread: ClassVar[Mapping[str, str]] = {}  # the verbs that take any number of bare words, and the flag which those words mean
 
     def parse_tasks(self) -> None:
         """Read the verbs and their arguments."""
@@ -49,25 +50,43 @@ class VerbProgram(Program):
         """The heading of `--list`."""
         return f"Verbs{f' of {self.list_root}' if self.list_root else ''}"
 
+    def display_with_columns(self, pairs: "Sequence[tuple[str, str | None]]", extra: str = "") -> None:
+        """`--list`: the verbs by their whole names. The default verb of a collection has the collection's name."""
+        if self.list_format == "flat":
+            root = self.list_root or ""
+            named = {re.sub(r"^(.+)\.\S+ \(\1\)$", r"\1", root + name): text for name, text in pairs}
+            default = f"{root}.{self.scoped_collection.default}"
+            pairs = sorted((root if root and name == default else name, text) for name, text in named.items())
+        print(f"{self.task_list_opener(extra)}:\n")
+        self.print_columns(pairs)
+
     def print_help(self) -> None:
         """`invoke` alone: the verbs. Invoke would show its own options instead."""
         print("Usage: invoke VERB [--options] [other verbs …]\n")
         self.list_format, self.list_depth = "flat", None
         self.list_tasks()
-        print("`invoke --help VERB` explains one.")
+        print("`invoke --help VERB` explains one. Where there is no `invoke` on PATH, `uv run invoke` is meant.")
 
     def print_task_help(self, name: str) -> None:
         """The help of a verb, with its positional arguments in the usage: Invoke shows them as if they were flags."""
         context = self.parser.contexts[name]
         words = {argument.name: argument.name.upper() for argument in context.positional_args}
-        options = [row for row in context.help_tuples() if not any(f"--{positional}=" in row[0] for positional in words)]
-        usage = ["Usage: invoke", name, *words.values(), *["[--options]"][: len(options)], "[other verbs …]"]
+        many = self.spread.get(name, "--").removeprefix("--")  # the argument that any number of words are
+        bare = [*words.values(), *[f"[{many.upper()} …]"][: len(many)]]
+        hidden = [f"--{key}" for key in (*words, many) if key]
+        options = [row for row in context.help_tuples() if not any(re.search(rf"{flag}\b", row[0]) for flag in hidden)]
+        usage = ["Usage: invoke", self._whole(name), *bare, *["[--options]"][: len(options)], "[other verbs …]"]
         print(f"{' '.join(usage)}\n\n{textwrap.indent(inspect.getdoc(self.collection[name]) or '', '  ')}\n")
-        arguments = [(word, context.args[key].help or "") for key, word in words.items()]
+        arguments = [(word, context.args[key].help or "") for key, word in {**words, **({many: many.upper()} if many else {})}.items()]
         for title, rows in (("Arguments:", arguments), ("Options:", options)):
             if rows:
                 print(title)
                 self.print_columns(rows)
+
+    def _whole(self, name: str) -> str:
+        """The name by which a verb is called: the default verb of a collection has the collection's."""
+        collection, _, verb = name.rpartition(".")
+        return collection if collection and self.collection.subcollection_from_path(collection).default == verb else name
 
     def parse_cleanup(self) -> None:
         """`--list`, `--help`."""

@@ -177,16 +177,24 @@ def _remedies(findings: Iterable[DoctorRow]) -> dict[str, list[str]]:
     return found
 
 
-def verb() -> int:
-    """`invoke doctor`: the table, and exit 1 where something is missing."""
-    from ops.catalog import load
-    from ops.console import emit_json, machine_readable, say, table
+def show(findings: Iterable[DoctorRow]) -> None:
+    """The table, and below it each remedy with the things that need it."""
+    from ops.console import say, table
 
-    findings = examine(load())
+    findings = tuple(findings)
     marks = {"ok": "✓", "later": "·", "missing": "✗"}
     table(("", "what", "state"), [(marks[f.state], f.what, f.detail) for f in findings])
     for remedy, whats in _remedies(findings).items():
         say(f"{', '.join(whats)}: {remedy}")
+
+
+def verb() -> int:
+    """`invoke doctor`: the table, and exit 1 where something is missing."""
+    from ops.catalog import load
+    from ops.console import emit_json, machine_readable
+
+    findings = examine(load())
+    show(findings)
     if machine_readable():
         emit_json({"findings": [asdict(finding) for finding in findings]})
     return 1 if any(finding.state == "missing" for finding in findings) else 0

@@ -1,13 +1,19 @@
 """`status`, `history`, `logs`, `shell`: looking after what runs."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from ops.catalog import load
 from ops.cluster import record, show
 from ops.console import emit_json, emit_line, heard, machine_readable, say, table
 from ops.errors import Exit, UsageError
 from ops.verbs.target import connected, is_here
+
+if TYPE_CHECKING:
+    from ops.cluster.status import EnvironmentStatus
+    from ops.cluster.target import Target
 
 
 def status(env: str, *, testbed: bool) -> int:
@@ -24,14 +30,20 @@ def status(env: str, *, testbed: bool) -> int:
     if machine_readable():
         emit_json({"environment": env, **show.status_document(found)})
     else:
-        say(f"{target}: {show.last_line(found.last)}")
-        table(("kind", "name", "ready", "restarts", "age", "image", "why not"), show.status_rows(found.rows))
-        for row in found.rows:
-            for line in row.log:
-                say(f"{row.name} | {line}")
-        for line in show.status_lines(found, target.flags):
-            say(line)
+        show_status(found, target)
     return Exit.DONE if found.well else Exit.FAILED
+
+
+def show_status(found: "EnvironmentStatus", target: "Target") -> None:
+    """A status for people."""
+    say(f"{target}: {show.last_line(found.last)}")
+    if found.rows:
+        table(("kind", "name", "ready", "restarts", "age", "image", "why not ready"), show.status_rows(found.rows))
+    for row in found.rows:
+        for line in row.log:
+            say(f"{row.name} | {line}")
+    for line in show.status_lines(found, target.flags):
+        say(line)
 
 
 def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, since: str) -> int:
@@ -64,13 +76,18 @@ def history(env: str, *, testbed: bool) -> int:
     """The records, the newest first."""
     with connected(env, testbed) as (catalog, client, target):
         headers = record.history(client, catalog.namespaces[0])
+    show_history(headers, target)
+    if machine_readable():
+        emit_json({"environment": env, "records": [asdict(header) for header in headers]})
+    return Exit.DONE
+
+
+def show_history(headers: Sequence[record.Header], target: "Target") -> None:
+    """A history for people."""
     if not headers:
         say(f"Nothing has been deployed to {target}.")
     else:
         table(("record", "what", "outcome", "started", "commit", "version", "who", "cause"), show.history_rows(headers))
-    if machine_readable():
-        emit_json({"environment": env, "records": [asdict(header) for header in headers]})
-    return Exit.DONE
 
 
 def shell(service: str, env: str, *, testbed: bool, image: str) -> int:

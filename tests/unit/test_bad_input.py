@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ops.catalog import load
+from ops.cluster.planfile import VERSION as PLAN_VERSION
 from ops.cluster.rollback import goal_of
 from ops.cluster.target import Target
 from ops.command import Command, environment
@@ -152,7 +153,7 @@ def test_a_stream_that_is_closed_or_full_does_not_change_the_exit_code(words: st
 
 
 def test_a_letter_that_the_terminal_has_not_is_no_defect() -> None:
-    done = output("--list", PYTHONIOENCODING="ascii")
+    done = output("--help build", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "") and r"[SERVICE \u2026]" in done.stdout
 
 
@@ -259,7 +260,7 @@ def test_a_plan_file_that_is_no_plan_is_wrong_usage(tmp_path: Path) -> None:
     ],
 )
 def test_a_plan_file_of_another_shape_is_wrong_usage(edit: dict[str, object], tmp_path: Path) -> None:
-    whole: Object = {"version": 1, "kind": "plan", "origin": {"kind": "deploy", "environment": "staging", "made_at": "x"}}
+    whole: Object = {"version": PLAN_VERSION, "kind": "plan", "origin": {"kind": "deploy", "environment": "staging", "made_at": "x"}}
 
     def write(document: Object) -> None:
         (tmp_path / "plan").write_text(json.dumps({**document, "fingerprint": fingerprint(document)}))

@@ -222,7 +222,7 @@ def test_a_release_that_changes_nothing_gets_a_record_of_its_version_once() -> N
     assert make_plan(ORIGIN, there, STORES).empty  # a deploy of what is no release
     named = make_plan(replace(ORIGIN, version="v1.1.0"), there, STORES)
     assert not named.empty and named.changes == ()
-    assert summary(named) == "Nothing to change: 1 objects are as they should be. A record will name them v1.1.0."
+    assert summary(named) == "Nothing to change: 1 object is as it should be. A new record will name version v1.1.0."
     assert from_document(json.loads(json.dumps(to_document(named)))).names
 
 

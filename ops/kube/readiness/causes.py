@@ -52,7 +52,7 @@ CAUSES: Final[Mapping[Kind, Cause]] = {
     ),
     "readiness": Cause(
         "container {name} runs, and is not ready after {seconds:.0f} s: {why}",
-        "See what its readiness waits for (the answer above, its lines): a dependency, a variable, the probe's path and port.",
+        "See what its readiness probe waits for (its answer is above): a dependency, a variable, the probe's path and port.",
     ),
     "place": Cause(
         "pod {pod} cannot be placed: {why}",
