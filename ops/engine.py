@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from ops.errors import Failure
+from ops.errors import Failure, cause_of
 from ops.folders import home
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _context(name: str | None) -> "Context":
         context: Context | None = ContextAPI.get_context(name)
         trouble = "it is not there"
     except Exception as error:  # the SDK raises that very class for a file that it cannot read
-        context, trouble = None, str(error)
+        context, trouble = None, cause_of(error)
     if context is None:
         chosen = f"DOCKER_CONTEXT={name}" if name else f"the docker context {get_current_context_name()}"
         raise Failure(_DOING, f"{chosen}: {trouble}", "`docker context ls` lists those there are; `docker context use NAME` chooses one.")

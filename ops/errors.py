@@ -1,5 +1,7 @@
 """What goes wrong is a value: what was being done, what went wrong, what to do next."""
 
+import os
+import re
 from collections.abc import Mapping
 from enum import IntEnum
 
@@ -70,3 +72,10 @@ class RolledBack(Failure):
     """The change failed, and what was there before is there again."""
 
     code = Exit.ROLLED_BACK
+
+
+def cause_of(error: BaseException) -> str:
+    """What went wrong, for people: of an error of the system the file and the system's words, without Python's `[Errno N]`."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}" if isinstance(error.filename, str | bytes) else error.strerror
+    return re.sub(r"\[Errno -?\d+\] ", "", str(error))

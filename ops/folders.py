@@ -4,7 +4,7 @@ Imports are inside the functions: each verb's start waits for this file, before 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 
@@ -24,11 +24,30 @@ def cache() -> Path:
         probe.touch()
         probe.unlink(missing_ok=True)  # threads of this process may ask at the same time
     except RuntimeError as error:
-        raise Failure(doing, "there is no home folder", "Set NEXTAI_CACHE to a folder that you can write.") from error
+        raise Failure(doing, "there is no home folder", remedy("NEXTAI_CACHE")) from error
     except OSError as error:
         cause = f"{error.filename or folder}: {error.strerror}"
-        raise Failure(doing, cause, "Set NEXTAI_CACHE to a folder that you can write, with some gigabytes free.") from error
+        raise Failure(doing, cause, remedy("NEXTAI_CACHE")) from error
     return folder
+
+
+def remedy(variable: str) -> str:
+    """What to do where the folder of a variable cannot be written. Where the other one cannot either, both are named at once."""
+    places = {"NEXTAI_STATE": _state, "NEXTAI_CACHE": place}
+    sizes = {"NEXTAI_STATE": "", "NEXTAI_CACHE": ", with some gigabytes free"}
+    other = next(name for name in places if name != variable)
+    if _writable(places[other]):
+        return f"Set {variable} to a folder that you can write{sizes[variable]}."
+    return "Set NEXTAI_STATE and NEXTAI_CACHE to two folders that you can write, the second with some gigabytes free."
+
+
+def _writable(where: Callable[[], Path]) -> bool:
+    """Whether a folder can be written, or made."""
+    try:
+        folder = where()
+        return os.access(next(path for path in (folder, *folder.parents) if path.exists()), os.W_OK | os.X_OK)
+    except (OSError, RuntimeError):
+        return False
 
 
 def place() -> Path:
@@ -79,12 +98,16 @@ def state_folder_of(root: Path) -> Path:
     from ops.errors import Failure
 
     try:
-        if named := os.environ.get("NEXTAI_STATE"):
-            return Path(named).expanduser().absolute()
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").expanduser().absolute()
+        return _state() / ("" if os.environ.get("NEXTAI_STATE") else short(root))
     except RuntimeError as error:
-        raise Failure("opening the state folder", "there is no home folder", "Set NEXTAI_STATE to a folder that you can write.") from error
-    return base / "nextai-agent" / short(root)
+        raise Failure("opening the state folder", "there is no home folder", remedy("NEXTAI_STATE")) from error
+
+
+def _state() -> Path:
+    """Where the state is or would be; without NEXTAI_STATE, where a folder for each checkout is."""
+    if named := os.environ.get("NEXTAI_STATE"):
+        return Path(named).expanduser().absolute()
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state").expanduser().absolute() / "nextai-agent"
 
 
 def short(folder: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Protocol
 from urllib.parse import quote
 
 from ops.engine import connection
-from ops.errors import Failure
+from ops.errors import Failure, cause_of
 from ops.images.model import BuildEngine
 
 SECONDS = 5
@@ -114,7 +114,7 @@ class _Socket:
             status, text = response.status, response.read()
             document = json.loads(text)
         except (OSError, HTTPException, ValueError) as error:
-            raise _failure(path, str(error)) from error
+            raise _failure(path, cause_of(error)) from error
         finally:
             http.close()
         if status == 404:
@@ -151,7 +151,7 @@ class _Sdk:
         try:
             self._client = APIClient(**found, version="auto", timeout=SECONDS)  # type: ignore[arg-type]
         except (DockerException, RequestException) as error:
-            raise _failure("/version", str(error)) from error
+            raise _failure("/version", cause_of(error)) from error
 
     def version(self) -> Document:
         found: Document = self._client.version()
@@ -166,7 +166,7 @@ class _Sdk:
         except ImageNotFound:
             return None
         except (DockerException, RequestException) as error:
-            raise _failure(name, str(error)) from error
+            raise _failure(name, cause_of(error)) from error
         return found
 
     def remove_image(self, name: str) -> None:
@@ -176,7 +176,7 @@ class _Sdk:
         try:
             self._client.remove_image(name)
         except (DockerException, RequestException) as error:
-            raise _failure(name, str(error)) from error
+            raise _failure(name, cause_of(error)) from error
 
 
 def _failure(what: str, cause: str) -> Failure:

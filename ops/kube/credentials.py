@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from ops.background import begin
-from ops.errors import Failure
+from ops.errors import Failure, cause_of
 from ops.kube.kubeconfig import Context, bytes_of
 from ops.kube.objects import Json, Object, at, rows, table, text, texts
 from ops.secret import Secret, know
@@ -136,7 +136,7 @@ def _fixed(context: Context) -> Credentials:
         try:
             token = file.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
-            raise Failure(doing, f"its token's file: {error}", _LOG_IN) from error
+            raise Failure(doing, f"its token's file: {cause_of(error)}", _LOG_IN) from error
         # The kubelet and others write a new one into it before the old one expires.
         expires = datetime.fromtimestamp(datetime.now(UTC).timestamp() + 60, UTC)
         return Credentials(_bearer(context, token), shown.certificate, shown.key, expires)
@@ -201,7 +201,7 @@ def _renewed(context: Context, provider: Object) -> str:
     try:
         load_kube_config(os.pathsep.join(str(file) for file in context.files), context.name, found)
     except Exception as error:  # of many kinds: its own, oauthlib's, requests', urllib3's
-        raise Failure(doing, f"{why}, and its issuer gave no other: {error}", remedy) from error
+        raise Failure(doing, f"{why}, and its issuer gave no other: {cause_of(error)}", remedy) from error
     token: str = found.api_key.get("BearerToken", "").removeprefix("Bearer ")
     if not token or token == text(config, "id-token"):
         raise Failure(doing, f"{why}, and its issuer gave no other", remedy)

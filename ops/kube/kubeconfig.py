@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ops.documents import load
-from ops.errors import Failure, UsageError
+from ops.errors import Failure, UsageError, cause_of
 from ops.folders import home
 from ops.kube.objects import Json, Object, at, rows, table, text
 from ops.network import system_trust
@@ -94,7 +94,7 @@ def _document(file: Path) -> Object | None:
         where = f" (line {mark.line + 1})" if mark else ""
         raise UsageError(f"reading the kubeconfig {file}", f"it is no YAML{where}", "Repair the file, or set KUBECONFIG.") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"reading the kubeconfig {file}", str(error), "Repair the file, or set KUBECONFIG.") from error
+        raise UsageError(f"reading the kubeconfig {file}", cause_of(error), "Repair the file, or set KUBECONFIG.") from error
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -131,7 +131,7 @@ def bytes_of(entry: KubeconfigEntry, name: str, doing: str) -> bytes | None:
         path = entry.path(name)
         return path.read_bytes() if path else None
     except (OSError, binascii.Error) as error:
-        raise Failure(doing, f"{name}: {error}", _REPAIR) from error
+        raise Failure(doing, f"{name}: {cause_of(error)}", _REPAIR) from error
 
 
 def trust(context: Context) -> "ssl.SSLContext":

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from ops.errors import cause_of
+
 # Seconds between two questions: a service writes a line at each that it must answer with no.
 SHORTEST, GROWTH, LONGEST = 0.05, 1.3, 0.5
 _LONGEST_ANSWER = 4096  # bytes
@@ -48,7 +50,7 @@ def ask(probe: Probe, env: Mapping[str, str]) -> str:
             case "http":
                 return _http(probe.url)
     except (OSError, subprocess.TimeoutExpired, http.client.HTTPException) as error:
-        return f"{type(error).__name__}: {error}"
+        return cause_of(error) or type(error).__name__
 
 
 def _http(url: str) -> str:

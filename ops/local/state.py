@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ops.console import say
 from ops.errors import Failure
-from ops.folders import short, state_folder_of, write_private
+from ops.folders import remedy, short, state_folder_of, write_private
 from ops.local.process import Identity, identify
 
 
@@ -100,7 +100,7 @@ def opened(state: State) -> State:
         probe.unlink(missing_ok=True)  # threads of this process may ask at the same time
     except OSError as error:
         cause = f"{error.filename or state.folder}: {error.strerror}"
-        raise Failure("opening the state folder", cause, "Set NEXTAI_STATE to a folder that you can write.") from error
+        raise Failure("opening the state folder", cause, remedy("NEXTAI_STATE")) from error
     return state
 
 

@@ -15,7 +15,7 @@ from ops.cluster.prepare import plan_deploy
 from ops.cluster.schema import judged
 from ops.cluster.target import Target, target_of
 from ops.console import confirm, counted, emit_json, machine_readable, say
-from ops.errors import Exit, Refused, UsageError
+from ops.errors import Exit, Refused, UsageError, cause_of
 from ops.kube.client import Client
 from ops.kube.connect import connect
 from ops.kube.objects import Object
@@ -127,7 +127,7 @@ def _read(file: str) -> Plan:
     try:
         document = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"reading the plan {file}", str(error), "Make one: `invoke plan --env … --out FILE`.") from error
+        raise UsageError(f"reading the plan {file}", cause_of(error), "Make one: `invoke plan --env … --out FILE`.") from error
     if not isinstance(document, dict):
         raise UsageError(f"reading the plan {file}", "it is not a plan", "Make one: `invoke plan --env … --out FILE`.")
     return from_document(document)

@@ -93,11 +93,11 @@ def _folders() -> Iterator[DoctorRow]:
     from ops.folders import cache
     from ops.local import state_folder
 
-    for what, look, variable in (("cache folder", cache, "NEXTAI_CACHE"), ("state folder", state_folder, "NEXTAI_STATE")):
+    for what, look in (("cache folder", cache), ("state folder", state_folder)):
         try:
             yield DoctorRow(what, "ok", str(look()))
         except Failure as failure:
-            yield DoctorRow(what, "missing", failure.cause, f"Set {variable} to a folder that can be written.")
+            yield DoctorRow(what, "missing", failure.cause, failure.remedy)
 
 
 def _ports(catalog: Catalog) -> Iterator[DoctorRow]:

@@ -76,3 +76,31 @@ def test_a_program_that_only_a_closed_folder_could_have_is_not_found(closed: Pat
     assert "kubectl-of-nobody: not found where this user may look, on PATH" in done.stderr
     with pytest.raises(Failure, match=r"kubectl-of-nobody: not found$"):
         run(Command(("kubectl-of-nobody",), "asking"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "Set NEXTAI_STATE and NEXTAI_CACHE to two folders that you can write, the second with some gigabytes free."),
+        ({"NEXTAI_STATE": "{open}"}, "Set NEXTAI_CACHE to a folder that you can write, with some gigabytes free."),
+        ({"NEXTAI_CACHE": "{open}"}, "Set NEXTAI_STATE to a folder that you can write."),
+    ],
+)
+def test_a_home_that_may_not_be_written_names_every_variable_that_has_to_be_set(
+    tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o555)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("NEXTAI_", "XDG_"))}
+    own = {name: value.format(open=tmp_path) for name, value in variables.items()}
+    done = subprocess.run(
+        (*ORDINARY, sys.executable, "-m", "invoke", "doctor", "--json"),
+        cwd=ROOT,
+        env={**plain, "HOME": str(home), **own},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    found = [one for one in json.loads(done.stdout)["findings"] if one["what"] in ("cache folder", "state folder")]
+    assert {one["remedy"] for one in found if one["state"] == "missing"} == {said}
