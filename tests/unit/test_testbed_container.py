@@ -16,7 +16,7 @@ from ops.errors import Failure, Refused, UsageError
 from ops.images.model import BuildEngine as Builder
 from ops.testbed import certificates, cgroups, choice, cluster, engine
 from ops.testbed.container import apply, client, commands, facts, place, plan
-from ops.testbed.container.facts import ContainerFacts, OuterEngine, TestbedContainer
+from ops.testbed.container.facts import ContainerFacts, OuterContainer, OuterEngine
 from ops.testbed.container.place import LABEL, OWNER, ContainerPlace
 from ops.testbed.layout import Layout
 from ops.testbed.model import Provider
@@ -161,18 +161,18 @@ def test_from_nothing_everything_is_done() -> None:
 @pytest.mark.parametrize(
     ("container", "expected"),
     [
-        (TestbedContainer({LABEL: "k"}, "t", True), ("copy",)),
-        (TestbedContainer({LABEL: "k"}, "t", False), ("copy", "start")),
-        (TestbedContainer({LABEL: "other"}, "t", True), ("stop", "remove", "build", "create", "copy", "start")),
-        (TestbedContainer({LABEL: "k"}, "older", False), ("remove", "build", "create", "copy", "start")),
+        (OuterContainer({LABEL: "k"}, "t", True), ("copy",)),
+        (OuterContainer({LABEL: "k"}, "t", False), ("copy", "start")),
+        (OuterContainer({LABEL: "other"}, "t", True), ("stop", "remove", "build", "create", "copy", "start")),
+        (OuterContainer({LABEL: "k"}, "older", False), ("remove", "build", "create", "copy", "start")),
     ],
 )
-def test_what_is_as_it_should_be_stays(container: TestbedContainer, expected: tuple[plan.Step, ...]) -> None:
+def test_what_is_as_it_should_be_stays(container: OuterContainer, expected: tuple[plan.Step, ...]) -> None:
     assert plan.steps(dataclasses.replace(NOTHING, container=container), "t", "k") == expected
 
 
-@pytest.mark.parametrize("container", [TestbedContainer({}, "t", True), None])
-def test_what_is_somebody_elses_is_refused_by_its_name(container: TestbedContainer | None) -> None:
+@pytest.mark.parametrize("container", [OuterContainer({}, "t", True), None])
+def test_what_is_somebody_elses_is_refused_by_its_name(container: OuterContainer | None) -> None:
     found = ContainerFacts(container, ("v",), ("the volume v is that of 1000-a",), ())
     with pytest.raises(Refused, match="the volume v is that of 1000-a: it is not this checkout's"):
         plan.steps(found, "t", "k")
@@ -196,7 +196,7 @@ def test_two_users_and_two_state_folders_are_two_owners(monkeypatch: pytest.Monk
 
 
 def test_the_end_removes_the_container_and_a_wipe_the_rest() -> None:
-    found = ContainerFacts(TestbedContainer({LABEL: "k"}, "t", True), ("v",), (), ("i",))
+    found = ContainerFacts(OuterContainer({LABEL: "k"}, "t", True), ("v",), (), ("i",))
     assert plan.removal(found, wipe=False) == ("stop", "remove")
     assert plan.removal(found, wipe=True) == ("stop", "remove", "remove volumes", "remove images")
     assert plan.removal(NOTHING, wipe=True) == ()

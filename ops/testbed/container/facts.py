@@ -21,7 +21,7 @@ class OuterEngine:
 
 
 @dataclass(frozen=True, slots=True)
-class TestbedContainer:
+class OuterContainer:
     """A container of our name."""
 
     labels: Mapping[str, str]
@@ -38,7 +38,7 @@ class TestbedContainer:
 class ContainerFacts:
     """What is there under our names; `foreign` says of each thing that is another's why it is."""
 
-    container: TestbedContainer | None
+    container: OuterContainer | None
     volumes: tuple[str, ...]
     foreign: tuple[str, ...]
     images: tuple[str, ...]
@@ -96,10 +96,10 @@ def has_image(place: ContainerPlace, tag: str) -> bool:
     return bool(_inspected(place, "image", tag))
 
 
-def _container(row: dict[str, object]) -> TestbedContainer:
+def _container(row: dict[str, object]) -> OuterContainer:
     config, state = row["Config"], row["State"]
     assert isinstance(config, dict) and isinstance(state, dict)
-    return TestbedContainer(_labels(config.get("Labels")), str(config["Image"]), bool(state["Running"]))
+    return OuterContainer(_labels(config.get("Labels")), str(config["Image"]), bool(state["Running"]))
 
 
 def _inspected(place: ContainerPlace, kind: str, *names: str) -> list[dict[str, object]]:
