@@ -7,6 +7,7 @@ Beside it lies our own `meta/_baseline.json`, which drizzle-kit does not read: u
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,7 @@ from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
-from ops.database.sql import Statement, comments, cut, statements, unclosed_comment
+from ops.database.sql import Statement, comments, cut, statements, unclosed_comment, unseen
 from ops.errors import Refused, UsageError
 
 JOURNAL = Path("meta/_journal.json")
@@ -133,6 +134,13 @@ def read(folder: Path) -> tuple[Migration, ...]:
         for position, (index, tag, when) in enumerate(entries)
     )
     for migration in judged(found):
+        if hidden := unseen(migration.sql):
+            line, letter = hidden
+            what = f"U+{ord(letter):04X} ({unicodedata.name(letter, 'without a name')})"
+            cause = (
+                f"{migration.file}:{line} has {what} outside of strings and comments: it is not seen, and PostgreSQL takes it for a letter"
+            )
+            raise UsageError(doing, cause, "Remove it; your editor finds it by its number.")
         for chunk in migration.chunks if "/*" in migration.sql else ():
             if line := unclosed_comment(chunk.text):
                 where = f"{migration.file}:{chunk.line + line - 1}"

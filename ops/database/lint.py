@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ops.command import Command, run
 from ops.database.journal import Migration
-from ops.errors import Failure
+from ops.database.sql import nesting
+from ops.errors import Failure, UsageError
 
 # squawk's rule → ours (ops/database/rules.py), so that one waiver is enough for what both find.
 RULES = {
@@ -71,6 +72,7 @@ RULES = {
     "transaction-nesting": "transaction-control",
 }
 IGNORE = re.compile(r"squawk(-)(ignore|disable|enable)", re.IGNORECASE)
+OVERFLOW = "overflowed its stack"
 DOING = "checking the migrations with squawk"
 
 
@@ -122,5 +124,9 @@ def _lint(migrations: Sequence[Migration], options: tuple[str, ...]) -> list[Lin
         entries = [entry for entry in json.loads(done.stdout) if entry["rule_name"] in RULES]
         return [LintFinding(files[Path(e["file"]).name].file, e["line"] + 1, RULES[e["rule_name"]], e["rule_name"]) for e in entries]
     except (ValueError, KeyError, TypeError) as error:
+        if OVERFLOW in done.stderr:  # it reads nested parentheses by recursion
+            deepest = max(migrations, key=lambda migration: nesting(migration.sql))
+            cause = f"{deepest.file}: squawk cannot read it, as {nesting(deepest.sql)} parentheses are nested in one another"
+            raise UsageError(DOING, cause, "Write the statement with fewer nested parentheses.") from error
         cause = done.stderr.strip() or f"squawk's answer is not its JSON ({error!r})"
         raise Failure(DOING, cause, "Run `uv sync` in the checkout.") from error

@@ -5,6 +5,7 @@ SQL-standard function bodies.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 QUALIFIED = rf"{NAME}(?:\s*\.\s*{NAME})?"
 
 
+HIDDEN = {"Cf", "Cc", "Zs", "Zl", "Zp"}  # Unicode's categories: format, control, spaces
+# Of other categories, and blank all the same: fillers, variation selectors, the joiner of graphemes, Braille's blank.
+BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 LITERAL = {"dollar", "string", "escaped", "name"}
 
 
@@ -116,6 +120,50 @@ def unclosed_comment(text: str) -> int:
         if kind == "block" and _close(text, start + 2) is None:
             return text.count("\n", 0, start) + 1
     return 0
+
+
+def nesting(text: str) -> int:
+    """How many parentheses are nested in one another at most, outside of strings, quoted names and comments."""
+    deepest = depth = position = 0
+    while token := _next(text, position):
+        deepest, depth = _deeper(text[position : token[1]], deepest, depth)
+        position = token[2]
+    return _deeper(text[position:], deepest, depth)[0]
+
+
+def _deeper(text: str, deepest: int, depth: int) -> tuple[int, int]:
+    for sign in re.findall(r"[()]", text):
+        depth = max(depth + (1 if sign == "(" else -1), 0)
+        deepest = max(deepest, depth)
+    return deepest, depth
+
+
+def unseen(text: str) -> tuple[int, str] | None:
+    """The first character outside of strings and comments that nobody sees, after its line, counted from 1; None where there is none.
+
+    PostgreSQL takes it as a letter of a name (chapter 4.1.1: any byte above 127), so that two names can look the same.
+    """
+    if text.isascii():
+        return None
+    position = 0
+    while token := _next(text, position):
+        kind, start, end = token
+        inner = text[start:end] if kind in ("name", "dollar") else ""
+        if found := _unseen(text[position:start]):
+            return text.count("\n", 0, position) + found[0], found[1]
+        if found := unseen(_body(inner)) if kind == "dollar" else _unseen(inner):
+            return text.count("\n", 0, start) + found[0], found[1]
+        position = end
+    found = _unseen(text[position:])
+    return (text.count("\n", 0, position) + found[0], found[1]) if found else None
+
+
+def _unseen(text: str) -> tuple[int, str] | None:
+    for line, words in enumerate(text.split("\n"), 1):
+        for letter in words:
+            if not letter.isascii() and (unicodedata.category(letter) in HIDDEN or BLANK.match(letter)):
+                return line, letter
+    return None
 
 
 def comments(text: str) -> Iterator[str]:
