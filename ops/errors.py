@@ -31,7 +31,7 @@ class Failure(Exception):
     def __init__(
         self, doing: str, cause: str, remedy: str, *, code: Exit | None = None, details: Mapping[str, object] | None = None
     ) -> None:
-        # Other programs' words are among these: a secret in them goes no further, whoever shows or keeps the failure.
+        # Other programs' words are among these: a secret in them is masked here, before a failure is shown or kept.
         doing, cause, remedy = hide(doing), hide(cause), hide(remedy)
         super().__init__(f"{doing}: {cause}")
         self.doing = doing

@@ -62,7 +62,7 @@ def _apply_phase(client: Client, plan: Plan, phase: Phase, pace: Pace, *, waits:
 
 
 def _apply_all(client: Client, steps: Sequence[Step], pace: Pace) -> None:
-    """Apply steps side by side. Raises `Failure` with every one that was refused: whoever corrects one wants to know the others."""
+    """Apply steps side by side. Raises `Failure` that names every step that was refused."""
 
     def attempt(step: Step) -> Failure | None:
         try:

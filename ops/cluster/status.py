@@ -146,7 +146,9 @@ def _differing(client: Client, resource: Resource, wanted: Object, live: Object)
     try:
         after = apply(client, resource, wanted, dry_run=True)
     except ApiError as error:
-        return [f"{field.path} (set by {field.manager})" for field in conflicts(error)]  # who may not ask is told nothing
+        return [
+            f"{field.path} (set by {field.manager})" for field in conflicts(error)
+        ]  # without the right to a dry run, differences are not known
     return [difference.path for difference in differences(quiet(live), quiet(after))]
 
 

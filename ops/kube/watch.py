@@ -88,7 +88,7 @@ def _until_ready(
                 freed.add(state.uid)
                 _free(client, key, state, limits.tell)
             if isinstance(state, Failed):
-                # The others are waited for a little longer: whoever corrects the first cause wants to know the second.
+                # The others are waited for a little longer, so that one deploy shows every cause.
                 deadline = deadline if broken else min(deadline, client.now() + timedelta(seconds=_OTHERS_SECONDS))
                 broken[key] = broken_by(client, key, state)
         open_ = {key: state for key, state in states.items() if isinstance(state, Waiting | Stuck)}

@@ -28,7 +28,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a connection: a workload's pods, or pods that the platform knows nothing of."""
+    """One end of a connection: a workload's pods, or pods that are not the platform's."""
 
     name: str
     place: str
