@@ -40,7 +40,7 @@ def new(name: str, stack: str, *, dry_run: bool) -> int:
         changed = _make(catalog, name, made, entry)
         say(f"Made {name}: {folder} ({len(made)} files), its entry in {FILE}, and {len(changed)} derived files.", style="bold green")
         say(f"It listens on port {port}, on this machine on {_LOCAL + port}.")
-        say(f'Next: `uv run nox -s "services({name})"`, then `invoke up`. `git status` shows all that was made.')
+        say(f'Next: `nox -s "services({name})"`, then `invoke up`. `git status` shows all that was made.')
     if machine_readable():
         emit_json({"service": name, "folder": str(folder), "files": [str(folder / file) for file in made], "made": not dry_run})
     return 0
