@@ -5,7 +5,7 @@ What differs between services stands in the catalogue; what is the same for all 
 
 from typing import TypeAlias
 
-from ops.catalog import Catalog, Image, Job, Service, Store
+from ops.catalog import Catalog, Image, Service, Store
 from ops.config.local import secret_name
 from ops.kube.objects import Json, Object
 
@@ -29,18 +29,6 @@ def of_service(catalog: Catalog, service: Service) -> Objects:
     ]
 
 
-def of_job(job: Job) -> Objects:
-    """What a job needs beside itself."""
-    return [account(job)]
-
-
-def of_store(store: Store) -> Objects:
-    """What a store needs beside its StatefulSet, whose port bears the store's name."""
-    # Gives each pod of the StatefulSet a name of its own, also before it is ready.
-    each = address(store, f"{store.name}-headless", store.name, {"clusterIP": "None", "publishNotReadyAddresses": True})
-    return [account(store), address(store, store.name, store.name), each, budget(store)]
-
-
 def namespaces(catalog: Catalog) -> Objects:
     """The namespaces, which take no pod that Pod Security "restricted" would refuse."""
     security: Object = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
@@ -54,7 +42,7 @@ def default_deny(catalog: Catalog) -> Objects:
     names: Object = {"to": [_namespace("kube-system")], "ports": ports}
     spec: Object = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "egress": [names]}
     return [
-        {**_head("networking.k8s.io/v1", "NetworkPolicy", "default-deny", name, ours(catalog)), "spec": spec} for name in catalog.namespaces
+        {**head("networking.k8s.io/v1", "NetworkPolicy", "default-deny", name, ours(catalog)), "spec": spec} for name in catalog.namespaces
     ]
 
 
@@ -65,7 +53,7 @@ def ours(catalog: Catalog) -> Object:
 
 def account(entry: Image | Store) -> Object:
     """A ServiceAccount without a token: nothing of the platform asks the API server."""
-    return {**_head("v1", "ServiceAccount", entry.name, entry.namespace), "automountServiceAccountToken": False}
+    return {**head("v1", "ServiceAccount", entry.name, entry.namespace), "automountServiceAccountToken": False}
 
 
 def deployment(catalog: Catalog, service: Service) -> Object:
@@ -79,11 +67,11 @@ def deployment(catalog: Catalog, service: Service) -> Object:
     }
     spec: Object = {
         "revisionHistoryLimit": 5,
-        "selector": _pods(service.name),
+        "selector": pods(service.name),
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
         "template": {"metadata": {"labels": {NAME: service.name, **reaches(service)}}, "spec": pod},
     }
-    return {**_head("apps/v1", "Deployment", service.name, service.namespace), "spec": spec}
+    return {**head("apps/v1", "Deployment", service.name, service.namespace), "spec": spec}
 
 
 def _container(catalog: Catalog, service: Service) -> Object:
@@ -115,7 +103,7 @@ def _spread(service: Service, over: str) -> Object:
         "topologyKey": over,
         "maxSkew": 1,
         "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": _pods(service.name),
+        "labelSelector": pods(service.name),
         "matchLabelKeys": ["pod-template-hash"],
     }
 
@@ -124,7 +112,7 @@ def address(entry: Service | Store, name: str, port: str, more: Object | None = 
     """A Service: the name by which a service or store is reached, on the port that its pods call `port`."""
     ports: list[Json] = [{"name": port, "port": entry.port, "targetPort": port, "protocol": "TCP"}]
     kind: Object = more or {"type": "ClusterIP"}
-    return {**_head("v1", "Service", name, entry.namespace), "spec": {**kind, "selector": {NAME: entry.name}, "ports": ports}}
+    return {**head("v1", "Service", name, entry.namespace), "spec": {**kind, "selector": {NAME: entry.name}, "ports": ports}}
 
 
 def autoscaler(service: Service) -> Object:
@@ -135,13 +123,13 @@ def autoscaler(service: Service) -> Object:
     ]
     target: Object = {"apiVersion": "apps/v1", "kind": "Deployment", "name": service.name}
     spec: Object = {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": service.max_replicas, "metrics": metrics}
-    return {**_head("autoscaling/v2", "HorizontalPodAutoscaler", service.name, service.namespace), "spec": spec}
+    return {**head("autoscaling/v2", "HorizontalPodAutoscaler", service.name, service.namespace), "spec": spec}
 
 
 def budget(entry: Service | Store) -> Object:
     """A PodDisruptionBudget. One pod at a time: a drain goes on even where there is a single replica."""
-    spec: Object = {"maxUnavailable": 1, "selector": _pods(entry.name)}
-    return {**_head("policy/v1", "PodDisruptionBudget", entry.name, entry.namespace), "spec": spec}
+    spec: Object = {"maxUnavailable": 1, "selector": pods(entry.name)}
+    return {**head("policy/v1", "PodDisruptionBudget", entry.name, entry.namespace), "spec": spec}
 
 
 def policies(catalog: Catalog) -> Objects:
@@ -171,12 +159,12 @@ def reaches(image: Image) -> Object:
 
 
 def _way_in(catalog: Catalog, target: Service | Store, peers: list[Json]) -> Object:
-    spec: Object = {"podSelector": _pods(target.name), "policyTypes": ["Ingress"], "ingress": [{"from": peers, "ports": [_port(target)]}]}
+    spec: Object = {"podSelector": pods(target.name), "policyTypes": ["Ingress"], "ingress": [{"from": peers, "ports": [_port(target)]}]}
     return _policy(catalog, f"ingress-to-{target.name}", target, target.namespace, spec)
 
 
 def _way_out(catalog: Catalog, target: Service | Store, place: str) -> Object:
-    peer: Object = {**_namespace(target.namespace), "podSelector": _pods(target.name)}
+    peer: Object = {**_namespace(target.namespace), "podSelector": pods(target.name)}
     rule: Object = {"to": [peer], "ports": [_port(target)]}
     spec: Object = {"podSelector": _reaching(target), "policyTypes": ["Egress"], "egress": [rule]}
     return _policy(catalog, f"egress-to-{target.name}", target, place, spec)
@@ -192,7 +180,7 @@ def _reaching(target: Service | Store) -> Object:
 
 
 def _policy(catalog: Catalog, name: str, target: Service | Store, place: str, spec: Object) -> Object:
-    return {**_head("networking.k8s.io/v1", "NetworkPolicy", name, place, {NAME: target.name, **ours(catalog)}), "spec": spec}
+    return {**head("networking.k8s.io/v1", "NetworkPolicy", name, place, {NAME: target.name, **ours(catalog)}), "spec": spec}
 
 
 def _namespace(name: str) -> Object:
@@ -203,11 +191,13 @@ def _port(target: Service | Store) -> Json:
     return {"protocol": "TCP", "port": target.port}
 
 
-def _pods(name: str) -> Object:
+def pods(name: str) -> Object:
+    """What selects the pods of a service or store."""
     return {"matchLabels": {NAME: name}}
 
 
-def _head(version: str, kind: str, name: str, namespace: str, labels: Object | None = None) -> Object:
+def head(version: str, kind: str, name: str, namespace: str, labels: Object | None = None) -> Object:
+    """What every object begins with."""
     metadata: Object = {"name": name, "namespace": namespace}
     return {"apiVersion": version, "kind": kind, "metadata": {**metadata, "labels": labels} if labels else metadata}
 

@@ -1,14 +1,17 @@
 """The files of k8s/ that are derived from the catalogue.
 
-A service's folder holds `derived.yaml` and a `kustomization.yaml`, and may hold `patch.yaml`: what is special about this service, by hand,
-a strategic merge patch with its reason.
+The folder of a service, store or job holds `derived.yaml` and a `kustomization.yaml`, and may hold `patch.yaml`: what is special
+about this one, by hand, a strategic merge patch with its reason.
 """
 
 from pathlib import Path
 
-from ops.catalog import Catalog, Environment, Service
+from ops import stores
+from ops.catalog import Catalog, Environment, Image, Store
 from ops.kube.objects import Json, Object
-from ops.manifests import base, overlays
+from ops.manifests import base, migration, overlays
+from ops.manifests.base import Objects
+from ops.manifests.stores import of_store
 from ops.manifests.written import MARK, file
 
 ROOT = Path("k8s")
@@ -22,13 +25,12 @@ def files(catalog: Catalog) -> dict[Path, str]:
     found[BASE / "derived/policies.yaml"] = file(base.policies(catalog))
     found[ROOT / "components/default-deny/derived.yaml"] = file(base.default_deny(catalog))
     for store in catalog.stores.values():
-        found[BASE / "stores" / store.name / "derived.yaml"] = file(base.of_store(store))
+        found |= _folder(catalog, store, stores.of(store).component, of_store(catalog, store))
     for job in catalog.jobs.values():
-        found[BASE / job.name / "derived.yaml"] = file(base.of_job(job))
+        runs = [migration.job(catalog, job)] if job.name == catalog.database.job else []
+        found |= _folder(catalog, job, migration.COMPONENT, [base.account(job), *runs])
     for service in catalog.services.values():
-        folder = BASE / service.name
-        found[folder / "derived.yaml"] = file(base.of_service(catalog, service), f" What is special goes into {PATCH} beside it.")
-        found[folder / "kustomization.yaml"] = file([_folder(catalog, service)])
+        found |= _folder(catalog, service, service.component, base.of_service(catalog, service))
     found[BASE / "derived/kustomization.yaml"] = file([_everything(catalog)])
     for environment in catalog.environments.values():
         if environment.overlay:
@@ -45,15 +47,19 @@ def left_over(catalog: Catalog) -> list[Path]:
     return [path for file in ours if (path := file.relative_to(catalog.root)) not in wanted]
 
 
-def _folder(catalog: Catalog, service: Service) -> Object:
-    labels: Object = {base.NAME: service.name, "app.kubernetes.io/component": service.component, **base.ours(catalog)}
-    special = (catalog.root / BASE / service.name / PATCH).is_file()
-    return {
+def _folder(catalog: Catalog, entry: Image | Store, component: str, objects: Objects) -> dict[Path, str]:
+    """The two files of a service, store or job."""
+    labels: Object = {base.NAME: entry.name, "app.kubernetes.io/component": component, **base.ours(catalog)}
+    place = BASE / "stores" / entry.name if isinstance(entry, Store) else BASE / entry.name
+    special = (catalog.root / place / PATCH).is_file()
+    listed: Object = {
         **_kustomization("derived.yaml"),
-        "namespace": service.namespace,
+        "namespace": entry.namespace,
         **({"patches": [{"path": PATCH}]} if special else {}),
         "labels": [{"includeTemplates": True, "pairs": labels}],
     }
+    derived = file(objects, f" What is special goes into {PATCH} beside it.")
+    return {place / "derived.yaml": derived, place / "kustomization.yaml": file([listed])}
 
 
 def _everything(catalog: Catalog) -> Object:

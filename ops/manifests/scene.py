@@ -12,7 +12,6 @@ from ops.manifests.reading import (
     owner,
 )
 
-BY_HAND = {"StatefulSet": "statefulset.yaml", "Job": "job.yaml"}  # of what the catalogue has; the rest is derived
 FILES = {"ClusterIssuer": "cluster-issuer.yaml"}
 POLICIES = "k8s/base/derived/policies.yaml"
 CERT_MANAGER = "cert-manager"  # its folder, and the owner of what lies there
@@ -57,7 +56,7 @@ class RuleInput:
         if kind == "NetworkPolicy" and name in self.runs:
             return POLICIES
         if name in self.runs:
-            return f"{self.folder(name)}/{BY_HAND.get(kind, 'derived.yaml')}"
+            return f"{self.folder(name)}/derived.yaml"
         folder = name if name == CERT_MANAGER else kind.lower()
         return f"k8s/base/{folder}/{FILES.get(kind, f'{kind.lower()}.yaml')}"
 

@@ -219,7 +219,7 @@ POD = "api/spec/template/spec"
 MAIN = f"{POD}/containers/0"
 DEPLOYMENT = "k8s/base/api/derived.yaml: Deployment api"
 TRIAL = "migrate/spec/template/spec"
-MIGRATION = "k8s/base/migrate/job.yaml: Job migrate"
+MIGRATION = "k8s/base/migrate/derived.yaml: Job migrate"
 OVERLAY = "k8s/overlays/staging"
 CONFIG = f"{OVERLAY}/derived/api.env: ConfigMap api-config-x1"
 INIT = {
@@ -271,7 +271,7 @@ BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
     (drop(f"{MAIN}/readinessProbe"), f"{DEPLOYMENT} has no readinessProbe"),
     (
         drop("db/spec/template/spec/containers/0/readinessProbe"),
-        "k8s/base/stores/db/statefulset.yaml: StatefulSet db has no readinessProbe (container db)",
+        "k8s/base/stores/db/derived.yaml: StatefulSet db has no readinessProbe (container db)",
     ),
     (
         put(f"{POD}/initContainers", [{**INIT, "restartPolicy": "Always"}]),
@@ -314,7 +314,7 @@ BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [
         "StatefulSet db reads key PASS of Secret db-secrets",
     ),
     (put("db/spec/template/spec/containers/0/env/1", {"name": "DB_PASSWORD", "value": "x"}), "gives db the secret DB_PASSWORD in the open"),
-    (drop("migrate/spec/template/spec/containers/0/envFrom"), "k8s/base/migrate/job.yaml: Job migrate is not given DB_URL"),
+    (drop("migrate/spec/template/spec/containers/0/envFrom"), "k8s/base/migrate/derived.yaml: Job migrate is not given DB_URL"),
     # security
     (put("api account/automountServiceAccountToken", True), "ServiceAccount api has no automountServiceAccountToken: false"),
     (drop(f"{POD}/automountServiceAccountToken"), f"{DEPLOYMENT} has no automountServiceAccountToken: false"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ops import catalog, stores
 from ops.catalog import Catalog
@@ -13,6 +14,7 @@ from ops.local import composefile, plan, servers
 from ops.local.ports import free_ports
 from ops.local.ready import Probe
 from ops.local.state import State, opened
+from ops.manifests import derived
 from ops.secret import Secret
 from ops.stores import programs
 from ops.testbed import images
@@ -120,6 +122,34 @@ def test_it_is_a_process_of_this_machine(loaded: Catalog, tmp_path: Path, monkey
     assert process.argv == (str(own), "--port", "16400")  # the machine's own, where none is locked
     assert (process.cwd, process.env["THREADS"], process.lost) == (str(home.data / "valkey"), "2", "torn")
     assert process.probe == Probe("tcp", 16400, sends="PING", expects="PONG")
+
+
+def test_it_is_a_stateful_set_with_its_service_and_budget(loaded: Catalog) -> None:
+    found = derived.files(loaded)
+    objects = {document["kind"]: document for document in yaml.safe_load_all(found[Path("k8s/base/stores/valkey/derived.yaml")])}
+    assert objects.keys() == {"ServiceAccount", "StatefulSet", "Service", "PodDisruptionBudget"}
+    made = objects["StatefulSet"]["spec"]
+    pod, (claim,) = made["template"]["spec"], made["volumeClaimTemplates"]
+    (container,) = pod["containers"]
+    assert (container["image"], container["command"]) == ("valkey/valkey:9", ["valkey", "/valkey"])
+    assert container["env"] == [
+        {"name": "VALKEY_USER", "value": loaded.database.user},
+        {"name": "HERE", "value": "pod"},
+        {"name": "VALKEY_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "valkey-secrets", "key": "VALKEY_PASSWORD"}}},
+    ]
+    assert [(port["name"], port["containerPort"]) for port in container["ports"]] == [("valkey", 6400), ("metrics", 9121)]
+    asked = {"command": ["valkey-cli", "-n", loaded.database.name, "$HOME", "ping"]}
+    assert all(container[probe]["exec"] == asked for probe in ("startupProbe", "readinessProbe", "livenessProbe"))
+    assert container["startupProbe"]["failureThreshold"] == 5
+    assert container["resources"] == {"requests": {"cpu": "1"}, "limits": {"memory": "2Gi"}}
+    assert [(mount["name"], mount["mountPath"]) for mount in container["volumeMounts"]] == [("data", "/valkey"), ("tmp", "/tmp")]
+    assert pod["volumes"] == [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "4Mi"}}]
+    assert [pod["securityContext"][key] for key in ("runAsUser", "runAsGroup", "fsGroup")] == [7, 8, 9]
+    assert (pod["terminationGracePeriodSeconds"], claim["spec"]["resources"]["requests"]["storage"]) == (6, "3Gi")
+    (kustomization,) = yaml.safe_load_all(found[Path("k8s/base/stores/valkey/kustomization.yaml")])
+    assert kustomization["labels"][0]["pairs"]["app.kubernetes.io/component"] == "cache"
+    assert "../stores/valkey" in found[Path("k8s/base/derived/kustomization.yaml")]
+    assert "egress-to-valkey" in found[Path("k8s/base/derived/policies.yaml")]
 
 
 def test_its_image_has_a_stand_in_on_the_testbed(loaded: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
