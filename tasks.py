@@ -282,6 +282,15 @@ def release(_: Context, bump: str, testbed: bool = False, yes: bool = False, dry
     return story.release(bump, testbed=testbed, yes=yes, dry_run=dry_run)
 
 
+@verb(positional=("job",), job="a job of platform.yaml", json=JSON)
+def run(_: Context, job: str, json: bool = False) -> int | None:
+    """Run a job now, beside the platform that runs on this machine, and show its lines. `invoke run JOB`."""
+    from ops import catalog
+    from ops.verbs import run as story
+
+    return story.run(catalog.load(), job)
+
+
 @verb(json=JSON)
 def doctor(_: Context, json: bool = False) -> int | None:
     """Show every tool, port, engine and cluster that the verbs need, and the remedy for what is missing."""
@@ -334,7 +343,9 @@ def testbed_env(_: Context, json: bool = False) -> int | None:
     return testbed.env()
 
 
-namespace = Collection(up, down, build, affected, plan, deploy, status, history, rollback, logs, scale, shell, release, doctor, new, sync)
+namespace = Collection(
+    up, down, build, affected, plan, deploy, status, history, rollback, logs, scale, shell, run, release, doctor, new, sync
+)
 namespace.add_collection(Collection("migrate", migrate, migrate_status, migrate_check, migrate_generate, migrate_baseline))
 namespace.add_collection(Collection("testbed", testbed_up, testbed_down, testbed_env))
 

@@ -6,6 +6,7 @@ An entry that is wrong in itself was told as that. No rule sees it, and nothing 
 import re
 from pathlib import Path as Folder
 
+from ops.catalog import jobs
 from ops.catalog.entries import Entries, Path
 from ops.catalog.model import MAX_REPLICAS, RESOURCES, url_variable
 from ops.catalog.values import problem
@@ -44,13 +45,14 @@ def check(entries: Entries, root: Folder) -> None:
     _names(entries)
     _ports(entries)
     _references(entries)
-    _jobs(entries)
+    jobs.check(entries)
     _loops(entries)
     _files(entries, root)
     _environments(entries)
     _replicas(entries)
-    for name in entries.keys.get(("services",), ()):
-        _resources(name, entries)
+    for kind in ("services", "jobs"):
+        for name in entries.keys.get((kind,), ()):
+            _resources((kind, name), entries)
     _ingress(entries)
     for name in entries.keys.get(("variables",), ()):
         _variable(name, entries)
@@ -69,6 +71,12 @@ def _names(entries: Entries) -> None:
     pages = [path for path, page in entries.each("services.*.page", bool) if page]
     for path in pages[1:]:
         entries.problem(path, f"{pages[0][1]} is the page already; there is one")
+    for what in ("topics", "queues", "buckets"):
+        said: set[tuple[str, str]] = set()
+        for path, name in entries.each(f"stores.*.{what}.*", str):
+            if (path[1], name) in said:
+                entries.problem(path[:-1], f"{name} is here twice")
+            said.add((path[1], name))
     routed: dict[str, str] = {}
     for path, prefix in entries.each("services.*.routes.*.prefix", str):
         if prefix in routed:
@@ -111,15 +119,6 @@ def _routes(entries: Entries) -> None:
         if not any(readers == "all" or (isinstance(readers, tuple) and asker in readers) for asker in askers.get(name, ())):
             what = f"nothing sends anybody there: expected a service that needs {name} and reads {variable}"
             entries.problem(("services", name, "routes"), what)
-
-
-def _jobs(entries: Entries) -> None:
-    """Compose runs every job; the embedded engine has to know a job's program, and knows that of the migrations alone."""
-    job = entries.values.get(("database", "job"))
-    names = entries.keys.get(("jobs",), ())
-    for name in names if job in names else ():
-        if name != job:
-            entries.problem(("jobs", name), f"without Docker nothing runs it: there is one job, that of the database ({job})")
 
 
 def _loops(entries: Entries) -> None:
@@ -166,6 +165,10 @@ def _environments(entries: Entries) -> None:
         for environment in entries.keys.get(("services", name, "replicas"), ()):
             if entries.absent(("environments", environment)):
                 entries.problem(("services", name, "replicas", environment), f"unknown environment {environment!r}")
+    for name in entries.keys.get(("stores",), ()):
+        for environment in entries.keys.get(("stores", name, "profile"), ()):
+            if entries.absent(("environments", environment)) or entries.get(("environments", environment, "kind"), "kubernetes") == "local":
+                entries.problem(("stores", name, "profile", environment), f"{environment!r} is no environment with a cluster")
     for key in ("context", "server"):
         taken: dict[str, tuple[str, ...]] = {}
         for path, value in entries.each(f"environments.*.cluster.{key}", str):
@@ -183,19 +186,19 @@ def _replicas(entries: Entries) -> None:
             entries.problem(path, f"{wanted} replicas are more than the {most} of maxReplicas")
 
 
-def _resources(name: str, entries: Entries) -> None:
-    """A pod that asks for more than it may use is none that Kubernetes makes. What the service does not say, its stack may."""
-    stack = entries.values.get(("services", name, "stack"))
+def _resources(owner: Path, entries: Entries) -> None:
+    """A pod that asks for more than it may use is none that Kubernetes makes. What the service or job does not say, its stack may."""
+    stack = entries.values.get((*owner, "stack"))
     for what in ("cpu", "memory"):
         amounts = {"requests": RESOURCES.requests[what], "limits": RESOURCES.limits[what]}
-        where: Path = ("services", name)
-        for entry in (("stacks", str(stack)), ("services", name)):
+        where = owner
+        for entry in (("stacks", str(stack)), owner):
             for kind in amounts:
                 path = (*entry, "resources", kind, what)
                 if path in entries.lines:
                     amounts[kind], where = str(entries.values.get(path, "")), path
         if all(amounts.values()) and _amount(amounts["requests"]) > _amount(amounts["limits"]):
-            entries.problem(where, f"{name} requests {amounts['requests']} of {what}, more than its limit of {amounts['limits']}")
+            entries.problem(where, f"{owner[-1]} requests {amounts['requests']} of {what}, more than its limit of {amounts['limits']}")
 
 
 def _amount(text: str) -> int:

@@ -9,8 +9,8 @@ from functools import cache
 
 import yaml
 
-from ops.catalog.document import FORMS
 from ops.catalog.entries import Entries, Path
+from ops.catalog.forms import FORMS
 from ops.guess import did_you_mean
 
 

@@ -10,12 +10,13 @@ import yaml
 
 from ops.catalog.check import check
 from ops.catalog.decode import Decoder
-from ops.catalog.document import Document, EnvironmentEntry, JobEntry, ResourcesEntry, ServiceEntry, VariableEntry
+from ops.catalog.document import Document, EnvironmentEntry, JobEntry, ResourcesEntry, ServiceEntry, StoreEntry, VariableEntry
 from ops.catalog.entries import Entries, Problem
 from ops.catalog.model import (
     RESOURCES,
     Catalog,
     Cluster,
+    Contents,
     Database,
     Environment,
     Image,
@@ -50,8 +51,8 @@ def load(root: Path | None = None) -> Catalog:
     document = _document(root / FILE, entries)
     check(entries, root)
     if entries.problems or document is None:
-        raise UsageError(f"reading {FILE}", _listing(entries.problems), f"Correct {FILE}; its shape is described in platform.schema.json.")
-    return _catalog(document, root)
+        raise UsageError(f"reading {FILE}", _listing(entries.problems), f"Correct {FILE}; docs/platform-yaml.md describes every field.")
+    return _catalog(document, root, entries)
 
 
 def _document(file: Path, entries: Entries) -> Document | None:
@@ -106,7 +107,7 @@ def _listing(problems: list[Problem]) -> str:
     return "\n".join(line.lstrip().partition(" ")[2] for line in lines)
 
 
-def _catalog(document: Document, root: Path) -> Catalog:
+def _catalog(document: Document, root: Path, entries: Entries) -> Catalog:
     stacks = {name: Stack(name, s.dockerfile, dict(s.bases), s.test, s.user, s.shared) for name, s in document.stacks.items()}
     return Catalog(
         root=root,
@@ -116,8 +117,8 @@ def _catalog(document: Document, root: Path) -> Catalog:
         nodes=document.nodes,
         stacks=stacks,
         services={name: _service(name, entry, stacks[entry.stack], document) for name, entry in document.services.items()},
-        jobs={name: _image(Job, name, entry, stacks[entry.stack]) for name, entry in document.jobs.items()},
-        stores={name: Store(name, s.image, s.port, s.local_port, s.namespace, s.data) for name, s in document.stores.items()},
+        jobs={name: _job(name, entry, stacks[entry.stack], document) for name, entry in document.jobs.items()},
+        stores={name: _store(name, entry, entries) for name, entry in document.stores.items()},
         namespaces=document.namespaces,
         database=Database(**{f: getattr(document.database, f) for f in ("store", "name", "user", "migrations", "job")}),
         environments={name: _environment(name, entry) for name, entry in document.environments.items()},
@@ -125,6 +126,14 @@ def _catalog(document: Document, root: Path) -> Catalog:
         smoke=document.smoke,
         ingress_controller=document.ingress_controller,
     )
+
+
+def _store(name: str, entry: StoreEntry, entries: Entries) -> Store:
+    """Its kind is not known here, so what that one refuses is told later: with these lines."""
+    lines = {path[2]: line for path, line in entries.lines.items() if path[:2] == ("stores", name) and len(path) == 3}
+    contents = Contents(entry.topics, entry.queues, entry.buckets)
+    place = (entry.image, entry.port, entry.local_port, entry.namespace, entry.data)
+    return Store(name, *place, given_kind=entry.kind or "", contents=contents, profiles=entry.profile, lines=lines)
 
 
 def _image(kind: Callable[..., Built], name: str, entry: ServiceEntry | JobEntry, stack: Stack) -> Built:
@@ -140,6 +149,10 @@ def _service(name: str, entry: ServiceEntry, stack: Stack, document: Document) -
         resources=_resources(document.stacks[entry.stack].resources, entry.resources),
         ingress=Ingress(entry.ingress.host, entry.ingress.path) if entry.ingress else None,
     )
+
+
+def _job(name: str, entry: JobEntry, stack: Stack, document: Document) -> Job:
+    return replace(_image(Job, name, entry, stack), resources=_resources(document.stacks[entry.stack].resources, entry.resources))
 
 
 def _resources(*entries: ResourcesEntry | None) -> Resources:

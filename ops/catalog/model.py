@@ -7,10 +7,13 @@ from typing import Final, Literal
 
 EnvironmentKind = Literal["local", "kubernetes"]
 Host = Literal["domain", "api"]
+Profile = Literal["single", "replicated"]
 VariableType = Literal["string", "url", "int", "port", "duration", "bool", "list", "enum"]
 
 COMPONENT: Final = "backend"
 MAX_REPLICAS: Final = 6
+TIME_ZONE: Final = "Etc/UTC"
+DEADLINE: Final = "1h"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,29 @@ class Service(Image):
 
 @dataclass(frozen=True, slots=True)
 class Job(Image):
-    """An image that is run to its end."""
+    """An image that is run to its end: at the times of its `schedule`; without one, once with each deploy that changes it."""
+
+    schedule: str | None = None  # five fields of cron
+    time_zone: str = TIME_ZONE
+    deadline: str = DEADLINE  # a duration, after which a run is ended
+    resources: Resources = RESOURCES
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a store is to have in it when its users come. Its kind says which of these it can hold."""
+
+    topics: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()
+
+
+EMPTY: Final = Contents()
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A database, cache or vector store: taken as an image, never built here."""
+    """A database, cache or vector store: taken as an image, never built here. `lines`: where in platform.yaml its fields stand."""
 
     name: str
     image: str
@@ -101,6 +121,15 @@ class Store:
     local_port: int
     namespace: str
     data: str  # the folder inside the image that must survive
+    given_kind: str = ""  # where it is not the name
+    contents: Contents = EMPTY
+    profiles: Mapping[str, Profile] = field(default_factory=dict)  # environment with a cluster -> its form there
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def kind(self) -> str:
+        """Whose file of ops/stores knows it."""
+        return self.given_kind or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +204,16 @@ class Catalog:
     variables: Mapping[str, Variable]
     smoke: str | None = None  # the file with the checks that follow a deploy
     ingress_controller: str | None = None  # its namespace
+
+    @property
+    def other_jobs(self) -> dict[str, Job]:
+        """The jobs other than the database's migrations, which `up` runs and ops/manifests/migration.py describes."""
+        return {name: job for name, job in self.jobs.items() if name != self.database.job}
+
+    @property
+    def started(self) -> dict[str, Image]:
+        """What `up` starts: every image but the other jobs', which `invoke run` runs."""
+        return {name: image for name, image in self.images.items() if name not in self.other_jobs}
 
     @property
     def images(self) -> dict[str, Image]:

@@ -18,9 +18,11 @@ def schema() -> dict[str, object]:
 
 def _of(kind: object, metadata: Mapping[str, object]) -> dict[str, object]:
     described: dict[str, object] = {"description": metadata["description"]} if "description" in metadata else {}
+    if metadata.get("example") is not None:
+        described["examples"] = [metadata["example"]]
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        options = [_of(option, {**metadata, "description": ""}) for option in arguments if option is not type(None)]
+        options = [_of(option, {**metadata, "description": "", "example": None}) for option in arguments if option is not type(None)]
         for option in options:
             option.pop("description", None)
         return {**described, **options[0]} if len(options) == 1 else {**described, "anyOf": options}

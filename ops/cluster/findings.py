@@ -20,6 +20,11 @@ class About:
     changing: frozenset[Key]
     halted: Mapping[Key, str]
 
+    @property
+    def stuck(self) -> frozenset[Key]:
+        """What is halted and would be waited for. Nobody waits for the runs of a CronJob."""
+        return frozenset(key for key in self.halted if key in self.changing and key.kind != "CronJob")
+
 
 def about(facts: ClusterFacts, decided: Decided) -> About:
     """Look at facts and steps together."""
@@ -33,7 +38,7 @@ def problems(this: About, kind: Kind, *, rehearsal: bool) -> Iterator[str]:
     facts = this.facts
     yield from (f"{s.key}: {s.refusal}" for s in facts.sights if s.refusal)
     yield from (f"{s.key}: {why}" for s in facts.sights if s.live and (why := byhand.leaving(s.live)))
-    yield from (f"{key}: {why}" for key, why in this.halted.items() if key in this.changing)
+    yield from (f"{key}: {why}" for key, why in this.halted.items() if key in this.stuck)
     yield from _without_namespace(facts)
     yield from facts.missing
     yield from _missing(this, fatal=True)
@@ -46,7 +51,7 @@ def problems(this: About, kind: Kind, *, rehearsal: bool) -> Iterator[str]:
 def warnings(this: About) -> Iterator[str]:
     """What prevents nothing, such as what was changed by hand and a deploy does not undo."""
     facts, steps = this.facts, this.decided.steps
-    yield from (f"{key}: {why}" for key, why in this.halted.items() if key not in this.changing)
+    yield from (f"{key}: {why}" for key, why in this.halted.items() if key not in this.stuck)
     yield from (f"{s.key}: {why}" for s in facts.sights if s.live and (why := byhand.added(s.after or s.live, s.wanted)))
     yield from (f"{key}: {why}" for key, why in this.decided.kept.items())
     yield from (

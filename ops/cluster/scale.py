@@ -48,7 +48,7 @@ def plan_scale(catalog: Catalog, client: Client, name: str, *, least: int, most:
         migrations=goal.migrations,
     )
     plan = prepare(catalog, client, origin, objects)
-    return replace(plan, warnings=(*plan.warnings, *_store_warnings(catalog, objects, name, least)))
+    return replace(plan, warnings=(*plan.warnings, *_store_warnings(catalog, origin.environment, objects, name, least)))
 
 
 def check_range(name: str, least: int, most: int | None = None) -> None:
@@ -59,9 +59,9 @@ def check_range(name: str, least: int, most: int | None = None) -> None:
         )
 
 
-def _store_warnings(catalog: Catalog, objects: Iterable[Object], name: str, least: int) -> list[str]:
-    """A warning where the workload is a store of the catalogue: each of those is a single server, and does not replicate."""
-    images = {store.image: store.name for store in catalog.stores.values()}
+def _store_warnings(catalog: Catalog, environment: str, objects: Iterable[Object], name: str, least: int) -> list[str]:
+    """A warning where the workload is a store of the catalogue that is a single server in this environment, and does not replicate."""
+    images = {store.image: store.name for store in catalog.stores.values() if store.profiles.get(environment) != "replicated"}
     stores = [
         (key_of(workload), images[text(container, "image")])
         for workload in objects

@@ -147,12 +147,12 @@ def _named(header: Header) -> str:
 
 
 def status_rows(rows: "Iterable[WorkloadRow]") -> list[tuple[str, ...]]:
-    """A row a workload."""
+    """A row a workload, and a row a job with a schedule: its last runs stand where the others say how many are ready."""
     return [
         (
             row.kind,
             row.name,
-            f"{row.ready}/{row.wanted}",
+            row.runs or f"{row.ready}/{row.wanted}",
             str(row.restarts or ""),
             _age(row.age),
             ", ".join(_image(image) for image in row.images),

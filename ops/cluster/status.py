@@ -16,9 +16,10 @@ from ops.kube.client import Client, Resource
 from ops.kube.errors import ApiError
 from ops.kube.excerpt import excerpt
 from ops.kube.objects import WORKLOADS, Key, Object, containers_of, key_of, number, owned_by, pod_template, rows, text
-from ops.kube.readiness import Done, Failed, State, Stuck, Surroundings, Waiting, judge
+from ops.kube.readiness import Done, Failed, State, Stuck, Surroundings, Waiting, cronjob, judge
 
 _EVER = datetime.min.replace(tzinfo=UTC)
+_ROWS = (*WORKLOADS, "CronJob")
 _AROUND = (("v1", "Pod"), ("apps/v1", "ReplicaSet"))
 _BEHIND = (("v1", "PersistentVolumeClaim"), ("v1", "Event"))  # what tells why something is not ready
 _PATHS = 3  # so many fields of an object that differs are named
@@ -28,7 +29,7 @@ Place = tuple[str, str, str]  # apiVersion, kind, namespace
 
 @dataclass(frozen=True, slots=True)
 class WorkloadRow:
-    """One workload. `age` in seconds, `why` empty when it is ready."""
+    """One workload, or a job with a schedule. `age` in seconds, `why` empty when it is ready; `runs`: how a job's last runs ended."""
 
     kind: str
     namespace: str
@@ -40,6 +41,7 @@ class WorkloadRow:
     age: int
     why: str = ""
     log: tuple[str, ...] = ()
+    runs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,8 @@ def _list(client: Client, places: Iterable[Place], lists: "dict[Place, Future[li
 
 
 def _used(catalog: Catalog, lists: "Mapping[Place, Future[list[Object]]]") -> list[str]:
-    """The namespaces that have workloads of ours."""
-    found = {namespace for (_, kind, namespace), asked in lists.items() if kind in WORKLOADS and asked.result()}
+    """The namespaces that have workloads or scheduled jobs of ours."""
+    found = {namespace for (_, kind, namespace), asked in lists.items() if kind in _ROWS and asked.result()}
     return [namespace for namespace in catalog.namespaces if namespace in found]
 
 
@@ -163,13 +165,36 @@ def _rows(client: Client, namespace: str, live: Mapping[Key, Object], around: Se
     """The workloads of a namespace. What claims and events say is asked for only where something is not ready."""
     pods, sets = around
     scene = Surroundings(client.now(), _EVER, pods, sets)
-    workloads = [o for key, o in sorted(live.items()) if key.kind in WORKLOADS and key.namespace == namespace]
+    workloads = [o for key, o in sorted(live.items()) if key.kind in _ROWS and key.namespace == namespace]
     states = [judge(workload, scene) for workload in workloads]
     if not all(isinstance(state, Done) for state in states):
         claims, events = client.each(partial(client.find, namespace=namespace), _kinds(client, _BEHIND))
         scene = Surroundings(client.now(), _EVER, pods, sets, claims, events)
         states = [judge(workload, scene) for workload in workloads]
-    return [_row(client, workload, scene, state) for workload, state in zip(workloads, states, strict=True)]
+    runs = _runs(client, namespace, workloads)
+    return [
+        _scheduled(client, workload, cronjob.runs(workload, scene, runs))
+        if key_of(workload).kind == "CronJob"
+        else _row(client, workload, scene, state)
+        for workload, state in zip(workloads, states, strict=True)
+    ]
+
+
+def _runs(client: Client, namespace: str, workloads: Sequence[Object]) -> list[Object]:
+    """The Jobs of a namespace, where something there makes them."""
+    kinds = _kinds(client, (("batch/v1", "Job"),)) if any(key_of(o).kind == "CronJob" for o in workloads) else []
+    return client.find(kinds[0], namespace) if kinds else []
+
+
+def _scheduled(client: Client, manifest: Object, runs: Sequence[cronjob.Run]) -> WorkloadRow:
+    """A job with a schedule: what its last runs say. `ready`: how many run now."""
+    key, failed = key_of(manifest), cronjob.trouble(runs)
+    why, lines = _why(client, manifest, failed or Done())
+    images = tuple(text(container, "image") for container in containers_of(pod_template(manifest) or {}))
+    active = len(rows(manifest, "status", "active"))
+    return WorkloadRow(
+        key.kind, key.namespace, key.name, active, 0, images, 0, round(runs[0].age) if runs else 0, why, lines, cronjob.told(runs)
+    )
 
 
 def _row(client: Client, workload: Object, scene: Surroundings, state: State) -> WorkloadRow:

@@ -4,25 +4,26 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ops.catalog import Catalog, Service, Variable, url_variable
+from ops.catalog import Catalog, Image, Service, Variable, url_variable
+from ops.catalog.reference import page
 from ops.catalog.schema import schema
 
 FILE = "contract.json"
 
 
-def contract(catalog: Catalog, service: Service) -> dict[str, object]:
-    """The contract of one service: its variables, and for the gateway (who needs the routed services) the routes."""
+def contract(catalog: Catalog, service: Image) -> dict[str, object]:
+    """The contract of a service or job: its variables, and for the gateway (who needs the routed services) the routes."""
     return {
         "service": service.name,
-        "port": service.port,
+        **({"port": service.port} if isinstance(service, Service) else {}),
         "variables": [_variable(v, service) for v in catalog.variables_of(service.name)],
         "routes": list(_routes(catalog, service)),
     }
 
 
-def _variable(variable: Variable, service: Service) -> dict[str, object]:
+def _variable(variable: Variable, service: Image) -> dict[str, object]:
     # PORT has no default of its own: a service listens on the port that the catalogue gives it.
-    default = str(service.port) if variable.name == "PORT" else variable.default
+    default = str(service.port) if variable.name == "PORT" and isinstance(service, Service) else variable.default
     return {
         "name": variable.name,
         "type": variable.type,
@@ -35,7 +36,7 @@ def _variable(variable: Variable, service: Service) -> dict[str, object]:
     }
 
 
-def _routes(catalog: Catalog, service: Service) -> Iterator[dict[str, object]]:
+def _routes(catalog: Catalog, service: Image) -> Iterator[dict[str, object]]:
     """A service that reads another's URL and needs it sends that one's routes there, if it has any."""
     reads = {variable.name for variable in catalog.variables_of(service.name)}
     for need in service.needs:
@@ -55,8 +56,8 @@ def _routes(catalog: Catalog, service: Service) -> Iterator[dict[str, object]]:
 
 def derived(catalog: Catalog) -> dict[Path, str]:
     """Every file that is derived from the catalogue, by its path relative to the checkout, with its text."""
-    files = {Path("platform.schema.json"): _text(schema())}
-    for service in catalog.services.values():
+    files = {Path("platform.schema.json"): _text(schema()), Path("docs/platform-yaml.md"): page()}
+    for service in (*catalog.services.values(), *catalog.other_jobs.values()):
         files[Path(service.path) / FILE] = _text(contract(catalog, service))
     return files
 

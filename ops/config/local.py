@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ops import stores
 from ops.catalog import Catalog, Image, Store, Variable, url_variable
+from ops.catalog.model import EMPTY
 from ops.catalog.values import problem
 from ops.errors import Failure, UsageError
 from ops.folders import write_private
@@ -102,7 +103,8 @@ def derived(catalog: Catalog, setting: Setting) -> dict[str, Secret]:
 def access(catalog: Catalog, store: str, setting: Setting) -> Access:
     """Where a store is and who is let in."""
     address, database = setting.addresses[store], catalog.database
-    return Access(address.host, address.port, database.user, database.name, password(store, setting))
+    known = catalog.stores.get(store)
+    return Access(address.host, address.port, database.user, database.name, password(store, setting), known.contents if known else EMPTY)
 
 
 def password(store: str, setting: Setting) -> str:

@@ -47,6 +47,9 @@ def halted(live: Object, wanted: Object | None = None) -> str:
     key = key_of(live)
     if key.kind == "Deployment" and at(live, "spec", "paused") is True:
         return f"it is paused; `kubectl --namespace={key.namespace} rollout resume deployment/{key.name}` ends that"
+    if key.kind == "CronJob" and at(live, "spec", "suspend") is True and at(wanted, "spec", "suspend") is not False:
+        command = f"""kubectl --namespace={key.namespace} patch cronjob/{key.name} --patch '{{"spec":{{"suspend":false}}}}'"""
+        return f"it is suspended, and no run begins; `{command}` ends that"
     if (
         key.kind in SCALED
         and at(wanted, "spec", "replicas") is None

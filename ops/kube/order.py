@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from enum import IntEnum
 
-from ops.kube.objects import Object, containers_of, pod_template, text
+from ops.kube.objects import Object, containers_of, labels_of, pod_template, text
 
 
 class Phase(IntEnum):
@@ -13,9 +13,14 @@ class Phase(IntEnum):
     CONFIGURATION = 1
     DATA = 2
     MIGRATION = 3
-    WORKLOADS = 4
-    ROUTES = 5
-    PRUNE = 6
+    JOBS = 4
+    WORKLOADS = 5
+    ROUTES = 6
+    PRUNE = 7
+
+
+COMPONENT = "app.kubernetes.io/component"
+AFTER_MIGRATIONS = "job"  # the component of a Job that waits for those of the phase before it
 
 
 _FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass", "IngressClass")
@@ -50,7 +55,7 @@ def phase_of(manifest: Object, stores: Collection[str]) -> Phase:
     if kind == "Service":
         return Phase.DATA
     if kind == "Job":
-        return Phase.MIGRATION
+        return Phase.JOBS if labels_of(manifest).get(COMPONENT) == AFTER_MIGRATIONS else Phase.MIGRATION
     if kind in _WORKLOADS:
         template = pod_template(manifest)
         images = [text(container, "image") for container in containers_of(template)] if template else []

@@ -1,12 +1,12 @@
 """Building every service that runs as a process of this machine, where its files have changed."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from ops.catalog import Catalog, Service
+from ops.catalog import Catalog, Image
 from ops.command import Command
 from ops.errors import Failure
 from ops.local.inputs import key
@@ -18,28 +18,28 @@ from ops.tools import find
 Say = Callable[[str, str, bool], None]  # (service, what it is doing, whether that is its end)
 
 
-def build(catalog: Catalog, state: State, say: Say) -> dict[str, Built]:
-    """Build every service whose files have changed since the last time, as many at once as there are cores.
+def build(catalog: Catalog, state: State, say: Say, images: Collection[Image] | None = None) -> dict[str, Built]:
+    """Build every service (or `images`, which may be jobs) whose files have changed since the last time, as many at once as cores.
 
     One at a time in a build folder, whoever else has a link to it. Ctrl-C ends the builds.
     Raises `Failure` with the first failed build's last lines, or naming the missing tool, when all running builds have ended.
     """
     with building(state):
         state.build.resolve().mkdir(mode=0o700, parents=True, exist_ok=True)  # a `down --volumes` may have had the lock
-        return _build_all(catalog, state, say)
+        return _build_all(catalog, state, say, catalog.services.values() if images is None else images)
 
 
-def _build_all(catalog: Catalog, state: State, say: Say) -> dict[str, Built]:
-    recipes = {service.name: recipe(catalog, state, service) for service in catalog.services.values()}
+def _build_all(catalog: Catalog, state: State, say: Say, images: Collection[Image]) -> dict[str, Built]:
+    recipes = {image.name: recipe(catalog, state, image) for image in images}
     children = Children()
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
         try:
             # First in the queue, so that the builds that wait for it can never keep it from running.
             packages = pool.submit(_packages, catalog, state, children, say) if any(r.workspace for r in recipes.values()) else None
             builds = []
-            for service in catalog.services.values():
-                made = recipes[service.name]
-                work = partial(_build, catalog, state, service, made, children=children, say=say)
+            for image in images:
+                made = recipes[image.name]
+                work = partial(_build, catalog, state, image, made, children=children, say=say)
                 builds.append(pool.submit(_after, packages if made.workspace else None, work))
             for future in builds:
                 future.result()
@@ -52,8 +52,8 @@ def _build_all(catalog: Catalog, state: State, say: Say) -> dict[str, Built]:
     return {name: made.built for name, made in recipes.items()}
 
 
-def recipe(catalog: Catalog, state: State, service: Service) -> Recipe:
-    """How this service is built and started. Raises `UsageError` for a stack that has no file."""
+def recipe(catalog: Catalog, state: State, service: Image) -> Recipe:
+    """How this service or job is built and started. Raises `UsageError` for a stack that has no file."""
     return kind_of(service.stack.name).recipe(BuildPlace(catalog.root, state.build, service))
 
 
@@ -79,7 +79,7 @@ def _after(before: Future[None] | None, work: Callable[[], None]) -> None:
     work()
 
 
-def _build(catalog: Catalog, state: State, service: Service, made: Recipe, *, children: Children, say: Say) -> None:
+def _build(catalog: Catalog, state: State, service: Image, made: Recipe, *, children: Children, say: Say) -> None:
     versions = [f"{tool.name} {tool.version}" for tool in made.tools]
     wanted = key(catalog.root, (service.path, *service.packages, *service.stack.shared), *versions)
     mark = state.build / f"{service.name}.key"

@@ -6,13 +6,14 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops import stores
-from ops.catalog import Catalog
+from ops.catalog import Catalog, Job
 from ops.command import Command, environment, run
 from ops.config import local as config
 from ops.console import say
@@ -61,7 +62,7 @@ def start(catalog: Catalog, home: State) -> None:
         require_free(plan.ports(catalog), home)
     setting = setting_of(catalog, home)
     _keep_password(catalog, home, setting)
-    images = _images(catalog)
+    images = _images(catalog, catalog.started)
     composefile.write(catalog, home, images, setting)
     _pull(catalog, home)
     say("starting the containers")
@@ -95,6 +96,33 @@ def _stop_again(catalog: Catalog, home: State) -> str:
     return "Everything was stopped again."
 
 
+def run_job(catalog: Catalog, home: State, job: Job) -> int:
+    """Build a job's image, run it to its end in a container beside the platform's, its lines shown, and return its exit code.
+
+    The container goes with it. Ctrl-C ends it.
+    """
+    image = _images(catalog, [job.name])[job.name]
+    document = composefile.write_job(catalog, home, job, image, setting_of(catalog, home))
+    arguments = ("run", "--rm", "--no-deps", "--no-TTY", job.name)
+    command = _compose(catalog, home, arguments, f"running {job.name}", document=document)
+    command = replace(
+        command, env={**command.env, "COMPOSE_IGNORE_ORPHANS": "true"}
+    )  # the platform's containers are none of this document's
+    child = subprocess.Popen(
+        command.argv, env=environment(command), cwd=command.cwd, stdin=subprocess.DEVNULL, stdout=stream(), start_new_session=True
+    )
+    try:
+        return child.wait()
+    finally:
+        with uninterrupted():
+            if child.poll() is None:
+                child.terminate()  # compose hands it on to the container, and waits for that one's end
+                child.wait()
+            with _client() as client:
+                for left in _containers(client, catalog, home, job.name):
+                    left.remove(force=True)
+
+
 def setting_of(catalog: Catalog, home: State) -> config.Setting:
     """What the services' variables are derived from, with each in a container of its own."""
     secrets = config.kept_secrets(catalog, home.secrets)
@@ -122,12 +150,12 @@ def _keep_password(catalog: Catalog, home: State, setting: config.Setting) -> No
         )
 
 
-def _images(catalog: Catalog) -> dict[str, str]:
-    """The reference of each image in the engine, built if its key is not there."""
+def _images(catalog: Catalog, names: Collection[str]) -> dict[str, str]:
+    """The reference of each of these images in the engine, built if its key is not there."""
     from ops import images
 
     engine = images.BuildEngine(registry=catalog.registry)
-    made = images.plan(catalog, list(catalog.images), engine, push=False)
+    made = images.plan(catalog, list(names), engine, push=False)
     for planned in made.missing:
         say(f"{planned.name}: building the image")
     images.build(made, engine, push=False, report=say)
@@ -171,9 +199,11 @@ def _up(catalog: Catalog, home: State, deadline: float) -> str:
     return (done.stderr.strip() or f"`docker compose up` exited {done.code}") if done.code else ""
 
 
-def _compose(catalog: Catalog, home: State, arguments: tuple[str, ...], doing: str, progress: str = "quiet") -> Command:
-    tool = find("compose")
-    file = ("--file", str(composefile.place(home))) if composefile.place(home).exists() else ()
+def _compose(
+    catalog: Catalog, home: State, arguments: tuple[str, ...], doing: str, progress: str = "quiet", *, document: Path | None = None
+) -> Command:
+    tool, document = find("compose"), document or composefile.place(home)
+    file = ("--file", str(document)) if document.exists() else ()
     argv = (*tool.argv, "--project-name", composefile.project(catalog, home), *file, "--progress", progress, *arguments)
     # A variable of this shell must not change what the document says.
     return Command(
@@ -288,7 +318,7 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
             raise Failure(f"starting {broken[0].name}", told, _remedy(catalog, home, broken[0].name, told))
         if trouble:
             raise Failure("starting the containers", trouble, "`docker info` may say more.")
-        lacking = [name for name in (*catalog.stores, *catalog.images) if name not in words]
+        lacking = [name for name in (*catalog.stores, *catalog.started) if name not in words]
         late = [one for one in seen if one.name not in said]
         if not lacking and not late:
             return

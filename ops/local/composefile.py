@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops import stores
-from ops.catalog import Catalog, Image, Service, Store
+from ops.catalog import Catalog, Image, Job, Service, Store
 from ops.config import sidecar
 from ops.config.local import Setting, access, environment
 from ops.config.sidecar import VARIABLE
@@ -51,16 +51,29 @@ def place(home: State) -> Path:
 def write(catalog: Catalog, home: State, images: Mapping[str, str], setting: Setting) -> None:
     """Write the document, and beside it each container's variables in a file that only its owner may read."""
     folder(home).mkdir(mode=0o700, exist_ok=True)
-    for name in (*catalog.stores, *catalog.images):
-        values = {**environment(catalog, name, setting), **_settings(catalog, name, setting)}
-        _refuse_lines(name, values)
-        write_private(_env_file(home, name), "".join(f"{key}={value.reveal()}\n" for key, value in values.items()))
+    for name in (*catalog.stores, *catalog.started):
+        _write_variables(catalog, home, name, setting)
     for store in catalog.stores.values():
         if make := stores.of(store).compose.file:
             # Read by the container's user, who is not this one; on this machine the folder around it lets nobody else in.
             write_private(_own_file(home, store), make(access(catalog, store.name, setting)))
             _own_file(home, store).chmod(0o644)
     write_private(place(home), json.dumps(document(catalog, home, images), indent=1))
+
+
+def write_job(catalog: Catalog, home: State, job: Job, image: str, setting: Setting) -> Path:
+    """Write the document of a job that `up` does not start, in the same project, and its variables; where it lies."""
+    _write_variables(catalog, home, job.name, setting)
+    alone = {**_image(catalog, home, job, image), "depends_on": {}}  # the platform runs
+    file = folder(home) / f"{job.name}.json"
+    write_private(file, json.dumps({"name": project(catalog, home), "services": {job.name: alone}}, indent=1))
+    return file
+
+
+def _write_variables(catalog: Catalog, home: State, name: str, setting: Setting) -> None:
+    values = {**environment(catalog, name, setting), **_settings(catalog, name, setting)}
+    _refuse_lines(name, values)
+    write_private(_env_file(home, name), "".join(f"{key}={value.reveal()}\n" for key, value in values.items()))
 
 
 def _env_file(home: State, name: str) -> Path:
@@ -89,7 +102,7 @@ def document(catalog: Catalog, home: State, images: Mapping[str, str]) -> Docume
     services: dict[str, Document] = {}
     for store in catalog.stores.values():
         services[store.name] = _store(catalog, home, store)
-    for image in catalog.images.values():
+    for image in catalog.started.values():
         services[image.name] = _image(catalog, home, image, images[image.name])
     if job := catalog.jobs.get(catalog.database.job):
         services[scratch(catalog)] = _scratch(catalog)
@@ -149,7 +162,7 @@ def _store(catalog: Catalog, home: State, store: Store) -> Document:
 
 def _asked(catalog: Catalog, store: Store) -> list[str]:
     """The program in a store's container that says whether it is ready; empty where its image has none. Compose would fill in a `$`."""
-    inside = Access(store.name, store.port, catalog.database.user, catalog.database.name)
+    inside = Access(store.name, store.port, catalog.database.user, catalog.database.name, contents=store.contents)
     return [part.replace("$", "$$") for part in stores.of(store).check(inside).argv]
 
 

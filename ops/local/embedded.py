@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.catalog import Catalog
+from ops.catalog import Catalog, Job
 from ops.config import local as config
 from ops.console import Progress, counted, say
 from ops.errors import Failure
@@ -17,7 +17,8 @@ from ops.local import builds, plan, servers, state
 from ops.local.follow import follow
 from ops.local.interrupt import uninterrupted
 from ops.local.ports import require_free
-from ops.local.process import Identity, Process, end
+from ops.local.process import Identity, Process, end, identify
+from ops.local.process import start as start_process
 from ops.local.state import RunRecord, State
 from ops.stores import programs
 
@@ -65,7 +66,7 @@ def start(catalog: Catalog, home: State) -> Platform:
     """
     if count := clear(home):
         say(f"ended {counted(count, 'process', 'processes')} that an earlier run had left behind")
-    programs.require(catalog.stores)  # before anything is built
+    programs.require(dict.fromkeys(store.kind for store in catalog.stores.values()))  # before anything is built
     require_free(plan.ports(catalog), home)
     setting = setting_of(catalog, home)
     with Progress() as progress:
@@ -82,6 +83,25 @@ def setting_of(catalog: Catalog, home: State) -> config.Setting:
     """What the services' variables are derived from, with everything on this machine's loopback."""
     secrets = config.kept_secrets(catalog, home.secrets)
     return config.Setting(config.on_this_machine(catalog), secrets, config.overrides(catalog), "127.0.0.1")
+
+
+def run_job(catalog: Catalog, home: State, job: Job) -> int:
+    """Build a job, run it to its end beside the platform that runs, its lines shown and kept as its log, and return its exit code.
+
+    Ctrl-C ends it.
+    """
+    with Progress() as progress:
+        built = builds.build(catalog, home, lambda name, what, done: progress.update(name, what, done=done), [job])
+    process, log = plan.job(catalog, job, built[job.name], setting_of(catalog, home)), home.log(job.name)
+    if log.exists():
+        log.replace(log.with_suffix(".log.1"))
+    child = start_process(process, log)
+    try:
+        follow({job.name: log}, lambda: child.poll() is None)
+        return child.wait()
+    finally:
+        with uninterrupted():
+            end([(identify(child.pid), process.stop)])  # where it runs still
 
 
 def _supervise(home: State, address: str, processes: list[Process]) -> Platform:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ops.catalog import Catalog, Service
+from ops.catalog import Catalog, Job, Service
 from ops.config.local import Setting, environment, password
 from ops.local.process import Process
 from ops.local.ready import Probe
@@ -26,7 +26,15 @@ def wanted_stores(catalog: Catalog, setting: Setting) -> list[Wanted]:
     """The stores, with passwords from the secrets named STORE_PASSWORD."""
     database = catalog.database
     return [
-        Wanted(store.name, store.local_port, password(store.name, setting), database.name, database.user)
+        Wanted(
+            store.name,
+            store.local_port,
+            password(store.name, setting),
+            database.name,
+            database.user,
+            kind=store.kind,
+            contents=store.contents,
+        )
         for store in catalog.stores.values()
     ]
 
@@ -39,6 +47,11 @@ def migrations(catalog: Catalog, setting: Setting) -> Process:
     argv = (sys.executable, "-m", job.path.replace("/", "."), "migrate", "--folder", folder)
     env = _environment(catalog, job.name, setting, {})
     return Process(job.name, argv, str(_ROOT), env, needs=job.needs, kind="job")
+
+
+def job(catalog: Catalog, job: Job, built: Built, setting: Setting) -> Process:
+    """Another job than the migrations, as a process that is run to its end."""
+    return Process(job.name, built.argv, str(built.cwd), _environment(catalog, job.name, setting, built.env), needs=job.needs, kind="job")
 
 
 def service(catalog: Catalog, service: Service, built: Built, setting: Setting) -> Process:

@@ -11,7 +11,7 @@ from ops.manifests.contract import variables
 from ops.manifests.network import certificates, entrance, policies, routes
 from ops.manifests.reach import addresses, names, reach, restricted
 from ops.manifests.reading import Object
-from ops.manifests.runs import images, namespaces, ports, probes, replicas, workloads
+from ops.manifests.runs import images, namespaces, ports, probes, replicas, schedules, workloads
 from ops.manifests.scene import RuleInput
 from ops.manifests.security import accounts, security
 from ops.manifests.selectors import autoscalers, budgets, selectors, spread
@@ -19,7 +19,7 @@ from ops.manifests.trial import trial
 
 Rule = Callable[[RuleInput], Iterator[str]]
 RULES: tuple[Rule, ...] = (
-    *(workloads, images, namespaces, ports, probes, replicas),
+    *(workloads, images, namespaces, ports, probes, replicas, schedules),
     *(variables, trial),
     *(accounts, security),
     *(policies, reach, restricted, names, addresses, routes, certificates, entrance),

@@ -203,5 +203,5 @@ def head(version: str, kind: str, name: str, namespace: str, labels: Object | No
 
 
 def config_name(service: str) -> str:
-    """The ConfigMap that a service reads its other variables from."""
+    """The ConfigMap that a service or job reads its other variables from."""
     return f"{service}-config"

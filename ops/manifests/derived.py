@@ -9,7 +9,7 @@ from pathlib import Path
 from ops import stores
 from ops.catalog import Catalog, Environment, Image, Store
 from ops.kube.objects import Json, Object
-from ops.manifests import base, migration, overlays
+from ops.manifests import base, jobs, overlays
 from ops.manifests.base import Objects
 from ops.manifests.stores import of_store
 from ops.manifests.written import MARK, file
@@ -27,8 +27,7 @@ def files(catalog: Catalog) -> dict[Path, str]:
     for store in catalog.stores.values():
         found |= _folder(catalog, store, stores.of(store).component, of_store(catalog, store))
     for job in catalog.jobs.values():
-        runs = [migration.job(catalog, job)] if job.name == catalog.database.job else []
-        found |= _folder(catalog, job, migration.COMPONENT, [base.account(job), *runs])
+        found |= _folder(catalog, job, jobs.component(catalog, job), jobs.of_job(catalog, job))
     for service in catalog.services.values():
         found |= _folder(catalog, service, service.component, base.of_service(catalog, service))
     found[BASE / "derived/kustomization.yaml"] = file([_everything(catalog)])
@@ -74,7 +73,7 @@ def _kustomization(*resources: str) -> Object:
 
 def _overlay(catalog: Catalog, environment: Environment, folder: Path) -> dict[Path, str]:
     found = {folder / "kustomization.yaml": file([overlays.component(catalog, environment)])}
-    for service in catalog.services.values():
+    for service in overlays.configured(catalog):
         values = overlays.settings(catalog, environment, service)
         found[folder / f"{service.name}.env"] = f"{MARK}\n" + "".join(f"{name}={value}\n" for name, value in values.items())
     return found

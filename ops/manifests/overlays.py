@@ -1,18 +1,27 @@
 """What an overlay gets from the catalogue: each service's settings, the least number of replicas, the hosts of the Ingress."""
 
-from ops.catalog import Catalog, Environment, Service
+import json
+
+from ops import stores
+from ops.catalog import Catalog, Environment, Job, Service
 from ops.catalog.names import OWNED
 from ops.config.local import Setting, derived, in_cluster
 from ops.kube.objects import Json, Object
 from ops.manifests.base import NAME, config_name, ours
+from ops.manifests.jobs import reads_settings
 from ops.manifests.written import document
 
 LISTENING = ("HOST", "PORT")  # a service has these from its contract; nobody in a cluster would give it others
 INGRESS = "app.kubernetes.io/component=ingress"  # the Ingress that gets the hosts (k8s/base/ingress)
 
 
-def settings(catalog: Catalog, environment: Environment, service: Service) -> dict[str, str]:
-    """The variables of a service in an environment, without its secrets: the environment's own values, and what follows from
+def configured(catalog: Catalog) -> "list[Service | Job]":
+    """What has a ConfigMap: every service, and the jobs that read what is no secret."""
+    return [*catalog.services.values(), *(job for job in catalog.other_jobs.values() if reads_settings(catalog, job))]
+
+
+def settings(catalog: Catalog, environment: Environment, service: Service | Job) -> dict[str, str]:
+    """The variables of a service or job in an environment, without its secrets: the environment's own values, and what follows from
     addresses and defaults. What is empty is left out, as the contract reads it."""
     known = {name: value.reveal() for name, value in derived(catalog, Setting(in_cluster(catalog), {}, {}, "")).items()}
     known["CORS_ORIGINS"] = f"https://{environment.domain}"
@@ -31,12 +40,12 @@ def component(catalog: Catalog, environment: Environment) -> Object:
         "kind": "Component",
         # Another value is another name: nobody edits one under the pods that read it.
         "generatorOptions": {"immutable": True},
-        "configMapGenerator": [_config(catalog, service) for service in catalog.services.values()],
-        "patches": [_label(environment), *_hosts(catalog, environment), *_replicas(catalog, environment)],
+        "configMapGenerator": [_config(catalog, service) for service in configured(catalog)],
+        "patches": [_label(environment), *_hosts(catalog, environment), *_replicas(catalog, environment), *_profiles(catalog, environment)],
     }
 
 
-def _config(catalog: Catalog, service: Service) -> Object:
+def _config(catalog: Catalog, service: Service | Job) -> Object:
     labels: Object = {NAME: service.name, **ours(catalog)}
     return {
         "name": config_name(service.name),
@@ -58,6 +67,22 @@ def _replicas(catalog: Catalog, environment: Environment) -> list[Json]:
         for name, count in least.items()
         if count > 1
     ]
+
+
+def _profiles(catalog: Catalog, environment: Environment) -> list[Json]:
+    """What the StatefulSet of a store has otherwise where it is replicated, as its kind says it."""
+    patches: list[Json] = []
+    for store in catalog.stores.values():
+        kind = stores.of(store)
+        if store.profiles.get(environment.name) == "replicated" and kind.replicated:
+            changed: Object = {
+                "apiVersion": "apps/v1",
+                "kind": "StatefulSet",
+                "metadata": {"name": store.name, "namespace": store.namespace},
+                "spec": json.loads(json.dumps(kind.replicated(store))),
+            }
+            patches.append({"target": {"kind": "StatefulSet", "name": store.name}, "patch": document(changed)})
+    return patches
 
 
 def _hosts(catalog: Catalog, environment: Environment) -> list[Json]:

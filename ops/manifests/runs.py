@@ -161,6 +161,22 @@ def replicas(scene: RuleInput) -> Iterator[str]:
             yield f"{overlay}: HorizontalPodAutoscaler {name_of(scaler)} has maxReplicas {most}, less than minReplicas {least}"
 
 
+def schedules(scene: RuleInput) -> Iterator[str]:
+    """A job with a schedule runs at its times: what a patch changes of them is the catalogue's to say."""
+    for job in scene.catalog.other_jobs.values():
+        workload = scene.workload(job)
+        if workload is None:
+            continue
+        if (workload.get("kind") == "CronJob") != bool(job.schedule):
+            yield scene.says(workload, f"is wrong: by platform.yaml {job.name} has {'a' if job.schedule else 'no'} schedule")
+            continue
+        for key, wanted in (("schedule", job.schedule), ("timeZone", job.time_zone)) if job.schedule else ():
+            if (found := text(workload, "spec", key)) != wanted:
+                yield scene.says(workload, f"has the {key} {found or '(none)'}; platform.yaml says {wanted}")
+        if mapping(workload, "spec").get("suspend"):
+            yield scene.says(workload, "is suspended, and so never runs")
+
+
 def scales(scaler: Object, workload: Object) -> bool:
     """Whether an autoscaler's target is this workload."""
     target = mapping(scaler, "spec", "scaleTargetRef")

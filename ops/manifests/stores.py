@@ -45,7 +45,7 @@ def stateful_set(catalog: Catalog, store: Store) -> Object:
 
 
 def _container(catalog: Catalog, store: Store, kind: StoreKind) -> Object:
-    inside = Access(f"{store.name}.{store.namespace}", store.port, catalog.database.user, catalog.database.name)
+    inside = Access(f"{store.name}.{store.namespace}", store.port, catalog.database.user, catalog.database.name, contents=store.contents)
     ports: list[Json] = [
         {"name": name, "containerPort": port, "protocol": "TCP"} for name, port in {store.name: store.port, **kind.pod.ports}.items()
     ]

@@ -4,22 +4,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.catalog import Service
+from ops.catalog import Image
 from ops.command import Command
 from ops.tools import Tool
 
 
 @dataclass(frozen=True, slots=True)
 class BuildPlace:
-    """Where a service is built: the checkout, the folder for what is made, the service."""
+    """Where a service or job is built: the checkout, the folder for what is made, the service or job."""
 
     root: Path
     build: Path
-    service: Service
+    service: Image
 
     @property
     def folder(self) -> Path:
-        """The service's own folder."""
+        """Its own folder."""
         return self.root / self.service.path
 
 

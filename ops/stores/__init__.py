@@ -1,11 +1,13 @@
 """One file a kind of store, by the kind's name: its `STORE` says all that this build system knows of it."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import get_args
 
 from ops.catalog import Store
 from ops.errors import UsageError
-from ops.stores.model import Access, StoreKind
+from ops.stores.model import Access, Holding, StoreKind
 
 __all__ = ["Access", "StoreKind", "kind_of", "names", "of"]
 
@@ -16,8 +18,29 @@ def names() -> list[str]:
 
 
 def of(store: Store) -> StoreKind:
-    """What is known of a store of the catalogue: its kind has its name. Raises `UsageError` where that has no file."""
-    return kind_of(store.name)
+    """What is known of a store of the catalogue.
+
+    Raises `UsageError` where its kind has no file, or has not what the store's entry asks of it.
+    """
+    kind = kind_of(store.kind)
+    if wrong := list(_refused(store, kind)):
+        remedy = f"Take it out; or see to it in ops/stores/{store.kind}.py."
+        raise UsageError("reading platform.yaml", "\n".join(wrong), remedy)
+    return kind
+
+
+def _refused(store: Store, kind: StoreKind) -> Iterator[str]:
+    """What the entry of a store asks, and its kind has not: nothing is accepted that would do nothing."""
+
+    def at(key: str) -> str:
+        return f"platform.yaml:{store.lines.get(key, 1)}: stores.{store.name}.{key}"
+
+    for what in get_args(Holding):
+        if getattr(store.contents, what) and what not in kind.holds:
+            yield f"{at(what)}: {kind.title} has no {what}"
+    for environment, profile in store.profiles.items():
+        if profile == "replicated" and kind.replicated is None:
+            yield f"{at('profile')}.{environment}: {kind.title} has no replicated form yet"
 
 
 def kind_of(kind: str) -> StoreKind:

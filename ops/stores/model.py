@@ -4,12 +4,15 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from ops.catalog import Store
-from ops.catalog.model import Resources
+from ops.catalog.model import EMPTY, Contents, Resources
 from ops.tools.locked import Locked
 from ops.tools.table import Spec
+
+Holding = Literal["topics", "queues", "buckets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class Access:
     user: str = ""
     database: str = ""
     password: str = field(default="", repr=False)
+    contents: Contents = EMPTY
 
     @property
     def quoted(self) -> str:
@@ -94,11 +98,12 @@ class Wanted:
     user: str = ""
     durable: bool = True
     kind: str = ""
+    contents: Contents = EMPTY
 
     @property
     def access(self) -> Access:
         """Where it is and who is let in."""
-        return Access("127.0.0.1", self.port, self.user, self.database, self.password)
+        return Access("127.0.0.1", self.port, self.user, self.database, self.password, self.contents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,8 @@ class StoreKind:
     `title`: what people call it. `component`: its part of the platform, a label. `url`: how its users write where it is.
     `settings`: variables of the image, none of them secret.
     `stand_in`: the image that takes the place of its own on the testbed is made upon this one, in infra/testbed/images/KIND.
+    `holds`: which of a store's contents it can have; the functions of its file are given them, and see to it.
+    `replicated`: what its StatefulSet has otherwise in an environment where it is replicated, as a patch of its `spec`.
     What is None or empty it has not: a process of this machine, a program to ask it by, a stand-in.
     """
 
@@ -201,3 +208,5 @@ class StoreKind:
     client: Client | None = None
     stand_in: str = ""
     other_data: OtherData | None = None
+    holds: frozenset[Holding] = frozenset()
+    replicated: Callable[[Store], Mapping[str, object]] | None = None

@@ -78,7 +78,7 @@ def stand_ins() -> tuple[StandIn, ...]:
     from ops import catalog, stores
 
     known = [(store, stores.of(store).stand_in) for store in catalog.load().stores.values()]
-    return (*_BASES, *(StandIn(store.image, store.name, base, served=True) for store, base in known if base))
+    return (*_BASES, *dict.fromkeys(StandIn(store.image, store.kind, base, served=True) for store, base in known if base))
 
 
 def listing() -> str:

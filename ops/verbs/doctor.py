@@ -80,10 +80,10 @@ def _stores(catalog: Catalog) -> Iterator[DoctorRow]:
     for name, store in catalog.stores.items():
         what = f"{EMBEDDED}{name}"
         try:
-            if (place := programs.present(name)) and (known := of(store).embedded):
+            if (known := of(store).embedded) and (place := programs.present(store.kind)):
                 yield DoctorRow(what, "ok", f"{known.program.locked.what} ({place})")
             else:
-                programs.require([name])
+                programs.require([store.kind])
                 yield DoctorRow(what, "later", "it is not fetched yet", "Nothing to do: it is fetched or built when a verb first needs it.")
         except Failure as failure:
             yield DoctorRow(what, "missing", failure.cause, failure.remedy)

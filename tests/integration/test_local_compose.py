@@ -39,7 +39,7 @@ def stores_alone(engine: DockerClient, tmp_path: Path, monkeypatch: pytest.Monke
     kept = {name: replace(whole.stores[name], local_port=port) for name, port in zip(names, free_ports(2), strict=True)}
     catalog = replace(whole, platform=f"test-{uuid.uuid4().hex[:8]}", stores=kept, services={}, jobs={})
     home = state.opened(state.State(tmp_path / "of it"))
-    monkeypatch.setattr(compose, "_images", lambda _: {})
+    monkeypatch.setattr(compose, "_images", lambda *_: {})
     yield catalog, home
     compose.stop(catalog, home, volumes=True)
     assert not compose.leaves(catalog, home)
@@ -135,7 +135,7 @@ def test_a_migration_is_tried_beside_it_and_what_it_does_there_decides(
     def with_one_more(sql: str) -> None:
         tags.append(f"{catalog.platform}/db-migrate:{len(tags)}")
         migrate_image.add(engine, base["db-migrate"], catalog.root, tmp_path / "image", tags[-1], sql)
-        monkeypatch.setattr(compose, "_images", lambda _: {"db-migrate": tags[-1]})
+        monkeypatch.setattr(compose, "_images", lambda *_: {"db-migrate": tags[-1]})
 
     def execute(sql: str) -> list[tuple[object, ...]]:
         password = config.kept_secrets(catalog, home.secrets)["POSTGRES_PASSWORD"].reveal()
@@ -224,7 +224,7 @@ def test_every_acknowledged_write_is_there_again(
     kept = {store.name: replace(store, local_port=port) for store, port in ports_of}
     catalog = replace(whole, platform=f"test-{uuid.uuid4().hex[:8]}", stores=kept, services={}, jobs={})
     home = state.opened(state.State(tmp_path / "of it"))
-    monkeypatch.setattr(compose, "_images", lambda _: {})
+    monkeypatch.setattr(compose, "_images", lambda *_: {})
     try:
         compose.start(catalog, home)
         secrets = config.kept_secrets(catalog, home.secrets)

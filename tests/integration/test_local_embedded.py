@@ -30,7 +30,7 @@ from pathlib import Path
 from ops import catalog
 from ops.console import error
 from ops.errors import Failure
-from ops.verbs import up as story
+from ops.verbs import run, up as story
 root, verb, *flags = sys.argv[1:]
 if "dropped" in flags:
     flags.remove("dropped")
@@ -45,7 +45,7 @@ if "dropped" in flags:
     story._announce = announced
 options = {flag.partition("=")[0]: flag.partition("=")[2] or True for flag in flags}
 try:
-    sys.exit(getattr(story, verb)(catalog.load(Path(root)), **options))
+    sys.exit(getattr(run if verb == 'run' else story, verb)(catalog.load(Path(root)), **options))
 except Failure as failure:
     error(failure)
     sys.exit(failure.code)
@@ -74,6 +74,15 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
 """
 
+JOB = """
+import os, signal, sys, time
+print("sweeping", os.environ["DATABASE_URL"].rpartition("/")[2], flush=True)
+if "SLEEP" in open("mode").read():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    time.sleep(60)
+sys.exit(5 if "FAIL" in open("mode").read() else 0)
+"""
+
 CATALOG = """
 platform: small
 registry: registry.example.com
@@ -96,6 +105,7 @@ services:
     page: true
 jobs:
   migrate: {{stack: python, dockerfile: Dockerfile, path: ops/database, packages: [migrations], namespace: small, needs: [postgres]}}
+  sweep: {{stack: python, path: services/sweep, namespace: small, needs: [postgres], schedule: "0 3 * * *"}}
 stores:
   postgres: {{image: "postgres:17", port: 5432, localPort: {postgres}, namespace: small, data: /data}}
   redis: {{image: "redis:8", port: 6379, localPort: {redis}, namespace: small, data: /data}}
@@ -106,7 +116,7 @@ environments:
 variables:
   HOST: {{default: "0.0.0.0", readers: all, description: "Address"}}
   PORT: {{type: port, readers: all, description: "Port"}}
-  DATABASE_URL: {{type: url, required: true, secret: true, readers: [echo, migrate], description: "PostgreSQL"}}
+  DATABASE_URL: {{type: url, required: true, secret: true, readers: [echo, migrate, sweep], description: "PostgreSQL"}}
   REDIS_URL: {{type: url, required: true, secret: true, readers: [echo], description: "Redis"}}
   POSTGRES_PASSWORD: {{required: true, secret: true, readers: [postgres], description: "Password"}}
   REDIS_PASSWORD: {{required: true, secret: true, readers: [redis], description: "Password"}}
@@ -171,19 +181,23 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None
         time.sleep(0.05)
 
 
+def _project(folder: Path, program: str) -> None:
+    name = folder.name
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__main__.py").write_text(program)
+    (folder / "mode").write_text("fine")
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{name}"\nversion = "0"\nrequires-python = ">=3.11"\n[tool.uv]\npackage = false\n'
+    )
+    lock = 'version = 1\nrevision = 3\nrequires-python = ">=3.11"\n\n'
+    (folder / "uv.lock").write_text(f'{lock}[[package]]\nname = "{name}"\nversion = "0"\nsource = {{ virtual = "." }}\n')
+
+
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     root = tmp_path_factory.mktemp("a checkout") / "with a space"
-    service = root / "services" / "echo"
-    (service / "echo").mkdir(parents=True)
-    (service / "echo" / "__main__.py").write_text(SERVICE)
-    (service / "mode").write_text("fine")
-    (service / "pyproject.toml").write_text(
-        '[project]\nname = "echo"\nversion = "0"\nrequires-python = ">=3.11"\n[tool.uv]\npackage = false\n'
-    )
-    (service / "uv.lock").write_text(
-        'version = 1\nrevision = 3\nrequires-python = ">=3.11"\n\n[[package]]\nname = "echo"\nversion = "0"\nsource = { virtual = "." }\n'
-    )
+    for name, program in (("echo", SERVICE), ("sweep", JOB)):
+        _project(root / "services" / name, program)
     (root / "Dockerfile").write_text("FROM scratch\n")
     (root / "ops" / "database").mkdir(parents=True)
     meta = root / "migrations" / "meta"
@@ -203,7 +217,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Platform:
 def platform(checkout: Platform) -> Iterator[Platform]:
     yield checkout
     checkout.run("down", "volumes", "yes")
-    (checkout.root / "services" / "echo" / "mode").write_text("fine")
+    for name in ("echo", "sweep"):
+        (checkout.root / "services" / name / "mode").write_text("fine")
     for child in checkout.children:
         if child.poll() is None:
             child.kill()
@@ -227,6 +242,38 @@ def test_it_runs_is_found_again_and_leaves_nothing(platform: Platform) -> None:
     assert not any(alive(pid) for pid in pids.values())
     assert platform.nothing_listens()
     assert platform.run("down") == (0, "nothing runs\n")
+
+
+def test_a_job_with_a_schedule_is_run_by_its_verb_and_not_by_up(platform: Platform) -> None:
+    mode, kept = platform.root / "services" / "sweep" / "mode", platform.state / "logs" / "sweep.log"
+    code, text = platform.run("run", "name=sweep")
+    assert code == 1 and "does not run on this machine" in text and "`invoke up`" in text
+    platform.up()
+    assert "sweep" not in platform.pids() and not kept.exists()
+    code, text = platform.run("run", "name=sweep")
+    assert code == 0 and "sweep | sweeping small" in text and "sweep: done" in text, text
+    mode.write_text("FAIL")
+    code, text = platform.run("run", "name=sweep")
+    assert code == 1 and "sweep ended with exit code 5; its lines are above" in text, text
+    assert kept.read_text() == "sweeping small\n"
+    mode.write_text("SLEEP")
+    child = platform.start("run", "name=sweep")
+    until(lambda: kept.read_text() == "sweeping small\n" and bool(_running("sweep")), "the job to run")
+    (pid,) = _running("sweep")
+    child.send_signal(signal.SIGINT)
+    child.wait(timeout=30)
+    assert not alive(pid)
+    assert platform.run("status")[0] == 0
+
+
+def _running(module: str) -> list[int]:
+    """The processes that run a module as their program."""
+    found = []
+    for argv in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if argv.read_bytes().endswith(b"\0-m\0" + module.encode() + b"\0"):
+                found.append(int(argv.parent.name))
+    return found
 
 
 def test_data_survives_down_and_goes_with_volumes(platform: Platform) -> None:

@@ -12,6 +12,8 @@ import yaml
 from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.catalog.check import FILES
+from ops.kube.objects import text
+from ops.kube.order import phase_of
 from ops.manifests import derived, problems
 from ops.manifests.render import build, render
 from ops.verbs import sync
@@ -143,3 +145,76 @@ spec: {rules: [{host: other.example}]}
     base = checkout / "k8s/base/kustomization.yaml"
     base.write_text(base.read_text() + "  - other.yaml\n")
     assert one(rendered(replace(CATALOG, root=checkout), "staging"), "Ingress", "other")["spec"]["rules"] == [{"host": "other.example"}]
+
+
+JOBS = """\
+  sweep:
+    stack: node
+    path: services/sweep
+    namespace: nextai-system
+    needs: [milvus]
+    schedule: "15 3 * * *"
+    timeZone: Europe/Berlin
+    deadline: 20m
+    resources: {limits: {memory: 768Mi}}
+  index:
+    stack: python
+    path: services/index
+    namespace: nextai-system
+    needs: [milvus]
+"""
+
+
+def with_jobs(checkout: Path) -> Catalog:
+    """The catalogue with a job that has a schedule, and one that runs with a deploy."""
+    file = checkout / "platform.yaml"
+    written = file.read_text().replace("\njobs:\n", f"\njobs:\n{JOBS}")
+    file.write_text(written.replace("readers: [memory-service]", "readers: [memory-service, sweep, index]"))
+    for name in ("sweep", "index"):
+        (checkout / "services" / name).mkdir()
+    return catalogue.load(checkout)
+
+
+@pytest.mark.parametrize("environment", CLUSTERS)
+def test_a_job_is_an_entry_and_no_line_of_a_manifest(checkout: Path, environment: str) -> None:
+    catalog = with_jobs(checkout)
+    sync.write(catalog)
+    found = rendered(catalog, environment)
+    assert problems(catalog, catalog.environments[environment], found) == []
+    sweep, index = one(found, "CronJob", "sweep"), one(found, "Job", "index")
+    spec = sweep["spec"]
+    assert (spec["schedule"], spec["timeZone"], spec["concurrencyPolicy"]) == ("15 3 * * *", "Europe/Berlin", "Forbid")
+    assert spec["jobTemplate"]["spec"]["activeDeadlineSeconds"] == 1200
+    assert index["spec"]["activeDeadlineSeconds"] == 3600
+    pod = spec["jobTemplate"]["spec"]["template"]
+    assert pod["metadata"]["labels"]["reaches/milvus"] == "true"
+    (container,) = pod["spec"]["containers"]
+    assert container["resources"]["limits"] == {"cpu": "1", "memory": "768Mi"}
+    assert container["envFrom"][0]["configMapRef"]["name"] == one(found, "ConfigMap", "sweep-config")["metadata"]["name"]
+    assert one(found, "ConfigMap", "sweep-config")["data"] == {"MILVUS_HOST": "milvus.nextai-data", "MILVUS_PORT": "19530"}
+    digest = "sha256:" + "1" * 64
+    made = render(catalog, catalog.environments[environment], dict.fromkeys(catalog.images, digest))
+    jobs = {text(o, "metadata", "name").rpartition("-")[0]: phase_of(o, ()).name for o in made.objects if o["kind"] == "Job"}
+    assert jobs == {"db-migrate": "MIGRATION", "index": "JOBS"}
+    assert digest in str(one(list(made.objects), "CronJob", "sweep"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (
+            {"schedule": "15 4 * * *"},
+            "k8s/base/sweep/derived.yaml: CronJob sweep has the schedule 15 4 * * *; platform.yaml says 15 3 * * *",
+        ),
+        ({"timeZone": "Etc/UTC"}, "CronJob sweep has the timeZone Etc/UTC; platform.yaml says Europe/Berlin"),
+        ({"suspend": True}, "CronJob sweep is suspended"),
+    ],
+)
+def test_a_schedule_by_hand_that_is_not_the_catalogues_is_noticed(checkout: Path, changed: dict[str, object], told: str) -> None:
+    catalog = with_jobs(checkout)
+    sync.write(catalog)
+    patch = {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "sweep", "namespace": "nextai-system"}, "spec": changed}
+    (checkout / "k8s/base/sweep/patch.yaml").write_text(yaml.safe_dump(patch))
+    sync.write(catalog)
+    (said,) = problems(catalog, catalog.environments["staging"], rendered(catalog, "staging"))
+    assert told in said

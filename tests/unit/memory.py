@@ -19,6 +19,8 @@ KINDS = (
     Resource("v1", "configmaps", True, "ConfigMap"),
     Resource("apps/v1", "replicasets", True, "ReplicaSet"),
     Resource("batch/v1", "jobs", True, "Job"),
+    Resource("batch/v1", "cronjobs", True, "CronJob"),
+    Resource("v1", "pods", True, "Pod"),
     Resource("networking.k8s.io/v1", "ingresses", True, "Ingress"),
 )
 HOME = catalog.load().namespaces[0]

@@ -10,57 +10,14 @@ import pytest
 import yaml
 
 from ops import catalog
-from ops.catalog import document
+from ops.catalog import document, forms
 from ops.catalog.schema import schema
 from ops.config import contract
 from ops.errors import UsageError
 from ops.verbs import sync
+from tests.unit.small_catalogue import GOOD, SYNCED, checkout, mistakes
 
 ROOT = Path(__file__).parents[2]
-
-GOOD = """\
-platform: demo
-registry: registry.example
-prefix: demo
-stacks:
-  go: {dockerfile: go.Dockerfile, test: [go, test], user: 1001}
-services:
-  a: {stack: go, path: a, port: 8001, localPort: 18001, namespace: n, needs: [b, db], routes: []}
-  b: {stack: go, path: b, port: 8002, localPort: 18002, namespace: n, routes: [{prefix: /b}]}
-jobs:
-  j: {stack: go, path: a, namespace: n}
-stores:
-  db: {image: "postgres:17", port: 5432, localPort: 15432, namespace: n, data: /data}
-namespaces: [n]
-database: {store: db, name: x, user: x, migrations: m, job: j}
-environments:
-  local: {kind: local, domain: "localhost:1"}
-  staging: {kind: kubernetes, domain: s.example, overlay: o, cluster: {context: s, server: "https://s"}}
-variables:
-  PORT: {type: port, readers: all, description: Port}
-  B_URL: {type: url, required: true, readers: [a], description: Where b is}
-  KEY: {required: true, secret: true, readers: [a], description: A key}
-nodes: linux/amd64
-"""
-
-
-# What is derived of a store is of its kind.
-SYNCED = GOOD.replace("needs: [b, db]", "needs: [b, postgres]").replace("  db: {", "  postgres: {").replace("store: db", "store: postgres")
-
-
-def checkout(folder: Path, text: str) -> Path:
-    for name in ("a", "b", "m", "o"):
-        (folder / name).mkdir(exist_ok=True)
-    (folder / "go.Dockerfile").touch()
-    (folder / "platform.yaml").write_text(text)
-    return folder
-
-
-def mistakes(folder: Path, text: str) -> str:
-    with pytest.raises(UsageError) as refusal:
-        catalog.load(checkout(folder, text))
-    assert refusal.value.code == 2
-    return refusal.value.cause
 
 
 def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
@@ -102,11 +59,6 @@ def test_a_good_catalogue_becomes_values(tmp_path: Path) -> None:
             "namespace: n, routes: [{prefix: /b}]}\njobs:\n  j: {stack: go, path: a, namespace: n}",
             "namespace: n, migrations: true}\njobs:\n  j: {stack: go, path: a, namespace: n, needs: [b]}",
             "platform.yaml:10: jobs.j.needs: a dependency loop: b → j → b",
-        ),
-        (
-            "  j: {stack: go, path: a, namespace: n}\n",
-            "  j: {stack: go, path: a, namespace: n}\n  k: {stack: go, path: b, namespace: n}\n",
-            "platform.yaml:11: jobs.k: without Docker nothing runs it: there is one job, that of the database (j)",
         ),
         ("needs: [b, db]", "needs: [b, dv]", "platform.yaml:7: services.a.needs.1: unknown service or store 'dv'"),
         ("stack: go, path: b", "stack: goo, path: b", "unknown stack 'goo'; expected one of go"),
@@ -250,7 +202,7 @@ def test_an_image_may_come_from_a_registry_with_a_port(tmp_path: Path, image: st
 def test_what_every_pattern_asks_for_is_said_in_words() -> None:
     entries = [entry for entry in vars(document).values() if is_dataclass(entry)]
     metadata = [field.metadata for entry in entries for field in fields(entry)]
-    assert {str(found[key]) for found in metadata for key in ("pattern", "names") if key in found} == set(document.FORMS)
+    assert {str(found[key]) for found in metadata for key in ("pattern", "names") if key in found} == set(forms.FORMS)
 
 
 EVERYTHING_WRONG = """\

@@ -110,7 +110,7 @@ def engine(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(compose, "_SECONDS_TO_READY", 10)  # what waits for ever shall not keep the tests waiting
     monkeypatch.setattr(facts, "docker", lambda: facts.Answer(trouble=made.trouble.cause) if made.trouble else facts.Answer("1"))
     monkeypatch.setattr(compose, "find", lambda _: SimpleNamespace(argv=("docker", "compose"), env={}))
-    monkeypatch.setattr(compose, "_images", lambda _: {name: f"{name}:key" for name in catalog.images})
+    monkeypatch.setattr(compose, "_images", lambda *_: {name: f"{name}:key" for name in catalog.images})
     monkeypatch.setattr(compose, "run", made.run)
     monkeypatch.setattr(compose, "Children", lambda: made)
     monkeypatch.setattr(compose, "_client", made.client)

@@ -1,6 +1,7 @@
 """One file a kind: a pure function from an object and what lies around it to done, waiting or failed.
 
-A kind that is not here is ready as soon as it is there.
+A kind that is not here is ready as soon as it is there. Of a CronJob, `cronjob.py` says how its runs went: no deploy waits for them, since
+the next may be a month away, and the last was another version's.
 """
 
 from collections.abc import Callable, Mapping

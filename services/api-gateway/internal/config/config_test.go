@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -96,5 +98,13 @@ func TestAnOriginWithAPathIsRefused(t *testing.T) {
 	environment["CORS_ORIGINS"] = "https://app.nextai-agent.com/"
 	if _, err := load(t, environment); err == nil {
 		t.Error("accepted: no browser sends such an origin")
+	}
+}
+
+func TestEveryFieldOfTheContractIsRead(t *testing.T) {
+	decoder := json.NewDecoder(bytes.NewReader(apigateway.Contract))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&config.Contract{}); err != nil {
+		t.Error(err)
 	}
 }

@@ -38,6 +38,7 @@ type Route struct {
 	URL     string `json:"url"`
 	Strip   string `json:"strip"`
 	Public  bool   `json:"public"`
+	Stream  bool   `json:"stream"` // the answer is passed on while it is made
 }
 
 // Parse reads contract.json.

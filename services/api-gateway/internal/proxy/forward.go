@@ -27,7 +27,7 @@ type Timeouts struct {
 	Body     time.Duration // of a client, until its request's body is here
 	Connect  time.Duration // to a service
 	Response time.Duration // until its response begins
-	Whole    time.Duration // until its response has ended
+	Whole    time.Duration // until its response has ended; of a stream, until the client has taken a part of it
 }
 
 // DefaultTimeouts are what production uses. Limits decrease inwards: the page waits 10 s, a service takes 6 s at most, a store 4 s.
@@ -54,7 +54,12 @@ func withTimeout(whole time.Duration, next http.Handler) http.Handler {
 }
 
 func forward(upstream config.Upstream, transport http.RoundTripper, log *slog.Logger) http.Handler {
+	var flush time.Duration
+	if upstream.Stream {
+		flush = -1 // after each write
+	}
 	return &httputil.ReverseProxy{
+		FlushInterval:  flush,
 		Transport:      reconnecting{transport},
 		Rewrite:        func(request *httputil.ProxyRequest) { rewrite(request, upstream) },
 		ModifyResponse: func(response *http.Response) error { tidy(response.Header); return nil },

@@ -21,7 +21,11 @@ type route struct {
 func Routes(upstreams []config.Upstream, transport http.RoundTripper, timeouts Timeouts, log *slog.Logger) http.Handler {
 	routes := make([]route, 0, len(upstreams))
 	for _, upstream := range upstreams {
-		routes = append(routes, route{upstream, withBody(timeouts.Body, withTimeout(timeouts.Whole, forward(upstream, transport, log)))})
+		bounded := withTimeout
+		if upstream.Stream {
+			bounded = unbounded
+		}
+		routes = append(routes, route{upstream, withBody(timeouts.Body, bounded(timeouts.Whole, forward(upstream, transport, log)))})
 	}
 	slices.SortFunc(routes, func(a, b route) int { return len(b.Prefix) - len(a.Prefix) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
