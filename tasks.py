@@ -216,6 +216,25 @@ def shell(_: Context, service: str, env: str, testbed: bool = False, image: str 
     return story.shell(service, env, testbed=testbed, image=image)
 
 
+@verb(positional=("store",), store="a store, such as redis", env=ANY_ENV, choices={"env": everywhere}, testbed=TESTBED)
+def connect(_: Context, store: str, env: str, testbed: bool = False) -> int | None:
+    """Open a store's own client program where the store runs: psql, redis-cli. It reads standard input where that is no terminal."""
+    from ops import catalog
+    from ops.verbs import connect as story
+
+    return story.connect(catalog.load(), store, env, testbed=testbed)
+
+
+@verb(env=ANY_ENV, choices={"env": everywhere}, testbed=TESTBED)
+def psql(_: Context, env: str, testbed: bool = False) -> int | None:
+    """Open psql on the platform's database: `connect`, with the store that platform.yaml calls the database."""
+    from ops import catalog
+    from ops.verbs import connect as story
+
+    known = catalog.load()
+    return story.connect(known, known.database.store, env, testbed=testbed)
+
+
 @verb(default=True, env=ANY_ENV, testbed=TESTBED, yes=YES, dry_run=DRY, json=JSON)
 def migrate(
     _: Context, env: str = "local", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
@@ -344,7 +363,25 @@ def testbed_env(_: Context, json: bool = False) -> int | None:
 
 
 namespace = Collection(
-    up, down, build, affected, plan, deploy, status, history, rollback, logs, scale, shell, run, release, doctor, new, sync
+    up,
+    down,
+    build,
+    affected,
+    plan,
+    deploy,
+    status,
+    history,
+    rollback,
+    logs,
+    scale,
+    shell,
+    run,
+    connect,
+    psql,
+    release,
+    doctor,
+    new,
+    sync,
 )
 namespace.add_collection(Collection("migrate", migrate, migrate_status, migrate_check, migrate_generate, migrate_baseline))
 namespace.add_collection(Collection("testbed", testbed_up, testbed_down, testbed_env))

@@ -215,6 +215,12 @@ def _compose(
     )
 
 
+def inside(catalog: Catalog, home: State, name: str, argv: tuple[str, ...], *, terminal: bool) -> Command:
+    """The command that runs a program in a container of the platform, with standard input and output joined to it."""
+    streams = () if terminal else ("--no-TTY",)
+    return _compose(catalog, home, ("exec", *streams, name, *argv), f"running {argv[0]} in {name}")
+
+
 @contextmanager
 def _client() -> Iterator["DockerClient"]:
     """The engine's API. Raises `Failure` when it stops answering, or answers with an error."""

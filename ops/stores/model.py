@@ -163,7 +163,7 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class ClientProgram:
     """The program by which a person asks the store. `inside`: in its container, which has its variables.
 
     `here`: on this machine, beside the store's own program or on PATH, and the variables that it is given.
@@ -205,7 +205,7 @@ class StoreKind:
     compose: Compose = field(default_factory=Compose)
     settings: Callable[[Access], Mapping[str, str]] = _nothing
     embedded: Embedded | None = None
-    client: Client | None = None
+    client: ClientProgram | None = None
     stand_in: str = ""
     other_data: OtherData | None = None
     holds: frozenset[Holding] = frozenset()

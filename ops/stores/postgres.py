@@ -13,7 +13,7 @@ from ops.command import Command, run
 from ops.stores.model import (
     Access,
     Check,
-    Client,
+    ClientProgram,
     Compose,
     Embedded,
     Folder,
@@ -153,7 +153,7 @@ STORE = StoreKind(
         ),
         _server,
     ),
-    client=Client(_inside, _here),
+    client=ClientProgram(_inside, _here),
     stand_in="debian:trixie-slim",
     # From version 18 on it is the image that says so, in place of the server.
     other_data=OtherData(r"database files are incompatible with server|there appears to be PostgreSQL data in", "pg_dump"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from ops.catalog import Store
 from ops.catalog.model import Resources
 from ops.folders import write_private
-from ops.stores.model import Access, Check, Client, Compose, Embedded, Folder, Ping, Place, Pod, Program, Server, StoreKind, Wanted
+from ops.stores.model import Access, Check, ClientProgram, Compose, Embedded, Folder, Ping, Place, Pod, Program, Server, StoreKind, Wanted
 from ops.tools.find import ROOT
 from ops.tools.locked import Locked
 from ops.tools.table import Spec
@@ -114,6 +114,6 @@ STORE = StoreKind(
         ),
         _server,
     ),
-    client=Client(_inside, _here),
+    client=ClientProgram(_inside, _here),
     stand_in="debian:trixie-slim",
 )

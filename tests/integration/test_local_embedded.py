@@ -498,6 +498,26 @@ def test_a_redis_password_of_any_characters_is_taken(tmp_path: Path) -> None:
         child.wait()
 
 
+def test_psql_asks_the_database_of_the_platform_and_its_exit_code_is_ours(platform: Platform) -> None:
+    program = (
+        "import sys; from pathlib import Path; from ops import catalog; from ops.console.verb import guarded\n"
+        "from ops.verbs import connect\n"
+        "sys.exit(guarded(lambda: connect.connect(catalog.load(Path(sys.argv[1])), 'postgres', 'local', testbed=False)))"
+    )
+    environment = {**os.environ, "NEXTAI_STATE": str(platform.state), "PYTHONPATH": str(OPS)}
+
+    def asked(sql: str) -> subprocess.CompletedProcess[str]:
+        argv = (sys.executable, "-c", program, str(platform.root))
+        return subprocess.run(argv, input=sql, env=environment, capture_output=True, text=True, check=False, timeout=60, cwd="/")
+
+    before = asked("SELECT 1;")
+    assert before.returncode == 1 and "Run `invoke up` first." in before.stderr
+    platform.up()
+    done = asked("SELECT 6 * 7 AS answer, current_user;")
+    assert (done.returncode, done.stderr) == (0, "") and "42 | small" in done.stdout
+    assert asked("\\set ON_ERROR_STOP 1\nSELECT nonsense;").returncode == 3
+
+
 def test_stores_are_real_and_end_with_the_block(tmp_path: Path) -> None:
     with stores(tmp_path / "of a test", None, ["postgres", "redis"]) as variables:
         assert set(variables) >= {"DATABASE_URL", "REDIS_URL"}

@@ -488,10 +488,10 @@ def test_programs_keep_their_caches_elsewhere_when_the_home_folder_cannot_be_wri
 
 def test_an_environment_that_was_left_out_is_asked_for_by_those_that_there_are() -> None:
     required = {name for name, found in arguments().items() for a in found if a.name == "env" and a.default is None}
-    assert required == {"status", "logs", "scale", "shell", "deploy", "plan", "rollback", "history"}
+    assert required == {"status", "logs", "scale", "shell", "connect", "psql", "deploy", "plan", "rollback", "history"}
     for name in required:
-        words = {"logs": "logs web", "scale": "scale web --replicas 2", "shell": "shell web"}.get(name, name)
-        first = "local, development, " if name in ("status", "logs") else "development, "
+        words = {"logs": "logs web", "scale": "scale web --replicas 2", "shell": "shell web", "connect": "connect redis"}.get(name, name)
+        first = "local, development, " if name in ("status", "logs", "connect", "psql") else "development, "
         assert f"next: Name one of: {first}" in invoke(*words.split()).stderr, name
 
 

@@ -158,9 +158,9 @@ def test_a_start_that_is_terminated_is_told_as_interrupted(capsys: pytest.Captur
     assert "nothing that this command started was left running" in told.err
 
 
-def test_every_verb_but_the_shell_has_json() -> None:
+def test_every_verb_has_json_but_those_that_hand_over_the_terminal() -> None:
     lacking = [name for name, found in arguments().items() if "json" not in {argument.attr_name or argument.name for argument in found}]
-    assert lacking == ["shell"]
+    assert sorted(lacking) == ["connect", "psql", "shell"]
 
 
 def test_sync_says_what_is_stale_and_what_it_wrote(

@@ -1,6 +1,6 @@
 """A kind of store is one file: whatever needs to know of it finds it by its name."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +18,12 @@ from ops.manifests import derived
 from ops.secret import Secret
 from ops.stores import programs
 from ops.testbed import images
+from ops.verbs import connect
 
 VALKEY = """
 import sys
 from ops.catalog.model import Resources
-from ops.stores.model import Check, Client, Compose, Embedded, Folder, Ping, Pod, Program, Server, StoreKind
+from ops.stores.model import Check, ClientProgram, Compose, Embedded, Folder, Ping, Pod, Program, Server, StoreKind
 from ops.tools.find import ROOT
 from ops.tools.locked import Locked
 from ops.tools.table import Spec
@@ -43,10 +44,21 @@ STORE = StoreKind(
             folders=(Folder("tmp", "/tmp", "4Mi", memory=True),), command=lambda store: ("valkey", store.data),
             settings={"HERE": "pod"}, ports={"metrics": 9121}, tries=5, grace=6),
     embedded=Embedded(Program(Locked(ROOT / "none", "Valkey 9", 1), "bin/valkey", Spec("valkey-server", "machine")), _server),
-    client=Client(lambda access: ("valkey-cli", access.user), lambda program, access: (("valkey-cli", str(access.port)), {})),
+    client=ClientProgram(lambda access: ("valkey-cli", access.user), lambda program, access: (("valkey-cli", str(access.port)), {})),
     stand_in="debian:trixie-slim",
 )
 """
+
+
+@dataclass(frozen=True)
+class OneCluster:
+    """A cluster that nobody asks anything."""
+
+    kubectl: Path
+    context: str = "of-a-test"
+    server: str = "https://x"
+    kubeconfig: Path | None = None
+    agent: str = ""
 
 
 @pytest.fixture
@@ -157,6 +169,28 @@ def test_its_image_has_a_stand_in_on_the_testbed(loaded: Catalog, monkeypatch: p
     images.stand_ins.cache_clear()
     assert images.StandIn("valkey/valkey:9", "valkey", served=True) in images.stand_ins()
     images.stand_ins.cache_clear()
+
+
+def test_its_client_is_run_in_its_pod(loaded: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "kubectl").touch()
+    cluster = OneCluster(tmp_path / "kubectl")
+    client = stores.kind_of("valkey").client
+    assert client
+    store = loaded.stores["valkey"]
+    argv = connect.in_pod(loaded, store, client, cluster, terminal=False)
+    assert argv[argv.index("--stdin") :] == (
+        *("--stdin", "--namespace=nextai-data", "statefulset/valkey", "--container=valkey"),
+        *("--", "valkey-cli", loaded.database.user),
+    )
+    assert "--tty" in connect.in_pod(loaded, store, client, cluster, terminal=True)
+
+
+def test_a_store_that_has_no_client_and_one_that_is_none_are_told(loaded: Catalog) -> None:
+    with pytest.raises(UsageError, match="Milvus has no client program"):
+        connect.connect(loaded, "milvus", "local", testbed=False)
+    with pytest.raises(UsageError) as caught:
+        connect.connect(loaded, "valky", "local", testbed=False)
+    assert caught.value.remedy == "One of: postgres, redis, milvus, valkey (did you mean valkey?)."
 
 
 def test_a_kind_without_an_embedded_server_is_told_before_anything_is_fetched(kinds: None, monkeypatch: pytest.MonkeyPatch) -> None:
