@@ -1,5 +1,7 @@
 """A kind of store is one file: whatever needs to know of it finds it by its name."""
 
+import ast
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,6 +98,23 @@ def test_every_store_of_the_catalogue_has_a_file_and_every_file_a_store() -> Non
 def test_a_store_without_a_file_is_named_with_where_it_belongs() -> None:
     with pytest.raises(UsageError, match=r"there is no ops/stores/oracle\.py \(there is milvus, postgres, redis\)"):
         stores.kind_of("oracle")
+
+
+# What is about PostgreSQL itself (docs/decisions/stores.md).
+ABOUT_IT = ("stores/", "database/", "config/sidecar.py", "cluster/schema.py")
+
+
+def test_no_code_but_that_about_it_names_a_kind_of_store() -> None:
+    words, root = re.compile("|".join(stores.names()), re.IGNORECASE), catalog.load().root / "ops"
+    found = []
+    for file in sorted(root.rglob("*.py")):
+        name = file.relative_to(root).as_posix()
+        tree = ast.parse(file.read_text())
+        texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # what documents the code, and does nothing
+        constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in texts)
+        if not name.startswith(ABOUT_IT):
+            found += [f"{name}:{node.lineno}: {node.value}" for node in constants if words.search(str(node.value))]
+    assert found == []
 
 
 def test_services_are_given_its_url_in_each_form_of_the_platform(loaded: Catalog) -> None:
