@@ -10,14 +10,14 @@ from ops.database.findings import Finding
 from ops.database.journal import Migration
 from ops.database.safety import TargetDatabase
 from ops.errors import Exit
-from ops.verbs.reach import reached
+from ops.verbs.database_address import database_address
 
 
 def migrate(env: str, *, testbed: bool = False, yes: bool = False, dry_run: bool = False) -> int:
     """Show the pending SQL, ask, and run it."""
     catalog = load()
     folder = _folder(catalog)
-    with reached(catalog, env, testbed=testbed) as dsn:
+    with database_address(catalog, env, testbed=testbed) as dsn:
         status = runner.status(dsn, folder, say)
         _warn(status.oddities)
         _show(status.pending)
@@ -40,7 +40,7 @@ def migrate(env: str, *, testbed: bool = False, yes: bool = False, dry_run: bool
 def status(env: str, *, testbed: bool = False) -> int:
     """List what has run and what is pending."""
     catalog = load()
-    with reached(catalog, env, testbed=testbed) as dsn:
+    with database_address(catalog, env, testbed=testbed) as dsn:
         found = runner.status(dsn, _folder(catalog), say)
     rows = [("history" if m.history else "applied", m.file, m.hash[:12]) for m in found.applied]
     rows += [("pending", m.file, m.hash[:12]) for m in found.pending]
@@ -103,7 +103,7 @@ def baseline(to: str, env: str = "", *, testbed: bool = False, yes: bool = False
         say(f"{folder / journal.BASELINE} {would} every file up to {to} as history. Commit it.")
         _document({"history": to})
         return Exit.DONE
-    with reached(catalog, env, testbed=testbed) as dsn:
+    with database_address(catalog, env, testbed=testbed) as dsn:
         new = runner.unrecorded(dsn, folder, to)
         for migration in new:
             say(f"to be recorded as applied, and not run: {migration.file}")

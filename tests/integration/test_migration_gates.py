@@ -306,6 +306,30 @@ def answers(address: str) -> bool:
     return True
 
 
+def test_what_a_run_links_to_the_kept_data_folder_is_as_it_was_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a run would be judged by what another one did."""
+    monkeypatch.delenv(sidecar.VARIABLE, raising=False)
+    monkeypatch.setattr(scratch, "_home", lambda: tmp_path)
+    tmp_path.chmod(0o755)
+
+    def contents() -> dict[str, bytes]:
+        (template,) = tmp_path.glob("template-*")
+        return {str(file.relative_to(template)): file.read_bytes() for file in template.rglob("*") if file.is_file()}
+
+    with scratch.server():
+        before = contents()
+        (data,) = tmp_path.glob("run-*/data")
+        linked = {str(file.relative_to(data)) for file in data.rglob("*") if file.is_file() and file.stat().st_nlink > 1}
+    assert {name.rpartition("/")[0] for name in linked} == {"base/1", "base/4"} and len(linked) > 400
+    with scratch.server() as server:
+        for _ in range(2):
+            with scratch.database(server, "nextai") as run:
+                run.owner.execute("CREATE TABLE made AS SELECT generate_series(1, 20000) AS n; ANALYZE made")
+                for statement in ("VACUUM FULL", "CHECKPOINT"):
+                    run.observer.execute(statement)
+    assert contents() == before
+
+
 def test_a_server_of_others_keeps_nothing(server: scratch.ScratchServer) -> None:
     """As the sidecar of the migration Job: a server that is named, whatever it was left with."""
     with psycopg.connect(server.admin.reveal(), autocommit=True) as admin:

@@ -18,7 +18,7 @@ VARIABLE = "DATABASE_URL"
 
 
 @contextmanager
-def reached(catalog: Catalog, env: str, *, testbed: bool = False) -> Iterator[Secret]:
+def database_address(catalog: Catalog, env: str, *, testbed: bool = False) -> Iterator[Secret]:
     """A connection string that works on this machine as long as the block runs.
 
     For `local`: the platform that runs here. Else the Secret of the migration job, through the store's Service.
