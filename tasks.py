@@ -328,7 +328,7 @@ def new(_: Context, name: str, stack: str, dry_run: bool = False, json: bool = F
 
 @verb(check="only name the files that are not up to date; exit 1 where there are any", json=JSON)
 def sync(_: Context, check: bool = False, json: bool = False) -> int | None:
-    """Write the files that are derived from platform.yaml: manifests, contracts and the schema for editors."""
+    """Write the files that are derived from platform.yaml: manifests, contracts, .env.example, the schema for editors."""
     from ops.verbs import sync as story
 
     return story.sync(check=check)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ops import catalog
 from ops.catalog import Catalog
-from ops.config import contract
+from ops.config import contract, example
 from ops.console import emit_json, machine_readable, say
 from ops.manifests import derived as manifests
 
@@ -28,7 +28,7 @@ def sync(*, check: bool) -> int:
 
 def derived(known: Catalog) -> dict[Path, str]:
     """Every file that is derived from the catalogue, by its path relative to the checkout, with its text."""
-    return {**contract.derived(known), **manifests.files(known)}
+    return {**contract.derived(known), example.FILE: example.text(known), **manifests.files(known)}
 
 
 def stale(known: Catalog) -> list[Path]:
