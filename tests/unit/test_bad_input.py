@@ -29,7 +29,7 @@ from ops.manifests.render import fingerprint
 from ops.release.facts import reason
 from ops.verbs import checkout
 from ops.verbs import deploy as cluster
-from ops.verbs.reach import reached
+from ops.verbs.database_address import database_address
 from tests.unit.command_line import arguments, invoke
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -451,7 +451,7 @@ def test_a_cluster_need_not_wait_for_a_kustomize_that_must_first_be_built(monkey
 def test_a_migration_of_this_machine_is_none_of_the_testbeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bed = _target(tmp_path, "", "{}")
     monkeypatch.setattr("ops.verbs.target.running_testbed", lambda _: bed)
-    with pytest.raises(UsageError, match="it is this machine, and not a cluster"), reached(load(), "local", testbed=True):
+    with pytest.raises(UsageError, match="it is this machine, and not a cluster"), database_address(load(), "local", testbed=True):
         pass
 
 
