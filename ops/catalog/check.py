@@ -115,10 +115,11 @@ def _routes(entries: Entries) -> None:
         askers.setdefault(need, []).append(path[1])
     for name in dict.fromkeys(path[1] for path, _ in entries.each("services.*.routes.*.prefix", str)):
         variable = url_variable(name)
-        readers = entries.values.get(("variables", variable, "readers"), ())
-        if not any(readers == "all" or (isinstance(readers, tuple) and asker in readers) for asker in askers.get(name, ())):
-            what = f"nothing sends anybody there: expected a service that needs {name} and reads {variable}"
-            entries.problem(("services", name, "routes"), what)
+        known = askers.get(name, [])
+        readers = entries.values.get(("variables", variable, "readers"), known)  # without an entry: who needs it
+        if not any(readers == "all" or (isinstance(readers, tuple | list) and asker in readers) for asker in known):
+            also = f" and reads {variable}" if ("variables", variable) in entries.lines else ""
+            entries.problem(("services", name, "routes"), f"nothing sends anybody there: expected a service that needs {name}{also}")
 
 
 def _loops(entries: Entries) -> None:

@@ -12,6 +12,7 @@ from ops.catalog.check import check
 from ops.catalog.decode import Decoder
 from ops.catalog.document import Document, EnvironmentEntry, JobEntry, ResourcesEntry, ServiceEntry, StoreEntry, VariableEntry
 from ops.catalog.entries import Entries, Problem
+from ops.catalog.follows import with_addresses
 from ops.catalog.model import (
     RESOURCES,
     Catalog,
@@ -109,6 +110,7 @@ def _listing(problems: list[Problem]) -> str:
 
 def _catalog(document: Document, root: Path, entries: Entries) -> Catalog:
     stacks = {name: Stack(name, s.dockerfile, dict(s.bases), s.test, s.user, s.shared) for name, s in document.stacks.items()}
+    services = {name: _service(name, entry, stacks[entry.stack], document) for name, entry in document.services.items()}
     return Catalog(
         root=root,
         platform=document.platform,
@@ -116,13 +118,13 @@ def _catalog(document: Document, root: Path, entries: Entries) -> Catalog:
         prefix=document.prefix,
         nodes=document.nodes,
         stacks=stacks,
-        services={name: _service(name, entry, stacks[entry.stack], document) for name, entry in document.services.items()},
+        services=services,
         jobs={name: _job(name, entry, stacks[entry.stack], document) for name, entry in document.jobs.items()},
         stores={name: _store(name, entry, entries) for name, entry in document.stores.items()},
         namespaces=document.namespaces,
         database=Database(**{f: getattr(document.database, f) for f in ("store", "name", "user", "migrations", "job")}),
         environments={name: _environment(name, entry) for name, entry in document.environments.items()},
-        variables={name: _variable(name, entry) for name, entry in document.variables.items()},
+        variables=with_addresses({name: _variable(name, entry) for name, entry in document.variables.items()}, services),
         smoke=document.smoke,
         ingress_controller=document.ingress_controller,
     )

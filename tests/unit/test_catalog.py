@@ -335,6 +335,20 @@ def test_the_contract_carries_the_routes_of_the_services_whose_url_is_read(tmp_p
     assert contract.contract(streams, streams.services["a"])["routes"][0]["stream"] is True  # type: ignore[index]
 
 
+def test_who_needs_a_service_is_told_where_it_is_without_an_entry(tmp_path: Path) -> None:
+    bare = "".join(line for line in GOOD.splitlines(keepends=True) if not line.strip().startswith("B_URL:"))
+    loaded = catalog.load(checkout(tmp_path, bare))
+    (url,) = (variable for variable in loaded.variables_of("a") if variable.name == "B_URL")
+    assert (url.readers, url.type, url.required, url.secret) == (("a",), "url", True, False)
+    assert "A_URL" not in loaded.variables  # nobody needs it
+    assert [route["url"] for route in contract.contract(loaded, loaded.services["a"])["routes"]] == ["B_URL"]  # type: ignore[attr-defined]
+    assert mistakes(tmp_path, bare.replace("needs: [b, db]", "needs: [db]")) == (
+        "platform.yaml:8: services.b.routes: nothing sends anybody there: expected a service that needs b"
+    )
+    own = GOOD.replace("description: Where b is}", "description: Ours}")
+    assert catalog.load(checkout(tmp_path, own)).variables["B_URL"].description == "Ours"
+
+
 def test_resources_are_the_services_over_the_stacks_over_the_platforms(tmp_path: Path) -> None:
     stack = "user: 1001, resources: {requests: {memory: 300Mi}, limits: {memory: 2Gi}}}"
     own = "port: 8002, maxReplicas: 9, component: x, resources: {requests: {memory: 1Gi, cpu: '1'}},"

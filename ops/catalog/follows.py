@@ -1,0 +1,15 @@
+"""Variables that follow from `needs`: who needs a service is told where it is."""
+
+from collections.abc import Mapping
+
+from ops.catalog.model import Service, Variable, url_variable
+
+
+def with_addresses(variables: Mapping[str, Variable], services: Mapping[str, Service]) -> dict[str, Variable]:
+    """The variables, and NAME_URL of each service that another one needs. An entry in platform.yaml of that name wins."""
+    found = dict(variables)
+    for name in services:
+        readers = tuple(asker for asker, service in services.items() if name in service.needs)
+        if readers and url_variable(name) not in found:
+            found[url_variable(name)] = Variable(url_variable(name), f"Where {name} is reached", readers, type="url", required=True)
+    return found
