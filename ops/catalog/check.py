@@ -4,6 +4,7 @@ An entry that is wrong in itself was told as that. No rule sees it, and nothing 
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path as Folder
 
 from ops.catalog import jobs
@@ -17,6 +18,7 @@ REFERENCES = {
     "jobs.*.stack": (("stacks",), "stack"),
     "services.*.needs.*": (("services", "stores"), "service or store"),
     "jobs.*.needs.*": (("services", "stores"), "service or store"),
+    "gateway": (("services",), "service"),
     "database.store": (("stores",), "store"),
     "database.job": (("jobs",), "job"),
     "variables.*.readers.*": (("services", "jobs", "stores"), "service, job or store"),
@@ -113,6 +115,8 @@ def _routes(entries: Entries) -> None:
     askers: dict[str, list[str]] = {}
     for path, need in entries.each("services.*.needs.*", str):
         askers.setdefault(need, []).append(path[1])
+    for gateway, routed, _ in _routed(entries):
+        askers.setdefault(routed, []).append(gateway)
     for name in dict.fromkeys(path[1] for path, _ in entries.each("services.*.routes.*.prefix", str)):
         variable = url_variable(name)
         known = askers.get(name, [])
@@ -122,11 +126,21 @@ def _routes(entries: Entries) -> None:
             entries.problem(("services", name, "routes"), f"nothing sends anybody there: expected a service that needs {name}{also}")
 
 
+def _routed(entries: Entries) -> Iterator[tuple[str, str, Path]]:
+    """What the gateway needs because of its routes: the gateway, the service, and where its routes stand."""
+    gateway = entries.values.get(("gateway",))
+    for name in dict.fromkeys(path[1] for path, _ in entries.each("services.*.routes.*.prefix", str)):
+        if isinstance(gateway, str) and name != gateway:
+            yield gateway, name, ("services", name, "routes")
+
+
 def _loops(entries: Entries) -> None:
     needs: dict[str, list[tuple[str, tuple[str, ...]]]] = {}  # by name: what it waits for, and where that is said
     for kind in ("services", "jobs"):
         for path, need in entries.each(f"{kind}.*.needs.*", str):
             needs.setdefault(path[1], []).append((need, path[:-1]))
+    for gateway, routed, path in _routed(entries):
+        needs.setdefault(gateway, []).append((routed, path))
     job = entries.values.get(("database", "job"))
     for path, migrations in entries.each("services.*.migrations", bool):
         if migrations and isinstance(job, str):

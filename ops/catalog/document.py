@@ -286,6 +286,10 @@ class Document:
     environments: Mapping[str, EnvironmentEntry] = field(metadata=about("Where the platform runs", None, names=NAME))
     variables: Mapping[str, VariableEntry] = field(metadata=about("The variable contract", None, names=VARIABLE))
     jobs: Mapping[str, JobEntry] = field(default_factory=dict, metadata=about("What is run to its end", None, names=NAME))
+    gateway: str | None = field(
+        default=None,
+        metadata=about("The service that sends requests on to every service with routes: it needs each of them", "api-gateway", pattern=NAME),
+    )
     ingress_controller: str | None = field(
         default=None, metadata=about("Namespace of the ingress controller, which NetworkPolicies let in", "traefik", CLUSTER, pattern=NAME)
     )

@@ -1,8 +1,18 @@
-"""Variables that follow from `needs`: who needs a service is told where it is."""
+"""What follows from entries: the gateway needs each service with routes, and who needs a service is told where it is."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ops.catalog.model import Service, Variable, url_variable
+
+
+def with_needs(services: Mapping[str, Service], gateway: str | None) -> dict[str, Service]:
+    """The services, the gateway with what it sends requests on to among its needs."""
+    if gateway is None:
+        return dict(services)
+    own = services[gateway].needs
+    routed = (name for name, service in services.items() if service.routes and name not in (gateway, *own))
+    return {**services, gateway: replace(services[gateway], needs=(*own, *routed))}
 
 
 def with_addresses(variables: Mapping[str, Variable], services: Mapping[str, Service]) -> dict[str, Variable]:

@@ -12,7 +12,7 @@ from ops.catalog.check import check
 from ops.catalog.decode import Decoder
 from ops.catalog.document import Document, EnvironmentEntry, JobEntry, ResourcesEntry, ServiceEntry, StoreEntry, VariableEntry
 from ops.catalog.entries import Entries, Problem
-from ops.catalog.follows import with_addresses
+from ops.catalog.follows import with_addresses, with_needs
 from ops.catalog.model import (
     RESOURCES,
     Catalog,
@@ -110,7 +110,8 @@ def _listing(problems: list[Problem]) -> str:
 
 def _catalog(document: Document, root: Path, entries: Entries) -> Catalog:
     stacks = {name: Stack(name, s.dockerfile, dict(s.bases), s.test, s.user, s.shared) for name, s in document.stacks.items()}
-    services = {name: _service(name, entry, stacks[entry.stack], document) for name, entry in document.services.items()}
+    entries = {name: _service(name, entry, stacks[entry.stack], document) for name, entry in document.services.items()}
+    services = with_needs(entries, document.gateway)
     return Catalog(
         root=root,
         platform=document.platform,

@@ -349,6 +349,21 @@ def test_who_needs_a_service_is_told_where_it_is_without_an_entry(tmp_path: Path
     assert catalog.load(checkout(tmp_path, own)).variables["B_URL"].description == "Ours"
 
 
+GATEWAY = GOOD.replace("needs: [b, db]", "needs: [db]") + "gateway: a\n"
+
+
+def test_the_gateway_needs_each_service_with_routes(tmp_path: Path) -> None:
+    loaded = catalog.load(checkout(tmp_path, GATEWAY))
+    assert loaded.services["a"].needs == ("db", "b")
+    assert catalog.load(checkout(tmp_path, GATEWAY.replace("needs: [db]", "needs: [b, db]"))).services["a"].needs == ("b", "db")
+    assert catalog.load(checkout(tmp_path, GATEWAY.replace("routes: [{prefix: /b}]", "routes: []"))).services["a"].needs == ("db",)
+    loop = GATEWAY.replace("routes: [{prefix: /b}]", "needs: [a], routes: [{prefix: /b}]")
+    assert mistakes(tmp_path, loop) == "platform.yaml:8: services.b.needs: a dependency loop: a → b → a"
+    assert mistakes(tmp_path, GATEWAY.replace("gateway: a", "gateway: c")) == (
+        "platform.yaml:23: gateway: unknown service 'c'; expected one of a, b"
+    )
+
+
 def test_resources_are_the_services_over_the_stacks_over_the_platforms(tmp_path: Path) -> None:
     stack = "user: 1001, resources: {requests: {memory: 300Mi}, limits: {memory: 2Gi}}}"
     own = "port: 8002, maxReplicas: 9, component: x, resources: {requests: {memory: 1Gi, cpu: '1'}},"
