@@ -288,7 +288,9 @@ class Document:
     jobs: Mapping[str, JobEntry] = field(default_factory=dict, metadata=about("What is run to its end", None, names=NAME))
     gateway: str | None = field(
         default=None,
-        metadata=about("The service that sends requests on to every service with routes: it needs each of them", "api-gateway", pattern=NAME),
+        metadata=about(
+            "The service that sends requests on to every service with routes: it needs each of them", "api-gateway", pattern=NAME
+        ),
     )
     ingress_controller: str | None = field(
         default=None, metadata=about("Namespace of the ingress controller, which NetworkPolicies let in", "traefik", CLUSTER, pattern=NAME)

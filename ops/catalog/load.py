@@ -110,8 +110,8 @@ def _listing(problems: list[Problem]) -> str:
 
 def _catalog(document: Document, root: Path, entries: Entries) -> Catalog:
     stacks = {name: Stack(name, s.dockerfile, dict(s.bases), s.test, s.user, s.shared) for name, s in document.stacks.items()}
-    entries = {name: _service(name, entry, stacks[entry.stack], document) for name, entry in document.services.items()}
-    services = with_needs(entries, document.gateway)
+    written = {name: _service(name, entry, stacks[entry.stack], document) for name, entry in document.services.items()}
+    services = with_needs(written, document.gateway)
     return Catalog(
         root=root,
         platform=document.platform,
