@@ -5,8 +5,9 @@ Every session uses the environment that `uv run` made from `uv.lock`: one lock, 
 
 import functools
 import os
+import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,10 +19,13 @@ sys.path.insert(0, str(ROOT))
 
 from ops import catalog, tools  # noqa: E402
 from ops.bytecode import keep_for_children  # noqa: E402
-from ops.checks import dockerfiles, ending  # noqa: E402
+from ops.checks import dockerfiles, ending, passes, trace  # noqa: E402
+from ops.checks.attempt import Declared, attempt  # noqa: E402
 from ops.checks.certain import Certain, certain  # noqa: E402, F401
 from ops.checks.files import tracked  # noqa: E402
-from ops.checks.report import Report, show  # noqa: E402
+from ops.checks.reads import EVERYTHING, Reads  # noqa: E402
+from ops.checks.report import Report, show, slug  # noqa: E402
+from ops.console import say  # noqa: E402
 from ops.errors import Failure  # noqa: E402
 
 TIMEOUT = 30  # seconds in which the programs of a session must end
@@ -35,6 +39,7 @@ try:
 except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
 REPORT = Report(ROOT / ".nox" / "report")
+PASSES = passes.of(ROOT)
 ending.as_ctrl_c()  # this Nox, and that of each session
 # Nox kills a session's programs 2 s after it has told them to end: a testbed and a platform take longer to be gone.
 nox._parallel._TERMINATE_TIMEOUT = TIMEOUT
@@ -55,14 +60,32 @@ AT_NIGHT = ["tests/integration/test_verbs_one_in_five.py"]  # minutes of waiting
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 
 
-def check(*, tests: bool = False, quick: bool = False, **options: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A session that is timed and counted, and whose errors are told without a traceback. `quick`: worth it at each push to a branch."""
+# What a session reads of the checkout, by its function's name: the session itself, and `ci`, which asks whether it must run.
+DECLARED: dict[str, Callable[..., Reads]] = {}
+TRACES: dict[str, trace.Trace] = {}
+
+
+def check(
+    *, tests: bool = False, quick: bool = False, traced: bool = False, reads: Callable[..., Reads] = lambda: EVERYTHING, **options: object
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A session that is timed and counted, whose errors are told without a traceback, and whose pass is kept.
+
+    `quick`: worth it at each push to a branch. `traced`: what its programs open is compared with what it `reads`.
+    """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        DECLARED[function.__name__] = reads
+
         @functools.wraps(function)
         def body(session: nox.Session, **arguments: str) -> None:
             try:
-                with REPORT.session(session.name, tests):
+                declared = Declared(reads(**arguments), tests, traced)
+                with (
+                    apart(slug(session.name)),  # its reports are in one place
+                    attempt(session.name, declared, PASSES, report=REPORT, keep=not session.posargs, warn=session.warn) as TRACES[
+                        session.name
+                    ],
+                ):
                     function(session, **arguments)
             except Failure as failure:
                 session.error(f"while {failure.doing}: {failure.cause}\nnext: {failure.remedy}")
@@ -72,21 +95,50 @@ def check(*, tests: bool = False, quick: bool = False, **options: object) -> Cal
     return decorate
 
 
+def declared_of(session: str) -> Reads:
+    """What a session reads: "lint", "services(web)"."""
+    name, _, argument = session.rstrip(")").partition("(")
+    return DECLARED[name](*([argument] if argument else []))
+
+
+def program(session: nox.Session, *argv: str, env: Mapping[str, str] | None = None) -> None:
+    """Run a program of a session, and see what it opens where the session is traced."""
+    seen = TRACES.get(session.name)
+    prefix = seen.prefix if seen else ()
+    if prefix:
+        session.log(shlex.join(argv))
+    session.run(*prefix, *argv, env=dict(env or {}), external=True, interrupt_timeout=TIMEOUT, log=not prefix)
+
+
 def tool(session: nox.Session, name: str, *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
     """Run an external program that `ops.tools` finds, fetches or builds."""
     found = tools.find(name)
     with session.chdir(cwd):
-        session.run(*found.argv, *arguments, env={**found.env, **(env or {})}, external=True, interrupt_timeout=TIMEOUT)
+        program(session, *found.argv, *arguments, env={**found.env, **(env or {})})
+
+
+def left_out(session: nox.Session, what: str) -> None:
+    """Say that a session does not do a part of its work here: its pass is not kept."""
+    session.warn(what)
+    REPORT.left_out(session.name, what)
 
 
 @contextmanager
-def apart(what: str) -> Iterator[None]:
-    """Hold something that two sessions side by side must not use at the same time."""
-    from filelock import FileLock
+def apart(what: str, who: str = "") -> Iterator[None]:
+    """Hold something that two sessions side by side must not use at the same time. `who`: whom to say that this run waits for."""
+    from filelock import FileLock, Timeout
 
     REPORT.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(REPORT.folder / f"{what}.lock")):
+    lock = FileLock(str(REPORT.folder / f"{what}.lock"))
+    try:
+        lock.acquire(timeout=0 if who else -1)
+    except Timeout:
+        say(f"waiting for {who}")
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def workspace(session: nox.Session) -> None:
@@ -98,17 +150,17 @@ def workspace(session: nox.Session) -> None:
 def pytest(session: nox.Session, *arguments: str, python: str = sys.executable, part: str = "", env: dict[str, str] | None = None) -> None:
     """Run pytest with this session's report; `part` tells several runs of one session apart."""
     report = f"--junitxml={REPORT.junit(session.name, part)}"
-    session.run(python, "-m", "pytest", report, *arguments, *session.posargs, env=env, interrupt_timeout=TIMEOUT)
+    program(session, python, "-m", "pytest", report, *arguments, *session.posargs, env=env)
 
 
-@check(quick=True, allow_parallel=True)
+@check(quick=True, traced=True, allow_parallel=True)
 def lint(session: nox.Session) -> None:
     """Every language's linter, and whether the derived files are what the catalogue says."""
     run = functools.partial(tool, session)
-    session.run(sys.executable, "-m", "invoke", "sync", "--check")
-    session.run(sys.executable, "-m", "ruff", "check", ".")
-    session.run(sys.executable, "-m", "ruff", "format", "--check", ".")
-    session.run(str(Path(sys.executable).with_name("lint-imports")), "--no-cache")
+    program(session, sys.executable, "-m", "invoke", "sync", "--check")
+    program(session, sys.executable, "-m", "ruff", "check", ".")
+    program(session, sys.executable, "-m", "ruff", "format", "--check", ".")
+    program(session, str(Path(sys.executable).with_name("lint-imports")), "--no-cache")
     workspace(session)
     run("biome", "ci", "--error-on-warnings", "--diagnostic-level=warn", "--colors=off", ".")
     for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):
@@ -123,10 +175,10 @@ def lint(session: nox.Session) -> None:
     run("zizmor", "--offline", "--quiet", ".github")
 
 
-@check(quick=True, allow_parallel=True)
+@check(quick=True, traced=True, allow_parallel=True)
 def typecheck(session: nox.Session) -> None:
     """mypy --strict, tsc and go build."""
-    session.run(sys.executable, "-m", "mypy")
+    program(session, sys.executable, "-m", "mypy")
     workspace(session)
     tool(session, "pnpm", "--recursive", "run", "typecheck")
     for file in tracked(ROOT, "services/*/go.mod"):
@@ -150,7 +202,7 @@ def pythons(session: nox.Session) -> None:
     try:
         fetched()
     except Failure as failure:
-        session.warn(f"Python 3.{NEWEST} is not tried: {failure.cause}")
+        left_out(session, f"Python 3.{NEWEST} is not tried: {failure.cause}")
     pytest(session, "tests/pythons")
     here = installed()
     for minor in sorted({min(here), max(here)} - {sys.version_info.minor}):  # the session `tests` runs them on this one
@@ -160,7 +212,7 @@ def pythons(session: nox.Session) -> None:
         pytest(session, "tests/unit", "-n", "1" if session.parallel else "2", python=f"{home}/bin/python", part=f"3.{minor}", env=own)
 
 
-@check(tests=True, allow_parallel=True)
+@check(tests=True, traced=True, allow_parallel=True)
 @nox.parametrize("service", list(CATALOG.services), ids=list(CATALOG.services))
 def services(session: nox.Session, service: str) -> None:
     """A service's own tests by its stack's runner, against real stores."""
@@ -181,7 +233,7 @@ def services(session: nox.Session, service: str) -> None:
             tool(session, program, *arguments, cwd=ROOT / folder, env=dict(variables))
 
 
-@check(tests=True, allow_parallel=True)
+@check(tests=True, traced=True, allow_parallel=True)
 def manifests(session: nox.Session) -> None:
     """Every overlay builds, fits the API's schemas, names known images only, and keeps the variable contract."""
     pytest(session, "tests/manifests")
@@ -193,7 +245,7 @@ def scan(session: nox.Session) -> None:
     from ops.checks.scan import arguments, database, rendered
 
     manifests = rendered(CATALOG, Path(session.create_tmp()) / "manifests")
-    for words in arguments(database(), manifests, offline_note=session.warn):
+    for words in arguments(database(), manifests, offline_note=functools.partial(left_out, session)):
         tool(session, "trivy", *words)
 
 
@@ -245,15 +297,26 @@ def reproducible(session: nox.Session) -> None:
 
 @nox.session
 def ci(session: nox.Session) -> None:
-    """All of the above, and the table, whatever came of them."""
-    for known in certain(CATALOG):
-        session.warn(f"{known}\nThe others are run all the same.")
+    """All of the above that are not known good, and the table, whatever came of them. `-- --fresh`: all."""
+    arguments = [word for word in session.posargs if word != "--fresh"]
+    with apart("ci", "another run of the checks in this checkout"):
+        known = {} if session.posargs else PASSES.known(CHECKS, declared_of, say)
+        wanted = [name for name in CHECKS if name not in known]
+        REPORT.clear()
+        try:
+            if wanted:
+                run(session, wanted, arguments)
+        finally:
+            show([outcome for outcome in REPORT.outcomes() if outcome.session in CHECKS], known)
+
+
+def run(session: nox.Session, wanted: list[str], arguments: list[str]) -> None:
+    """Run sessions, those side by side that may be."""
+    for one in certain(CATALOG):
+        if set(one.sessions) & set(wanted):
+            session.warn(f"{one}\nThe others are run all the same.")
     # Not `requires=CHECKS`: Nox leaves out a session when one that it requires has failed, and that is when the table is wanted most.
     # Three at a time on two cores: each waits for a store, a browser or a lock now and then.
-    argv = (sys.executable, "-m", "nox", "--parallel", "3", "--session", *CHECKS, "--", *session.posargs)
-    REPORT.clear()
-    try:
-        if code := ending.run(argv, 2 * TIMEOUT):  # that Nox ends the sessions first
-            session.error(f"the sessions' Nox exited {code}")
-    finally:
-        show([outcome for outcome in REPORT.outcomes() if outcome.session in CHECKS])
+    argv = (sys.executable, "-m", "nox", "--parallel", "3", "--session", *wanted, "--", *arguments)
+    if code := ending.run(argv, 2 * TIMEOUT):  # that Nox ends the sessions first
+        session.error(f"the sessions' Nox exited {code}")

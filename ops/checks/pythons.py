@@ -40,6 +40,11 @@ def fetched() -> Path:
     return kept(_home(), _fetch) / "usr" / "bin" / f"python3.{NEWEST}"
 
 
+def candidates() -> Iterator[Path]:
+    """Every interpreter that `installed` would try."""
+    return (program for minor in SUPPORTED for program in _candidates(minor))
+
+
 def _home() -> Path:
     return cache() / "tools" / f"python-3.{NEWEST}-debian-{_SUITE}"
 

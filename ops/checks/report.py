@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -20,7 +21,24 @@ class Outcome:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    left_out: bool = False
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """That a session passed: when it ended (ISO 8601), how long it took, and how many tests there were."""
+
+    session: str
+    key: str
+    at: str
+    seconds: float
+    passed: int
+
+    @property
+    def since(self) -> str:
+        """When that was, for people of this machine's time zone."""
+        return datetime.fromisoformat(self.at).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 class Report:
@@ -28,11 +46,16 @@ class Report:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._left_out: dict[str, str] = {}
+
+    def left_out(self, session: str, what: str) -> None:
+        """Note that a session does not do a part of its work here, and why."""
+        self._left_out[session] = what
 
     def junit(self, session: str, part: str = "") -> Path:
         """Where a test runner of this session writes its JUnit file; `part` tells several runners of one session apart."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{_slug(session)}.{_slug(part)}.xml"
+        path = self.folder / f"{slug(session)}.{slug(part)}.xml"
         path.unlink(missing_ok=True)
         return path
 
@@ -45,9 +68,11 @@ class Report:
             yield outcome
         finally:
             outcome.seconds = round(time.monotonic() - begin, 1)
+            if what := self._left_out.get(name):
+                outcome.left_out, outcome.notes = True, (what,)
             reasons = self._count(outcome)
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / f"{_slug(name)}.json").write_text(json.dumps(asdict(outcome)))
+            (self.folder / f"{slug(name)}.json").write_text(json.dumps(asdict(outcome)))
         if tests and not outcome.passed:
             if reasons:
                 remedy = "Do what the reason says (be root on Linux; end your own testbed: `invoke testbed.down`), then run it again."
@@ -57,7 +82,7 @@ class Report:
     def _count(self, outcome: Outcome) -> tuple[str, ...]:
         """Note how many tests there were, and return the reasons, each once, why some were skipped."""
         reasons: dict[str, None] = {}
-        files = sorted(self.folder.glob(f"{_slug(outcome.session)}.*.xml"))
+        files = sorted(self.folder.glob(f"{slug(outcome.session)}.*.xml"))
         for case in (case for file in files for case in ElementTree.parse(file).iter("testcase")):  # noqa: S314 (our own runner wrote it)
             skip = case.find("skipped")
             if skip is not None:
@@ -82,18 +107,21 @@ class Report:
         return sorted(found, key=lambda outcome: -outcome.seconds)
 
 
-def show(outcomes: list[Outcome]) -> None:
-    """The table, what was skipped and why, and the closing line."""
+def show(outcomes: list[Outcome], known: Mapping[str, Pass] | None = None) -> None:
+    """The table, what was skipped and why, and the closing line. `known`: the sessions that are known good."""
     from ops.console import say, table
 
-    rows = [(o.session, f"{o.seconds:.1f} s", *(str(n or "") for n in (o.passed, o.failed, o.skipped))) for o in outcomes]
-    table(("session", "time", "passed", "failed", "skipped"), rows)
+    rows = [(o.session, f"{o.seconds:.1f} s", *(str(n or "") for n in (o.passed, o.failed, o.skipped)), "") for o in outcomes]
+    rows += [(one.session, "", str(one.passed or ""), "", "", f"known good since {one.since}") for one in (known or {}).values()]
+    table(("session", "time", "passed", "failed", "skipped", ""), rows)
     for outcome in outcomes:
         for note in outcome.notes:
             say(f"{outcome.session}: {note}")
     passed, failed, skipped = (sum(getattr(o, key) for o in outcomes) for key in ("passed", "failed", "skipped"))
-    say(f"{passed} passed, {failed} failed, {skipped} skipped")
+    before = sum(one.passed for one in (known or {}).values())
+    say(f"{passed} passed, {failed} failed, {skipped} skipped" + (f"; {before} known good" if known else ""))
 
 
-def _slug(session: str) -> str:
+def slug(session: str) -> str:
+    """A session's name as a file's."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in session)

@@ -71,10 +71,10 @@ def gather(
     if pnpm.WORKSPACE in wanted:
         with _told():
             wanted |= {*pnpm.patches(texts).values(), *pnpm.hooks(texts)}
-    listing = _listing(root, sorted(wanted))
-    paths = sorted(listing)
-    found = {image.name: _below_all(image, listing, paths, apart) for image in images}
-    return {image.name: _entries(image, found[image.name], listing, texts, (recipes or {}).get(image.dockerfile)) for image in images}
+    listed = listing(root, sorted(wanted))
+    paths = sorted(listed)
+    found = {image.name: _below_all(image, listed, paths, apart) for image in images}
+    return {image.name: _entries(image, found[image.name], listed, texts, (recipes or {}).get(image.dockerfile)) for image in images}
 
 
 class Texts:
@@ -178,7 +178,8 @@ def _below(paths: Sequence[str], folder: str) -> Sequence[str]:
     return [*own, *paths[bisect_left(paths, f"{folder}/") : bisect_left(paths, f"{folder}{after}")]]
 
 
-def _listing(root: Path, folders: Sequence[str]) -> dict[str, InputFile]:
+def listing(root: Path, folders: Sequence[str]) -> dict[str, InputFile]:
+    """Every file below the folders that git does not ignore, as it lies on disk. Raises `Failure` for what is another repository's."""
     changing = begin(partial(_changed, root, folders))  # git looks at each file, which takes longest
     converting = begin(partial(_converted, root, folders))
     tracked, unsure = _tracked(root, folders)

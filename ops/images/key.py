@@ -3,8 +3,9 @@
 import hashlib
 import itertools
 import json
+from collections.abc import Iterable, Mapping
 
-from ops.images.model import EPOCH, Inputs
+from ops.images.model import EPOCH, Entry, Inputs
 
 FORM = 4  # part of every key: raise it when the way images are built changes
 
@@ -22,10 +23,15 @@ def key(inputs: Inputs) -> str:
         "arguments": dict(inputs.arguments),
         "bases": {argument: base.digest for argument, base in inputs.bases.items()},
     }
+    return digest_of(document, inputs.entries)
+
+
+def digest_of(document: Mapping[str, object], entries: Iterable[Entry]) -> str:
+    """64 hex digits: equal for equal values and equal files (path, mode, content), whatever their order."""
     # ASCII JSON with sorted keys: one text for one value, and no two values share a text. Names of files hold no NUL.
-    entries = sorted([entry[:3] for entry in inputs.entries])  # path, mode, content
+    files = sorted([entry[:3] for entry in entries])
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii"))
-    digest.update("\0".join(["", *itertools.chain.from_iterable(entries)]).encode("utf-8", "surrogateescape"))
+    digest.update("\0".join(["", *itertools.chain.from_iterable(files)]).encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 

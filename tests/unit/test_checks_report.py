@@ -24,6 +24,7 @@ import noxfile
 from noxfile import *
 noxfile.CHECKS[:] = ["sound", "skipped"]
 noxfile.REPORT.folder = Path("report").resolve()
+noxfile.PASSES.folder = Path("passes").resolve()
 
 @noxfile.check(allow_parallel=True)
 def sound(session):

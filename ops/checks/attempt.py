@@ -1,0 +1,49 @@
+"""A session from its beginning to its end: timed and counted, compared with what it declares, and its pass kept."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ops.checks import trace
+from ops.checks.passes import Passes
+from ops.checks.reads import Reads
+from ops.checks.report import Report
+from ops.errors import Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a session says of itself. `tests`: it has some; `traced`: what its programs open is compared with what it `reads`."""
+
+    reads: Reads
+    tests: bool = False
+    traced: bool = False
+
+
+@contextmanager
+def attempt(
+    name: str, declared: Declared, passes: Passes, *, report: Report, keep: bool, warn: Callable[[str], object]
+) -> Iterator[trace.Trace]:
+    """Run a session in this context. With `keep`, its pass is kept; `warn` is told why, where it is not.
+
+    Raises `Failure` where a session of tests ran none, or a session has read what it does not declare.
+    """
+    before, why = None, ""
+    try:
+        before = passes.begin(name, declared.reads)
+    except Failure as failure:
+        why = f"{failure.cause}. {failure.remedy}"
+    with trace.watching(declared.traced) as seen:
+        with report.session(name, declared.tests) as outcome:
+            yield seen
+        if before and declared.traced:
+            trace.check(passes.root, name, seen.opened(), before.snapshot, declared.reads)
+    if not keep:
+        return
+    if before:
+        try:
+            why = passes.end(before, declared.reads, outcome)
+        except Failure as failure:
+            why = failure.cause
+    if why:
+        warn(f"this pass is not kept: {why}")

@@ -1,0 +1,35 @@
+"""What a session reads of the checkout, as it declares it: rather too much than too little.
+
+Everything is read, unless a session says of files that it reads their names only. So a new file is run for at once, and what nobody
+thought of counts. `ops/checks/trace.py` compares with what is really read.
+"""
+
+import re
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import cache
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Patterns of paths, relative to the checkout; `*` is any text, with "/" too.
+
+    `names_only`: of these files the names and modes count, and not the contents. `but`: of those, the ones that are read all the same.
+    `days`: the answer changes with the day, too, since something outside that changes decides it.
+    """
+
+    names_only: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()
+    days: bool = False
+
+    def content(self, path: str) -> bool:
+        """Whether the content of this file counts."""
+        return not _any(self.names_only).match(path) or _any(self.but).match(path) is not None
+
+
+EVERYTHING = Reads()
+
+
+@cache
+def _any(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)")

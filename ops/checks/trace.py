@@ -1,0 +1,148 @@
+"""What a session really reads, seen by strace and by Python's audit hook, compared with what it declares.
+
+A session that reads what is not in its key could be called good after a change that breaks it. So one that does fails, wherever strace
+can look: on Linux, in a process that nobody traces already.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from ops.checks.reads import Reads
+from ops.checks.snapshot import SETTINGS, Snapshot, is_made
+from ops.errors import Failure
+from ops.folders import home, place
+
+# Files that were opened, by the system's own name for them: a folder's names count anyway, and what is written is not read.
+_OPENED = re.compile(rb"= \d+<(/[^>]*)>$", re.MULTILINE)
+_OTHER = re.compile(rb"O_DIRECTORY|O_WRONLY|O_PATH|O_TRUNC")
+_ESCAPED = re.compile(rb"\\([0-7]{1,3}|.)")  # how strace writes what is not ASCII, and < and > in names
+# Of the home folder: what tools have fetched or installed there.
+_FETCHED = (".cache", ".local", "go", ".npm", ".pyenv", ".cargo", ".rustup", ".config/git", ".config/nextest", "Library")
+
+
+class Trace:
+    """The files that a session opens: those of the programs that start with `prefix`, and those of this process."""
+
+    def __init__(self, folder: Path, wanted: bool) -> None:
+        self.folder = folder
+        self.wanted = wanted
+        self.own: set[str] = set()
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """What is put before a command to see what it opens; nothing where nobody can look."""
+        if not self.wanted or not possible():
+            return ()
+        fd, file = tempfile.mkstemp(suffix=".strace", dir=self.folder)
+        os.close(fd)
+        # By a filter in the kernel only these calls are stopped: the others run at their own speed.
+        return (
+            "strace",
+            "-f",
+            "--seccomp-bpf",
+            "-y",
+            "-z",
+            "-s",
+            "0",
+            "-qq",
+            "-e",
+            "trace=open,openat,openat2",
+            "-e",
+            "signal=none",
+            "-o",
+            file,
+        )
+
+    def opened(self) -> set[str]:
+        """The paths of all files that were opened to be read."""
+        found = set(self.own)
+        for file in self.folder.glob("*.strace"):
+            for line in file.read_bytes().splitlines():
+                if (path := _OPENED.search(line)) and not _OTHER.search(line):
+                    found.add(os.fsdecode(_ESCAPED.sub(_character, path[1])))
+        return found
+
+
+def _character(found: re.Match[bytes]) -> bytes:
+    return bytes((int(found[1], 8),)) if found[1].isdigit() else found[1]
+
+
+@cache
+def possible() -> bool:
+    """Whether strace is here and may look: not within another trace, and not where the system forbids it."""
+    program = shutil.which("strace")
+    if sys.platform != "linux" or program is None:
+        return False
+    with tempfile.NamedTemporaryFile() as nothing:
+        argv = (program, "-f", "--seccomp-bpf", "-y", "-z", "-o", nothing.name, "true")
+        return subprocess.run(argv, check=False, capture_output=True).returncode == 0
+
+
+@contextmanager
+def watching(wanted: bool) -> Iterator[Trace]:
+    """A trace of what is opened meanwhile, where that is wanted."""
+    with tempfile.TemporaryDirectory(prefix="checks-") as folder:
+        trace = Trace(Path(folder), wanted)
+        _hear(trace.own.add if wanted else None)
+        try:
+            yield trace
+        finally:
+            _hear(None)
+
+
+_listener: list[Callable[[str], None] | None] = []
+
+
+def _hear(listener: Callable[[str], None] | None) -> None:
+    if not _listener:
+        _listener.append(None)
+        sys.addaudithook(_audit)  # it stays for good, and costs little where nobody listens
+    _listener[0] = listener
+
+
+def _audit(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "open" and (listener := _listener[0]) and isinstance(arguments[0], str | bytes):
+        flags = arguments[2]
+        if not (isinstance(flags, int) and flags & os.O_WRONLY):
+            listener(str(Path.cwd() / os.fsdecode(arguments[0])))
+
+
+def undeclared(root: Path, opened: Iterable[str], snapshot: Snapshot, reads: Reads) -> list[str]:
+    """What was opened and does not count: files of the checkout, and settings in the home folder that nobody has thought of."""
+    found: set[str] = set()
+    real, own = root.resolve(), home().resolve()
+    elsewhere = [
+        place(),
+        Path(tempfile.gettempdir()),
+        Path(sys.prefix),
+        Path(sys.base_prefix),
+        *(own / name for name in (*_FETCHED, *SETTINGS)),
+    ]
+    for name in opened:
+        path = Path(os.path.normpath(name))
+        if path.is_relative_to(real):
+            inside = str(path.relative_to(real))
+            if inside in snapshot.files:
+                if not reads.content(inside):
+                    found.add(inside)
+            elif not is_made(inside) and not inside.startswith(".git/") and path.is_file():
+                found.add(inside)
+        elif path.is_relative_to(own) and path.is_file() and not any(path.is_relative_to(folder) for folder in elsewhere):
+            found.add(name)
+    return sorted(found)
+
+
+def check(root: Path, session: str, opened: Iterable[str], snapshot: Snapshot, reads: Reads) -> None:
+    """Raises `Failure` where a session has read what it does not declare."""
+    if found := undeclared(root, opened, snapshot, reads):
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        remedy = "Let its `Reads` in noxfile.py have them (`but`), or let it read less: a change there would go unnoticed."
+        raise Failure(f"comparing what {session} reads with what it declares", f"it has read {', '.join(found[:5])}{more}", remedy)
