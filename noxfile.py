@@ -19,11 +19,12 @@ sys.path.insert(0, str(ROOT))
 
 from ops import catalog, tools  # noqa: E402
 from ops.bytecode import keep_for_children  # noqa: E402
+from ops.catalog.model import Service  # noqa: E402
 from ops.checks import dockerfiles, ending, passes, trace  # noqa: E402
 from ops.checks.attempt import Declared, attempt  # noqa: E402
 from ops.checks.certain import Certain, certain  # noqa: E402, F401
 from ops.checks.files import tracked  # noqa: E402
-from ops.checks.reads import EVERYTHING, Reads  # noqa: E402
+from ops.checks.reads import DOCUMENTS, EVERYTHING, Reads, own, without_sources  # noqa: E402
 from ops.checks.report import Report, show, slug  # noqa: E402
 from ops.console import say  # noqa: E402
 from ops.errors import Failure  # noqa: E402
@@ -38,6 +39,12 @@ try:
     CATALOG = catalog.load()
 except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
+# The shared packages that have tests, and the services that take each.
+PACKAGES = {
+    folder: [service for service in CATALOG.services.values() if folder in service.packages]
+    for folder in dict.fromkeys(folder for service in CATALOG.services.values() for folder in service.packages)
+    if any((ROOT / folder / file).exists() for file in ("package.json", "pyproject.toml"))
+}
 REPORT = Report(ROOT / ".nox" / "report")
 PASSES = passes.of(ROOT)
 ending.as_ctrl_c()  # this Nox, and that of each session
@@ -49,11 +56,13 @@ keep_for_children(ROOT / ".nox" / "bytecode")  # the sessions start hundreds of 
 CHECKS = [
     *("scan", "typecheck", "lifecycle", "local", "tests", "pythons", "e2e"),
     *(f"services({name})" for name in CATALOG.services),
-    *("lint", "manifests", "integration", "faults"),
+    *(f"packages({Path(folder).name})" for folder in PACKAGES),
+    *("lint", "vulnerabilities", "manifests", "platform", "integration", "faults"),
 ]
 WITHOUT_TESTBED = [
     f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database", "migration_gates", "migration_source")
 ]
+PLATFORM = [f"tests/integration/test_{name}.py" for name in ("platform", "local_compose")]
 FAULTED = ("local_durability", "cluster_durability", "network_faults", "verbs_under_faults")
 FAULTS = [f"tests/integration/test_{name}.py" for name in FAULTED]
 AT_NIGHT = ["tests/integration/test_verbs_one_in_five.py"]  # minutes of waiting for answers that do not come
@@ -63,6 +72,36 @@ LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, s
 # What a session reads of the checkout, by its function's name: the session itself, and `ci`, which asks whether it must run.
 DECLARED: dict[str, Callable[..., Reads]] = {}
 TRACES: dict[str, trace.Trace] = {}
+
+
+TESTS = ("unit", "manifests", "integration", "e2e", "pythons", "benchmarks", "reproducible")
+GATES = ("docs/decisions/migration-gates.md",)  # its table is compared with the rules
+UNPUBLISHED = (*DOCUMENTS, "tests/*", "k8s/*", ".github/*", "infra/testbed/*", "infra/templates/*")
+
+
+def tests_but(*used: str) -> tuple[str, ...]:
+    """The folders of tests that a session does not use."""
+    return tuple(f"tests/{folder}/*" for folder in TESTS if folder not in used)
+
+
+def _units() -> Reads:
+    """Unit tests take some services' sources as their example."""
+    examples = ("services/api-gateway/*", "services/memory-service/*", "packages/service-kit-python/*", "apps/web/src/session/draft.ts")
+    return without_sources(CATALOG, but=examples)
+
+
+def _of_testbed() -> Reads:
+    return without_sources(CATALOG, *DOCUMENTS, *tests_but("integration"), ".github/*")
+
+
+def _of_service(service: str) -> Reads:
+    entry = CATALOG.services[service]
+    return own(CATALOG, (entry.path, *entry.packages), *UNPUBLISHED)
+
+
+def _of_package(package: str) -> Reads:
+    users = PACKAGES.get(package) or next(users for folder, users in PACKAGES.items() if Path(folder).name == package)
+    return own(CATALOG, tuple(folder for user in users for folder in user.packages), *UNPUBLISHED)
 
 
 def check(
@@ -175,7 +214,7 @@ def lint(session: nox.Session) -> None:
     run("zizmor", "--offline", "--quiet", ".github")
 
 
-@check(quick=True, traced=True, allow_parallel=True)
+@check(quick=True, traced=True, reads=lambda: Reads((*DOCUMENTS, "k8s/*", "tests/*")), allow_parallel=True)
 def typecheck(session: nox.Session) -> None:
     """mypy --strict, tsc and go build."""
     program(session, sys.executable, "-m", "mypy")
@@ -187,14 +226,14 @@ def typecheck(session: nox.Session) -> None:
         tool(session, "uv", "run", "--locked", "mypy", cwd=(ROOT / file).parent)
 
 
-@check(tests=True, quick=True, allow_parallel=True)
+@check(tests=True, quick=True, reads=_units, allow_parallel=True)
 def tests(session: nox.Session) -> None:
     """The build system's own tests that need no cluster and no browser."""
     workers = "1" if session.parallel else "2"
     pytest(session, "tests/unit", "-n", workers)
 
 
-@check(tests=True, allow_parallel=True)
+@check(tests=True, reads=_units, allow_parallel=True)
 def pythons(session: nox.Session) -> None:
     """The first steps of the workflows as they are written, and the unit tests on the oldest and the newest Python of this machine."""
     from ops.checks.pythons import NEWEST, fetched, installed
@@ -212,28 +251,35 @@ def pythons(session: nox.Session) -> None:
         pytest(session, "tests/unit", "-n", "1" if session.parallel else "2", python=f"{home}/bin/python", part=f"3.{minor}", env=own)
 
 
-@check(tests=True, traced=True, allow_parallel=True)
+@check(tests=True, traced=True, reads=_of_service, allow_parallel=True)
 @nox.parametrize("service", list(CATALOG.services), ids=list(CATALOG.services))
 def services(session: nox.Session, service: str) -> None:
     """A service's own tests by its stack's runner, against real stores."""
+    entry = CATALOG.services[service]
+    own_tests(session, entry.path, entry)
+
+
+@check(tests=True, traced=True, reads=_of_package, allow_parallel=True)
+@nox.parametrize("package", list(PACKAGES), ids=[Path(folder).name for folder in PACKAGES])
+def packages(session: nox.Session, package: str) -> None:
+    """A shared package's own tests, once, by the runner of the services that take it."""
+    own_tests(session, package, *PACKAGES[package])
+
+
+def own_tests(session: nox.Session, folder: str, *users: Service) -> None:
+    """Run the tests in a folder as the stack of its users has them, with every store that these need."""
     from ops import local
 
-    entry = CATALOG.services[service]
-    # A shared package is tested with each service that takes it: what breaks for one of them is seen there.
-    folders = [
-        entry.path,
-        *(folder for folder in entry.packages if any((ROOT / folder / f).exists() for f in ("package.json", "pyproject.toml"))),
-    ]
-    if (ROOT / entry.path / "package.json").exists():
+    if (ROOT / folder / "package.json").exists():
         workspace(session)
-    with local.stores(Path(session.create_tmp()), None, [need for need in entry.needs if need in CATALOG.stores]) as variables:
-        for folder in folders:
-            report = REPORT.junit(session.name, folder)
-            program, *arguments = (word.replace("{report}", str(report)) for word in entry.stack.test)
-            tool(session, program, *arguments, cwd=ROOT / folder, env=dict(variables))
+    needs = dict.fromkeys(need for user in users for need in user.needs if need in CATALOG.stores)
+    with local.stores(Path(session.create_tmp()), None, list(needs)) as variables:
+        report = REPORT.junit(session.name, folder)
+        argv = (word.replace("{report}", str(report)) for word in users[0].stack.test)
+        tool(session, *argv, cwd=ROOT / folder, env=dict(variables))
 
 
-@check(tests=True, traced=True, allow_parallel=True)
+@check(tests=True, traced=True, reads=lambda: without_sources(CATALOG, *DOCUMENTS, *tests_but("manifests")), allow_parallel=True)
 def manifests(session: nox.Session) -> None:
     """Every overlay builds, fits the API's schemas, names known images only, and keeps the variable contract."""
     pytest(session, "tests/manifests")
@@ -241,42 +287,59 @@ def manifests(session: nox.Session) -> None:
 
 @check(allow_parallel=True)
 def scan(session: nox.Session) -> None:
-    """Trivy: misconfiguration, secrets and licences always; vulnerabilities where a database can be had."""
+    """Trivy: misconfiguration, secrets and licences."""
     from ops.checks.scan import arguments, database, rendered
 
-    manifests = rendered(CATALOG, Path(session.create_tmp()) / "manifests")
-    for words in arguments(database(), manifests, offline_note=functools.partial(left_out, session)):
+    for words in arguments(database(), rendered(CATALOG, Path(session.create_tmp()) / "manifests")):
         tool(session, "trivy", *words)
 
 
-@check(tests=True, allow_parallel=True)
+@check(reads=lambda: Reads(days=True), allow_parallel=True)
+def vulnerabilities(session: nox.Session) -> None:
+    """Trivy: what is known today of the locked packages, where its database can be had."""
+    from ops.checks.scan import OFFLINE, database, refresh
+    from ops.checks.scan import vulnerabilities as words
+
+    if refresh(database()):
+        tool(session, "trivy", *words(database()))
+    else:
+        left_out(session, OFFLINE)
+
+
+@check(tests=True, reads=lambda: without_sources(CATALOG, *DOCUMENTS, *tests_but("integration"), but=GATES), allow_parallel=True)
 def local(session: nox.Session) -> None:
     """The embedded engine and the migrations, against real stores."""
     pytest(session, *WITHOUT_TESTBED)
 
 
-@check(tests=True, allow_parallel=True)
+@check(tests=True, reads=_of_testbed, allow_parallel=True)
 def lifecycle(session: nox.Session) -> None:
     """The testbed after a crash, and after its end."""
     with apart("network"):  # a browser gives up what it is loading when an interface comes or goes
         pytest(session, LIFECYCLE)
 
 
-@check(tests=True)
+@check(tests=True, reads=lambda: Reads((*DOCUMENTS, *tests_but("integration"), ".github/*")))
+def platform(session: nox.Session) -> None:
+    """The platform itself, on the testbed's cluster and under its Compose."""
+    pytest(session, *PLATFORM, "-n", "2")
+
+
+@check(tests=True, reads=_of_testbed)
 def integration(session: nox.Session) -> None:
-    """The testbed: a real engine, registry and cluster; images, deploys, rollbacks."""
+    """The testbed: a real engine, registry and cluster; images, deploys, rollbacks of a small platform."""
     # Most of their time these tests wait for pods: three at once keep two cores busy.
-    ignored = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, *FAULTS, *AT_NIGHT, LIFECYCLE)]
+    ignored = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, *FAULTS, *AT_NIGHT, *PLATFORM, LIFECYCLE)]
     pytest(session, "tests/integration", *ignored, "-n", "3")
 
 
-@check(tests=True)
+@check(tests=True, reads=_of_testbed)
 def faults(session: nox.Session) -> None:
     """Stores are ended under load, here and in the cluster, and one request in five fails: nothing is lost, every verb ends right."""
     pytest(session, *FAULTS, *(AT_NIGHT if os.environ.get("FAULT_ROUNDS") else ()), "-n", "2")
 
 
-@check(tests=True, allow_parallel=True)
+@check(tests=True, reads=lambda: Reads((*DOCUMENTS, *tests_but("e2e"), "k8s/*", ".github/*")), allow_parallel=True)
 def e2e(session: nox.Session) -> None:
     """A browser on the running platform: sign up, store, search, sign out."""
     with apart("network"):

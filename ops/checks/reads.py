@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache
 
+from ops.catalog import Catalog
+
 
 @dataclass(frozen=True, slots=True)
 class Reads:
@@ -28,6 +30,18 @@ class Reads:
 
 
 EVERYTHING = Reads()
+DOCUMENTS = ("docs/*", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+
+
+def without_sources(catalog: Catalog, *names_only: str, but: tuple[str, ...] = ()) -> Reads:
+    """All but what the services are made of: what lies in a folder of a service or of a shared package, except the migrations."""
+    folders = dict.fromkeys(folder for service in catalog.services.values() for folder in (service.path, *service.packages))
+    return Reads((*(f"{folder}/*/*" for folder in folders), *names_only), (f"{catalog.database.migrations}/*", *but))
+
+
+def own(catalog: Catalog, folders: tuple[str, ...], *names_only: str) -> Reads:
+    """What the tests of a service or a package read: of the others' sources nothing."""
+    return without_sources(catalog, *names_only, but=tuple(f"{folder}/*" for folder in folders))
 
 
 @cache

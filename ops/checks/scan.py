@@ -1,6 +1,5 @@
 """What Trivy is asked: misconfiguration, secrets and licences always, vulnerabilities where its database can be had."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from ops.catalog import Catalog
@@ -11,7 +10,7 @@ from ops.tools import find
 # Fetched, generated or ignored; manifests are scanned as they are rendered, and what is in the testbed is thrown away.
 SKIPPED = ("**/node_modules", "**/.venv", "**/.next", "**/dist", ".nox", "k8s", "infra/testbed")
 SEVERITY = "MEDIUM,HIGH,CRITICAL"
-OFFLINE = "vulnerabilities were not scanned: Trivy's database cannot be downloaded here. Misconfiguration, secrets and licences were."
+OFFLINE = "vulnerabilities were not looked for: Trivy's database cannot be downloaded here"
 # Licences that oblige whoever ships the code to publish it: the classes of Google's licence classifier, which Trivy uses.
 REFUSED_LICENCES = "CRITICAL"
 
@@ -40,19 +39,26 @@ def rendered(catalog: Catalog, folder: Path) -> Path:
     return folder
 
 
-def arguments(folder: Path, manifests: Path, *, offline_note: Callable[[str], object]) -> list[tuple[str, ...]]:
-    """The command lines of Trivy for this checkout. `offline_note` is told when vulnerabilities cannot be scanned."""
-    common = ("--cache-dir", str(folder), "--exit-code", "1", "--quiet")
-    skipped = tuple(word for pattern in SKIPPED for word in ("--skip-dirs", pattern))
-    scanners = ["misconfig", "secret"]
-    if refresh(folder):
-        scanners.append("vuln")
-    else:
-        offline_note(OFFLINE)
+def arguments(folder: Path, manifests: Path) -> list[tuple[str, ...]]:
+    """The command lines of Trivy for what the checkout alone decides. `manifests`: those of `rendered`."""
     # The checks that are compiled into the program: the newer bundle is an image, which is not reachable everywhere.
     checks = ("--skip-check-update", "--ignorefile", ".trivyignore.yaml", "--severity", SEVERITY)
     return [
-        ("fs", "--scanners", ",".join(scanners), *checks, *common, *skipped, "."),
-        ("config", *checks, *common, str(manifests)),
-        ("fs", "--scanners", "license", "--severity", REFUSED_LICENCES, *common, *skipped, "."),
+        ("fs", "--scanners", "misconfig,secret", *checks, *_common(folder), *_skipped(), "."),
+        ("config", *checks, *_common(folder), str(manifests)),
+        ("fs", "--scanners", "license", "--severity", REFUSED_LICENCES, *_common(folder), *_skipped(), "."),
     ]
+
+
+def vulnerabilities(folder: Path) -> tuple[str, ...]:
+    """Trivy's command line for what its database knows today."""
+    checks = ("--ignorefile", ".trivyignore.yaml", "--severity", SEVERITY)
+    return ("fs", "--scanners", "vuln", *checks, *_common(folder), *_skipped(), ".")
+
+
+def _common(folder: Path) -> tuple[str, ...]:
+    return ("--cache-dir", str(folder), "--exit-code", "1", "--quiet")
+
+
+def _skipped() -> tuple[str, ...]:
+    return tuple(word for pattern in SKIPPED for word in ("--skip-dirs", pattern))

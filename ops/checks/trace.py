@@ -23,9 +23,10 @@ from ops.folders import home, place
 # Files that were opened, by the system's own name for them: a folder's names count anyway, and what is written is not read.
 _OPENED = re.compile(rb"= \d+<(/[^>]*)>$", re.MULTILINE)
 _OTHER = re.compile(rb"O_DIRECTORY|O_WRONLY|O_PATH|O_TRUNC")
+_STARTED = re.compile(rb'^\d+ +execve\("(?:[^"]*/)?([^"/]+)"')
 _ESCAPED = re.compile(rb"\\([0-7]{1,3}|.)")  # how strace writes what is not ASCII, and < and > in names
 # Of the home folder: what tools have fetched or installed there.
-_FETCHED = (".cache", ".local", "go", ".npm", ".pyenv", ".cargo", ".rustup", ".config/git", ".config/nextest", "Library")
+_FETCHED = (".cache", ".local", "go", ".npm", ".pyenv", ".cargo", ".rustup", ".config/go/telemetry", "Library")
 
 
 class Trace:
@@ -65,10 +66,19 @@ class Trace:
         """The paths of all files that were opened to be read."""
         found = set(self.own)
         for file in self.folder.glob("*.strace"):
-            for line in file.read_bytes().splitlines():
-                if (path := _OPENED.search(line)) and not _OTHER.search(line):
-                    found.add(os.fsdecode(_ESCAPED.sub(_character, path[1])))
+            found.update(os.fsdecode(_ESCAPED.sub(_character, path)) for path in _read(file.read_bytes()))
         return found
+
+
+def _read(lines: bytes) -> Iterator[bytes]:
+    """What a trace's processes have read. Git looks into files to tell whether they have changed, and that is in the key."""
+    git: dict[bytes, bool] = {}
+    for line in lines.splitlines():
+        process = line.partition(b" ")[0]
+        if program := _STARTED.search(line):
+            git[process] = program[1].startswith(b"git")
+        elif (path := _OPENED.search(line)) and not _OTHER.search(line) and not git.get(process):
+            yield path[1]
 
 
 def _character(found: re.Match[bytes]) -> bytes:

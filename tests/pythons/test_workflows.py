@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import warnings
@@ -17,6 +16,7 @@ from ops.checks.files import tracked
 from ops.checks.matrix import matrix
 from ops.checks.pythons import NEWEST, OLDEST, installed
 from ops.tools import find
+from tests.copied import copy_without_sources
 
 ROOT = Path(__file__).parents[2]
 FILES = tracked(ROOT, ".github/workflows/*.yml")
@@ -80,9 +80,7 @@ def test_every_job_that_runs_the_build_system_is_among_them() -> None:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
-    for name in tracked(ROOT, "."):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    copy_without_sources(folder)
     return folder
 
 

@@ -125,6 +125,9 @@ def test_a_session_that_reads_what_it_does_not_declare_fails(checkout: Path, nam
 
 
 STRACE = """\
+9 execve("/usr/bin/git", ["git"..., ], 0x7ffd /* 9 vars */) = 0
+9 openat(AT_FDCWD</x>, ""..., O_RDONLY) = 3</x/src/looked-at-by-git>
+10 execve("/usr/bin/cat", ["cat"..., ], 0x7ffd /* 9 vars */) = 0
 10 openat(AT_FDCWD</x>, ""..., O_RDONLY|O_CLOEXEC) = 3</x/docs/a.md>
 10 openat(AT_FDCWD</x>, ""..., O_RDONLY|O_DIRECTORY) = 3</x/docs>
 11 openat(AT_FDCWD</x>, ""..., O_WRONLY|O_CREAT, 0666) = 4</x/docs/b.md>

@@ -1,7 +1,5 @@
 """`invoke new`: a service is one folder and one entry, or nothing at all."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,19 +14,15 @@ from ops.catalog.edit import with_entry
 from ops.errors import Failure, UsageError
 from ops.stacks import kind_of, scaffold
 from ops.verbs import new as verb
+from tests.copied import copy_without_sources
 
 ROOT = catalog.load().root
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A copy of this checkout's tracked files, which the verb takes for its own; packages are locked by nobody."""
-    command = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, tmp_path / name)
+    """A copy of this checkout, which the verb takes for its own; packages are locked by nobody."""
+    copy_without_sources(tmp_path)
     monkeypatch.setattr(verb, "load", lambda root=tmp_path: catalog.load(root))
     monkeypatch.setattr(verb, "run", lambda _: None)
     return tmp_path
