@@ -22,7 +22,7 @@ from ops.errors import Failure
 from ops.folders import home
 from ops.images.inputs import listing, read
 from ops.images.key import blob, digest_of
-from ops.images.model import Entry
+from ops.images.model import InputFile
 from ops.tools.find import here
 from ops.tools.table import TABLE
 
@@ -55,7 +55,7 @@ SETTINGS = (
 class Snapshot:
     """`files` by path, `facts` of the machine by name; `stamp` differs once a file was touched, whatever is in it now."""
 
-    files: Mapping[str, Entry]
+    files: Mapping[str, InputFile]
     facts: Mapping[str, str]
     stamp: str
 
@@ -71,7 +71,7 @@ class Inputs:
     """What a session reads, as values."""
 
     session: str
-    files: Mapping[str, Entry]
+    files: Mapping[str, InputFile]
     facts: Mapping[str, str]
 
     @property
@@ -89,11 +89,11 @@ def take(root: Path) -> Snapshot:
     return Snapshot(files, _facts(root), _stamp(root, files))
 
 
-def _ignored(root: Path) -> dict[str, Entry]:
+def _ignored(root: Path) -> dict[str, InputFile]:
     """The files that git ignores and no session makes, such as .env.local; whoever has git ignore them."""
     argv = ("git", "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory", "--no-empty-directory")
     said = subprocess.run(argv, cwd=root, check=True, capture_output=True).stdout
-    found: dict[str, Entry] = {}
+    found: dict[str, InputFile] = {}
     for name in filter(None, os.fsdecode(said).split("\0")):
         for path in _below(root, name.rstrip("/")):
             if entry := read(root, path):
@@ -126,7 +126,7 @@ def _behind(root: Path, path: str) -> str:
     return ""
 
 
-def _stamp(root: Path, files: Mapping[str, Entry]) -> str:
+def _stamp(root: Path, files: Mapping[str, InputFile]) -> str:
     facts = []
     for path in sorted(files):
         try:

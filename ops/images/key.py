@@ -5,7 +5,7 @@ import itertools
 import json
 from collections.abc import Iterable, Mapping
 
-from ops.images.model import EPOCH, Entry, Inputs
+from ops.images.model import EPOCH, InputFile, Inputs
 
 FORM = 4  # part of every key: raise it when the way images are built changes
 
@@ -26,7 +26,7 @@ def key(inputs: Inputs) -> str:
     return digest_of(document, inputs.entries)
 
 
-def digest_of(document: Mapping[str, object], entries: Iterable[Entry]) -> str:
+def digest_of(document: Mapping[str, object], entries: Iterable[InputFile]) -> str:
     """64 hex digits: equal for equal values and equal files (path, mode, content), whatever their order."""
     # ASCII JSON with sorted keys: one text for one value, and no two values share a text. Names of files hold no NUL.
     files = sorted([entry[:3] for entry in entries])
