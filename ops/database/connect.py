@@ -57,28 +57,37 @@ def moved(dsn: Secret, host: str, port: int) -> Secret:
 
 
 def connect(dsn: Secret, purpose: str, say: Say | None = None) -> "Connection":
-    """A connection in autocommit mode. `purpose` is what pg_stat_activity shows of it; `say` is told of each attempt that failed.
+    """A connection in autocommit mode. `purpose` is what pg_stat_activity shows of it; `say` is told of the first attempt that failed.
 
     Raises `Failure` when the database does not answer, `UsageError` when the string is none.
     """
+    where = describe(dsn)
+
+    def failure(said: str) -> Failure:
+        remedy = "Check that the database runs (`invoke up` starts the one of this machine) and that DATABASE_URL is right."
+        return Failure(f"connecting to the database {where}", said, remedy)
+
+    return opened(lambda: _connected(dsn, purpose), dsn, failure, say)
+
+
+def opened(attempt: "Callable[[], Connection]", dsn: Secret, failure: Callable[[str], Failure], say: Say | None = None) -> "Connection":
+    """What `attempt` returns: it is called again while the server says something that passes. Raises what `failure` makes of its words."""
     import psycopg
 
-    where, begun, attempt = describe(dsn), time.monotonic(), 1
+    begun, tried = time.monotonic(), 1
     while True:
         try:
-            return _connected(dsn, purpose)
+            return attempt()
         except psycopg.Error as error:
             said, bound = scrubbed(str(error).strip(), dsn), _bound(str(error))
         waited = time.monotonic() - begun
-        pause = min(PAUSE_SECONDS[0] * 2 ** (attempt - 1), PAUSE_SECONDS[1])
+        pause = min(PAUSE_SECONDS[0] * 2 ** (tried - 1), PAUSE_SECONDS[1])
         if waited + pause > bound:
-            again = f" (attempt {attempt}, after {waited:.0f} s)" if attempt > 1 else ""
-            remedy = "Check that the database runs (`invoke up` starts the one of this machine) and that DATABASE_URL is right."
-            raise Failure(f"connecting to the database {where}", f"{said}{again}", remedy)
-        if say and attempt == 1:
-            say(f"the database {where} takes no connection yet, trying again for {bound:.0f} s: {said.splitlines()[0]}")
+            raise failure(said + (f" (attempt {tried}, after {waited:.0f} s)" if tried > 1 else ""))
+        if say and tried == 1:
+            say(f"the database {describe(dsn)} takes no connection yet, trying again for {bound:.0f} s: {said.splitlines()[0]}")
         time.sleep(pause)
-        attempt += 1
+        tried += 1
 
 
 def _bound(said: str) -> float:

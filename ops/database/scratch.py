@@ -129,16 +129,16 @@ def session(dsn: Secret) -> Iterator["Connection"]:
     """A connection to the scratch server, with a limit for each statement. Raises `ScratchUnavailable` where it cannot be had."""
     import psycopg
 
-    from ops.database.connect import describe, scrubbed
+    from ops.database.connect import describe, opened
 
-    try:
-        connection: Connection = psycopg.connect(
-            dsn.reveal(), autocommit=True, application_name="nextai-scratch", connect_timeout=10, client_encoding="utf8"
-        )
-        connection.prepare_threshold = None  # DISCARD ALL between files would drop what is prepared
-    except psycopg.Error as error:
-        cause = f"{describe(dsn)}: {scrubbed(str(error).strip(), dsn)}"
-        raise ScratchUnavailable("connecting to the scratch database", cause, f"Check the server that {VARIABLE} names.") from None
+    def attempt() -> "Connection":
+        return psycopg.connect(dsn.reveal(), autocommit=True, application_name="nextai-scratch", connect_timeout=10, client_encoding="utf8")
+
+    def failure(said: str) -> Failure:
+        return ScratchUnavailable("connecting to the scratch database", f"{describe(dsn)}: {said}", f"Check the server that {VARIABLE} names.")
+
+    connection = opened(attempt, dsn, failure)
+    connection.prepare_threshold = None  # DISCARD ALL between files would drop what is prepared
     try:
         connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'".encode())
         yield connection

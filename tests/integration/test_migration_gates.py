@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -195,6 +197,16 @@ def test_the_same_files_have_the_same_verdict_from_another_server(tmp_path: Path
 
 
 # ---------------------------------------------------------------- where nothing can be tried
+
+
+def test_a_scratch_server_whose_connections_are_all_taken_is_waited_for(server: scratch.Server) -> None:
+    taken: list[psycopg.Connection[Any]] = []
+    with pytest.raises(psycopg.OperationalError):
+        while len(taken) < 100:
+            taken.append(psycopg.connect(server.admin.reveal()))
+    Timer(0.5, lambda: [one.close() for one in taken]).start()
+    with scratch.session(server.admin) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_without_a_scratch_server_the_text_is_judged_and_a_protected_environment_refuses(monkeypatch: pytest.MonkeyPatch) -> None:

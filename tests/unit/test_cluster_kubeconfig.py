@@ -113,9 +113,11 @@ def shared() -> Iterator[Server]:
 
 
 @pytest.fixture
-def server(shared: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    monkeypatch.setattr(credentials, "CREDENTIALS_SECONDS", 1.0)
-    monkeypatch.setattr(opening, "CREDENTIALS_SECONDS", 1.0)
+def server(request: pytest.FixtureRequest, shared: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    # A second is too short for a program on a machine with other work: only those that hang have it.
+    hangs = "has not ended within 1 s" in str(getattr(request.node, "callspec", None) and request.node.callspec.params)
+    for module in (credentials, opening):
+        monkeypatch.setattr(module, "CREDENTIALS_SECONDS", 1.0 if hangs else 20.0)
     monkeypatch.setattr(room, "USUAL", Policy(tries=3, first=0.01))
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
