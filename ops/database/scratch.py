@@ -135,7 +135,8 @@ def session(dsn: Secret) -> Iterator["Connection"]:
         return psycopg.connect(dsn.reveal(), autocommit=True, application_name="nextai-scratch", connect_timeout=10, client_encoding="utf8")
 
     def failure(said: str) -> Failure:
-        return ScratchUnavailable("connecting to the scratch database", f"{describe(dsn)}: {said}", f"Check the server that {VARIABLE} names.")
+        remedy = f"Check the server that {VARIABLE} names."
+        return ScratchUnavailable("connecting to the scratch database", f"{describe(dsn)}: {said}", remedy)
 
     connection = opened(attempt, dsn, failure)
     connection.prepare_threshold = None  # DISCARD ALL between files would drop what is prepared

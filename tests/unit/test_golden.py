@@ -179,7 +179,7 @@ def doctor_table() -> None:
 
 def checks() -> None:
     note = "skipped test_up_on_the_embedded_engine: port 13000 is in use"
-    report.show([Outcome("integration", 201.04, 57, 1), Outcome("tests", 61.3, 1310, 0, 1, (note,)), Outcome("lint", 8.2)])
+    report.show([Outcome("integration", 201.04, 57, 1), Outcome("tests", 61.3, 1310, 0, 1, notes=(note,)), Outcome("lint", 8.2)])
 
 
 def errors() -> None:
