@@ -50,9 +50,9 @@ def niced(*argv: str) -> tuple[str, ...]:
 
 def environment(command: Command) -> dict[str, str]:
     """The whole environment that a command gets."""
-    from ops.folders import homeless
+    from ops.folders import cache_variables
 
-    return {**os.environ, **homeless(), **command.env}
+    return {**os.environ, **cache_variables(), **command.env}
 
 
 def run(command: Command, *, check: bool = True, show: TextIO | None = None, timeout: float | None = None) -> Completed:

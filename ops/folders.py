@@ -45,6 +45,8 @@ def _writable(where: Callable[[], Path]) -> bool:
     """Whether a folder can be written, or made."""
     try:
         folder = where()
+        if folder.is_relative_to(Path.home()) and not Path.home().is_dir():
+            return False  # root may write to what is above a home that is not there, such as /proc, and make nothing in it
         return os.access(next(path for path in (folder, *folder.parents) if path.exists()), os.W_OK | os.X_OK)
     except (OSError, RuntimeError):
         return False
@@ -70,7 +72,7 @@ def home() -> Path:
         return Path("/")
 
 
-def homeless() -> Mapping[str, str]:
+def cache_variables() -> Mapping[str, str]:
     """Where programs (go, uv, pnpm, npm) keep their own caches when the home folder cannot be written: in the cache folder.
 
     Empty where the home folder can be written; what the environment says already is left as it is.

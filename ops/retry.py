@@ -41,7 +41,7 @@ USUAL: Final = Policy()
 ONCE: Final = Policy(tries=1)
 
 
-class Passing(Exception):
+class Transient(Exception):
     """One try failed by something that may pass. `failure` is what is raised if it does not, `asked` what `Retry-After` says (seconds).
 
     `perhaps`: what was asked for may have been done all the same.
@@ -61,7 +61,7 @@ def persist(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> T:
-    """Do it until it does not raise `Passing`; `work` gets how often it was tried before. What it raises otherwise is final.
+    """Do it until it does not raise `Transient`; `work` gets how often it was tried before. What it raises otherwise is final.
 
     When tries or time run out the first cause is raised: those after it are often its echo.
     """
@@ -70,7 +70,7 @@ def persist(
     while True:
         try:
             return work(tried)
-        except Passing as passing:
+        except Transient as passing:
             tried += 1
             first = first or passing.failure
             pause = policy.pause(tried, passing.asked)

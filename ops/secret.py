@@ -58,7 +58,7 @@ class Secret:
         raise TypeError("a secret is not pickled")
 
 
-def know(*values: str) -> None:
+def register(*values: str) -> None:
     """Remember values that are secret: `hide` finds them, as they are and as JSON writes them."""
     for value in values:
         words = value.strip()

@@ -18,7 +18,7 @@ _ROW, _NAME, _HEAD, _EDGE = 26, 130, 86, 14  # pixels: a row, the width of the n
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Floors:
     """The floors from the roof down, each with its rooms, and which room imports from which."""
 
     floors: tuple[tuple[str, ...], ...]
@@ -37,7 +37,7 @@ def floors(pyproject: Path = ROOT / "pyproject.toml") -> tuple[tuple[str, ...], 
     return (*(tuple(room.strip() for room in layer.split("|")) for layer in layers[:-1]), (GROUND,))
 
 
-def house() -> House:
+def house() -> Floors:
     """The house as it is: the floors of pyproject.toml, and the imports that import-linter's own graph finds."""
     import grimp
 
@@ -50,10 +50,10 @@ def house() -> House:
         return room if room in rooms else GROUND
 
     pairs = {(room_of(a), room_of(b)) for a in graph.modules for b in graph.find_modules_directly_imported_by(a)}
-    return House(found, frozenset((a, b) for a, b in pairs if a != b))
+    return Floors(found, frozenset((a, b) for a, b in pairs if a != b))
 
 
-def drawn(shown: House) -> str:
+def drawn(shown: Floors) -> str:
     """The picture as SVG."""
     side = _ROW * len(shown.rooms)
     width, height = _NAME + side + _EDGE, _HEAD + side + _EDGE
@@ -70,7 +70,7 @@ def drawn(shown: House) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _bands(shown: House, width: int) -> Iterator[str]:
+def _bands(shown: Floors, width: int) -> Iterator[str]:
     """A band for each floor, every second one shaded."""
     top = _HEAD
     for number, floor in enumerate(shown.floors):
@@ -80,14 +80,14 @@ def _bands(shown: House, width: int) -> Iterator[str]:
         top += high
 
 
-def _names(shown: House) -> Iterator[str]:
+def _names(shown: Floors) -> Iterator[str]:
     for number, room in enumerate(shown.rooms):
         middle = _ROW * number + _ROW // 2
         yield f'<text x="{_EDGE}" y="{_HEAD + middle + 4}" font-weight="bold">{escape(room)}</text>'
         yield f'<text transform="translate({_NAME + middle + 4} {_HEAD - 8}) rotate(-60)">{escape(room)}</text>'
 
 
-def _dots(shown: House) -> Iterator[str]:
+def _dots(shown: Floors) -> Iterator[str]:
     """The imports; and the diagonal, where a room meets itself."""
     at = {room: _ROW * number + _ROW // 2 for number, room in enumerate(shown.rooms)}
     for middle in at.values():

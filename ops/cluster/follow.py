@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ops.cluster.lines import Container, Line, LogSelection, container_of, stamped
 from ops.cluster.pods import Selector, find
-from ops.console import heard
+from ops.console import has_reader
 from ops.errors import Failure
 from ops.kube.client import ApiError, Client, Stream, events
 from ops.kube.objects import Object, at, statuses_of, table, text
@@ -23,7 +23,7 @@ def follow(
     selector: Selector,
     wanted: LogSelection,
     *,
-    going: Callable[[], bool] = heard,
+    going: Callable[[], bool] = has_reader,
     pause: float = PAUSE_SECONDS,
 ) -> Iterator[Line]:
     """The last lines of the pods and those that come, as long as somebody hears them (`going`, asked where nothing comes).

@@ -23,7 +23,7 @@ from ops.errors import Failure, UsageError
 from ops.kube.client import Client
 from ops.kube.kubectl import execute, forward, kubectl
 from ops.kube.objects import Object, condition, text
-from ops.retry import Passing, Policy, persist
+from ops.retry import Policy, Transient, persist
 
 AGAIN = Policy(tries=3, first=1.0, seconds=600.0)
 
@@ -70,7 +70,7 @@ def _verify(catalog: Catalog, client: Client, checks: Checks, say: Callable[[str
         if not ended:
             raise failure
         say(f"the connection to the cluster was lost ({ended[0]}): the checks are run again")
-        raise Passing(failure)
+        raise Transient(failure)
     say(f"{counted(len(checks.functions), 'check')} passed")
 
 

@@ -89,13 +89,13 @@ def _write(out: TextIO, text: str) -> None:
         out.write(f"{visible(text) if out.isatty() else text}\n")
         out.flush()
     except BrokenPipeError:
-        deafen(out)
+        discard(out)
     except OSError as failure:
-        deafen(out)
+        discard(out)
         _lost = failure if out is sys.stdout else _lost
 
 
-def deafen(out: TextIO) -> None:
+def discard(out: TextIO) -> None:
     """Send what is still written to a stream without a reader to /dev/null."""
     global _heard  # noqa: PLW0603 (the state of this process's output)
     _heard = False
@@ -104,7 +104,7 @@ def deafen(out: TextIO) -> None:
     os.close(nowhere)
 
 
-def heard() -> bool:
+def has_reader() -> bool:
     """Whether standard output still has a reader. Without one a verb that only shows something ends, even while it waits for lines."""
     return _heard and not _left()
 

@@ -13,7 +13,7 @@ from invoke.exceptions import Exit as Leave
 from invoke.exceptions import ParseError
 from invoke.program import Program
 
-from ops.console.output import deafen, error, not_written, use_json
+from ops.console.output import discard, error, not_written, use_json
 from ops.errors import Exit, Failure, UsageError
 from ops.guess import did_you_mean
 
@@ -102,10 +102,10 @@ class VerbProgram(Program):
                 raise
             self._leave(ParseError(leave.message))  # `--list NO-SUCH-COLLECTION`
         except BrokenPipeError:
-            deafen(sys.stdout)
+            discard(sys.stdout)
             raise Leave(code=Exit.DONE) from None
         except OSError as failure:
-            deafen(sys.stdout)
+            discard(sys.stdout)
             error(not_written(failure))
             raise Leave(code=Exit.FAILED) from None
 

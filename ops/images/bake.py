@@ -19,7 +19,7 @@ from ops.errors import Failure
 from ops.images import dockerfile
 from ops.images.model import EPOCH, VERSION_LENGTH, Planned
 from ops.images.registry import reference
-from ops.retry import Passing, Policy, persist
+from ops.retry import Policy, Transient, persist
 
 # A step that a person wrote: `[stage 2/7] RUN …`, with the image's name in front when several are built.
 _STEP = re.compile(r"\[((?:\S+ )+?)\s*\d+/\d+\] (?!FROM )(.*)", re.DOTALL)
@@ -93,7 +93,7 @@ def _literal(value: object) -> object:
 
 
 @dataclass(slots=True)
-class Story:
+class BuildEvents:
     """What the builder has said so far (`--progress=rawjson`: BuildKit's own status messages, a JSON object a line)."""
 
     report: Callable[[str], None]
@@ -103,7 +103,7 @@ class Story:
     other: list[str] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
 
-    def hear(self, line: str) -> None:
+    def read(self, line: str) -> None:
         """Take in one line; a step of a Dockerfile that ended is reported."""
         try:
             status = json.loads(line)
@@ -158,7 +158,7 @@ def run(command: Command, metadata: Path, report: Callable[[str], None]) -> Meta
 
 
 def _once(command: Command, metadata: Path, report: Callable[[str], None]) -> Metadata:
-    story = Story(report)
+    events = BuildEvents(report)
     with _process(command) as process:
         assert process.stdin is not None
         assert process.stderr is not None
@@ -166,12 +166,12 @@ def _once(command: Command, metadata: Path, report: Callable[[str], None]) -> Me
             process.stdin.write(command.stdin or "")
             process.stdin.close()
         for line in process.stderr:
-            story.hear(line)
+            events.read(line)
         code = process.wait()
     if code:
-        cause, words = story.failure()
-        failure = _failure(command, cause if story.errors else f"{_ended(command, code)}\n{cause}".rstrip(), words)
-        raise Passing(failure) if _PASSING.search(words) else failure
+        cause, words = events.failure()
+        failure = _failure(command, cause if events.errors else f"{_ended(command, code)}\n{cause}".rstrip(), words)
+        raise Transient(failure) if _PASSING.search(words) else failure
     document: Metadata = json.loads(metadata.read_text(encoding="utf-8"))
     return document
 
@@ -197,7 +197,7 @@ def _process(command: Command) -> Iterator["subprocess.Popen[str]"]:
         remedy = "Run `invoke doctor` to see which tools are missing."
         raise Failure(command.doing, f"{command.argv[0]}: {error.strerror}", remedy) from error
     try:
-        with leashed(process):
+        with ended_together(process):
             yield process
     finally:
         if process.poll() is None:
@@ -217,7 +217,7 @@ kill -s KILL -- "-$1"
 
 
 @contextlib.contextmanager
-def leashed(process: "subprocess.Popen[str]") -> Iterator[None]:
+def ended_together(process: "subprocess.Popen[str]") -> Iterator[None]:
     """End the group that `process` leads when this process ends inside the block, by `kill -9` too."""
     nothing = subprocess.DEVNULL
     argv = ("/bin/sh", "-c", _LEASH, "leash", str(process.pid))

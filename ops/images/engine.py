@@ -53,7 +53,7 @@ def connect(engine: BuildEngine) -> Engines:
     return asked
 
 
-class Lazily:
+class LazyEngine:
     """An engine that is reached when it is asked the first time. False where it cannot be reached. Safe for threads."""
 
     def __init__(self, engine: BuildEngine) -> None:

@@ -21,7 +21,7 @@ from ops.errors import Failure
 from ops.folders import cache
 from ops.images.disk import plain
 from ops.images.dockerfile import Dockerfile
-from ops.images.engine import Asked, Lazily, connect
+from ops.images.engine import Asked, LazyEngine, connect
 from ops.images.inputs import gather
 from ops.images.model import Base, BuildEngine, InputFile
 from ops.images.recipe import parse
@@ -46,7 +46,7 @@ def look(catalog: Catalog, images: Collection[Image], engine: BuildEngine) -> Im
     """The facts that the keys depend on."""
     recipes = {file: parse(file, _recipe(catalog.root, file)) for file in dict.fromkeys(image.dockerfile for image in images)}
     references = sorted({base for image in images for base in image.stack.bases.values()})
-    client = Lazily(engine)  # a build elsewhere, with bases from a registry, needs no engine here
+    client = LazyEngine(engine)  # a build elsewhere, with bases from a registry, needs no engine here
     bases = begin(partial(_bases, references, engine, client))  # neither the registries nor git need wait for the other
     entries = gather(catalog.root, images, recipes, catalog.database.migrations)
     return ImageFacts(

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from ops.errors import Failure
 from ops.folders import home
-from ops.secret import Secret, hide, know
+from ops.secret import Secret, hide, register
 
 HELPER_SECONDS = 10.0  # for a credential helper, which may ask a password manager
 _DOCKER_HUB: Final = "https://index.docker.io/v1/"  # the name under which the Docker client keeps docker.io
@@ -113,7 +113,7 @@ def _login(file: Path, registry: str, entry: dict[str, Json]) -> Login | None:
         except (binascii.Error, UnicodeDecodeError) as error:
             remedy = f"Run `docker login {registry}`."
             raise Failure(f"reading {file}", f"`auth` of {registry} is no base64", remedy) from error
-    know(password, text("identitytoken"), text("registrytoken"))
+    register(password, text("identitytoken"), text("registrytoken"))
     if text("registrytoken"):
         return Login(access=Secret(text("registrytoken")))
     if text("identitytoken"):
@@ -151,7 +151,7 @@ def _ask(name: str, registry: str) -> Login | None:
     user, secret = (given.get(key) for key in ("Username", "Secret")) if isinstance(given, dict) else (None, None)
     if not isinstance(user, str) or not isinstance(secret, str):
         raise Failure(doing, "what it gave has no Username and Secret", remedy)
-    know(secret)
+    register(secret)
     if user == _IDENTITY:
         return Login(identity=Secret(secret))
     return Login(user, Secret(secret)) if user and secret else None

@@ -18,8 +18,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from ops.errors import Failure
 from ops.images.login import HELPER_SECONDS, Login, Logins
 from ops.network import connections, is_loopback, proxy_for, shown, system_trust
-from ops.retry import Passing, Policy, passes, persist, retry_after
-from ops.secret import Secret, hide, know
+from ops.retry import Policy, Transient, passes, persist, retry_after
+from ops.secret import Secret, hide, register
 
 if TYPE_CHECKING:
     from urllib3 import HTTPHeaderDict, PoolManager
@@ -107,7 +107,7 @@ class _Asking:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def digest(self, ref: ImageReference, tried: int) -> str | None:
-        """What a tag stands for. Raises `Passing` for what may be otherwise later, `Failure` for what may not."""
+        """What a tag stands for. Raises `Transient` for what may be otherwise later, `Failure` for what may not."""
         response = self._manifest(ref, "HEAD", tried)
         digest = response.headers.get("Docker-Content-Digest", "")
         if response.status == 404:
@@ -189,7 +189,7 @@ class _Asking:
             raise _cut(ref, url, error, seconds, tried, who=who) from error
         if passes(answer.status):
             what = f"{_party(ref, url, who) or 'it'} answered {answer.status} {answer.reason}".rstrip()
-            raise Passing(_failure(ref, what), retry_after(answer.headers.get("Retry-After")))
+            raise Transient(_failure(ref, what), retry_after(answer.headers.get("Retry-After")))
         return answer
 
     def _pool(self, url: str) -> "PoolManager":
@@ -244,7 +244,7 @@ def _hashed(ref: ImageReference, response: _Answer) -> str:
     digest = f"sha256:{hashlib.sha256(raw).hexdigest()}"
     said = response.headers.get("Docker-Content-Digest", digest)
     if _DIGEST.fullmatch(said) and said != digest:
-        raise Passing(_failure(ref, f"it gave a manifest of another digest ({digest}) than it says ({said})"))
+        raise Transient(_failure(ref, f"it gave a manifest of another digest ({digest}) than it says ({said})"))
     return digest
 
 
@@ -261,7 +261,7 @@ def _granted(ref: ImageReference, service: str, response: _Answer) -> Secret:
     token = (document.get("token") or document.get("access_token")) if isinstance(document, dict) else None
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
         raise _failure(ref, f"its token service {service} gave no token")
-    know(token)
+    register(token)
     return Secret(token)
 
 
@@ -283,7 +283,7 @@ def _party(ref: ImageReference, url: str, who: str) -> str:
 
 
 def _cut(ref: ImageReference, url: str, error: Exception, seconds: float, tried: int, *, who: str) -> Exception:
-    """What a connection that failed means: `Passing`, or the `Failure` for what does not pass in a moment."""
+    """What a connection that failed means: `Transient`, or the `Failure` for what does not pass in a moment."""
     import socket
     import ssl
 
@@ -294,7 +294,7 @@ def _cut(ref: ImageReference, url: str, error: Exception, seconds: float, tried:
     inner = error.args[0] if isinstance(error, SSLError) and error.args else error
     if isinstance(error, ProxyError):
         failure = _behind(ref, url, error)
-        return failure if "failed: 4" in failure.cause else Passing(failure)
+        return failure if "failed: 4" in failure.cause else Transient(failure)
     if isinstance(inner, ssl.SSLError) and not isinstance(inner, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
         return _failure(
             ref, f"{whose}not trusted: {_short(error)}", "Check the certificate of the registry, and those that this machine trusts."
@@ -306,7 +306,7 @@ def _cut(ref: ImageReference, url: str, error: Exception, seconds: float, tried:
     # Who works without a network must not wait for long at each build: a second try is enough where nothing could be reached.
     unreached = isinstance(error, NewConnectionError | ConnectTimeoutError) or "timed out" in failure.cause
     unknown = isinstance(error, NameResolutionError) and _innermost(error).args[:1] == (socket.EAI_NONAME,)
-    return failure if unknown or (unreached and tried) else Passing(failure)
+    return failure if unknown or (unreached and tried) else Transient(failure)
 
 
 def _behind(ref: ImageReference, url: str, error: Exception) -> Failure:

@@ -24,8 +24,8 @@ from ops.kube.cluster import ClusterAccess
 from ops.kube.errors import NO_API_SERVER, ApiError, Unavailable
 from ops.kube.objects import Json, Key, Object, group_of, rows, table, text, texts
 from ops.kube.transport import Call, Transport
-from ops.retry import USUAL, Passing, Policy, persist
-from ops.secret import hide, know
+from ops.retry import USUAL, Policy, Transient, persist
+from ops.secret import hide, register
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPHeaderDict
@@ -189,7 +189,7 @@ class Client:
             except ApiError as error:
                 error.repeated = perhaps
                 raise
-            except Passing as passing:
+            except Transient as passing:
                 perhaps = perhaps or (passing.perhaps and call.writes)
                 if perhaps and not call.repeatable:
                     raise passing.failure from passing
@@ -413,9 +413,9 @@ def _remember(secrets: Iterable[Json]) -> None:
     for secret in secrets:
         if text(secret, "type").endswith("/record.v1"):
             continue
-        know(*(value for value in table(secret, "stringData").values() if isinstance(value, str)))
+        register(*(value for value in table(secret, "stringData").values() if isinstance(value, str)))
         for value in table(secret, "data").values():
             if isinstance(value, str):
-                know(value)
+                register(value)
                 with suppress(ValueError):
-                    know(base64.b64decode(value, validate=True).decode())
+                    register(base64.b64decode(value, validate=True).decode())

@@ -21,7 +21,7 @@ from ops.background import begin
 from ops.errors import Failure, cause_of
 from ops.kube.kubeconfig import Context, bytes_of
 from ops.kube.objects import Json, Object, at, rows, table, text, texts
-from ops.secret import Secret, know
+from ops.secret import Secret, register
 
 CREDENTIALS_SECONDS = 15.0  # for a program of the kubeconfig that gets credentials
 LOGIN_SECONDS = 300.0  # for one that asks a person to log in
@@ -148,7 +148,7 @@ def _fixed(context: Context) -> Credentials:
         import base64
 
         password = text(user, "password")
-        know(password)
+        register(password)
         return Credentials(Secret("Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()))
     return shown
 
@@ -159,7 +159,7 @@ def _bearer(context: Context, token: str) -> Secret:
     if not (words.isascii() and words.isprintable()):
         cause = "its token has a line end in it, or a letter outside ASCII"
         raise Failure(f"reading context {context.name}", cause, _LOG_IN)
-    know(words)
+    register(words)
     return Secret(f"Bearer {words}")
 
 
@@ -191,7 +191,7 @@ def _renewed(context: Context, provider: Object) -> str:
     doing, why = f"renewing the id-token of context {context.name}", "the id-token of its auth-provider is missing, or has expired"
     remedy = f"Run `kubectl --context {context.name} version`, which renews it, then the same again."
     config = table(provider, "config")
-    know(*(text(config, name) for name in ("refresh-token", "client-secret", "id-token")))
+    register(*(text(config, name) for name in ("refresh-token", "client-secret", "id-token")))
     if not any(text(config, f"idp-certificate-authority{form}") for form in ("", "-data")) or not text(config, "refresh-token"):
         raise Failure(doing, why, remedy)
     from kubernetes.client import Configuration

@@ -14,7 +14,7 @@ from typing import IO, Final
 from ops.command import Command, Completed, checked, run
 from ops.errors import Failure
 from ops.kube.cluster import ClusterAccess
-from ops.retry import Passing, Policy, persist
+from ops.retry import Policy, Transient, persist
 
 SECONDS = 20.0  # in which a port must be forwarded: kubectl itself waits for a cluster without an end
 FORWARDING: Final = Policy(tries=8, seconds=90.0)
@@ -65,7 +65,7 @@ def execute(cluster: ClusterAccess, namespace: str, pod: str, argv: Sequence[str
             return checked(command, done)
         except Failure as failure:
             if _NOT_BEGUN.search(done.stderr):
-                raise Passing(_blamed(cluster, failure)) from failure
+                raise Transient(_blamed(cluster, failure)) from failure
             raise
 
     return persist(once)
@@ -88,7 +88,7 @@ def join(cluster: ClusterAccess, argv: tuple[str, ...], doing: str) -> int:
                 else:
                     held.append(line)
         if child.returncode and held:
-            raise Passing(_blamed(cluster, Failure(doing, "".join(held).strip(), "See `invoke status`.")))
+            raise Transient(_blamed(cluster, Failure(doing, "".join(held).strip(), "See `invoke status`.")))
         return child.returncode
 
     return persist(once)
@@ -123,7 +123,7 @@ def forward(cluster: ClusterAccess, namespace: str, resource: str, port: int, en
 
 
 def _forwarding(cluster: ClusterAccess, argv: tuple[str, ...], said: IO[bytes], doing: str) -> "tuple[subprocess.Popen[bytes], int]":
-    """kubectl, and the port that it forwards. Raises `Passing` where the same may succeed in a moment."""
+    """kubectl, and the port that it forwards. Raises `Transient` where the same may succeed in a moment."""
     said.truncate(0)
     said.seek(0)
     try:
@@ -136,7 +136,7 @@ def _forwarding(cluster: ClusterAccess, argv: tuple[str, ...], said: IO[bytes], 
         child.terminate()
         child.wait()
         if isinstance(error, Failure) and not _FINAL.search(error.cause):
-            raise Passing(_blamed(cluster, error)) from error
+            raise Transient(_blamed(cluster, error)) from error
         raise
 
 

@@ -14,7 +14,7 @@ from ops.kube.errors import Unavailable, behind, failing, reason_of, status_of, 
 from ops.kube.kubeconfig import Context, identify, trust
 from ops.kube.objects import Json, at, text
 from ops.network import connections, proxy_for, shown
-from ops.retry import Passing, begun, retry_after
+from ops.retry import Transient, begun, retry_after
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
@@ -81,7 +81,7 @@ class Transport:
             disable_warnings(InsecureRequestWarning)
 
     def send(self, call: Call) -> "BaseHTTPResponse":
-        """Send it once. Raises `ApiError` where the server refuses for good, `Passing` where it may answer otherwise later."""
+        """Send it once. Raises `ApiError` where the server refuses for good, `Transient` where it may answer otherwise later."""
         who = self._who(call, None)
         response = self._sent(call, who)
         if response.status == 401 and self.source.renewable:
@@ -99,11 +99,11 @@ class Transport:
             response.release_conn()
         if error.passes:
             asked = retry_after(response.headers.get("Retry-After"))
-            raise Passing(failing(self.cluster, str(call), error), asked, perhaps=begun(error.status)) from error
+            raise Transient(failing(self.cluster, str(call), error), asked, perhaps=begun(error.status)) from error
         raise error
 
     def data(self, response: "BaseHTTPResponse") -> bytes:
-        """The rest of an answer. Raises `Passing` when it breaks off."""
+        """The rest of an answer. Raises `Transient` when it breaks off."""
         from urllib3.exceptions import HTTPError
 
         try:
@@ -118,7 +118,7 @@ class Transport:
             return self.source.get(call.seconds or 30.0, not_this=not_this)
         except PluginFailed as failed:
             if again:
-                raise Passing(Unavailable(failed.doing, failed.cause, failed.remedy), perhaps=False) from failed
+                raise Transient(Unavailable(failed.doing, failed.cause, failed.remedy), perhaps=False) from failed
             raise
 
     def _sent(self, call: Call, who: Credentials) -> "BaseHTTPResponse":
@@ -160,12 +160,12 @@ class Transport:
             return self._pools[certificate]
 
     def _cut(self, error: "HTTPError | OSError") -> Exception:
-        """What a connection that failed means: `Passing` where it may pass, else the `Failure`."""
+        """What a connection that failed means: `Transient` where it may pass, else the `Failure`."""
         from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
         failure = behind(self.cluster, shown(self.proxy), reason_of(error)) if isinstance(error, ProxyError) else self._unreachable(error)
         sent = not isinstance(error, ProxyError | ConnectTimeoutError | NewConnectionError)
-        return Passing(failure, perhaps=sent) if isinstance(failure, Unavailable) else failure
+        return Transient(failure, perhaps=sent) if isinstance(failure, Unavailable) else failure
 
     def _unreachable(self, error: "HTTPError | OSError") -> Failure:
         import ssl

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ops.errors import Failure, Refused
 from ops.release.annotation import message
 from ops.release.changelog import FILE, with_section
-from ops.release.facts import ANSWER_SECONDS, FETCH_SECONDS, ReleaseFacts, moved, push_target, repository, said, talk, told
+from ops.release.facts import ANSWER_SECONDS, FETCH_SECONDS, ReleaseFacts, explained, moved, push_target, remote_git, repository, said
 from ops.release.plan import ReleasePlan
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def publish(root: Path, platform: str, plan: ReleasePlan, section: str, digests:
     """
     repo = repository(root)
     remedy = "Correct what git says, then run it again. Of signing: git config user.signingKey, gpg.program, commit.gpgSign, tag.gpgSign."
-    with told(f"making the commit and the tag {plan.tag}", "git did not make them, and nothing was pushed", remedy):
+    with explained(f"making the commit and the tag {plan.tag}", "git did not make them, and nothing was pushed", remedy):
         commit = _commit(repo, plan, section)
         tag_object = _tag(repo, plan.tag, commit, message(platform, plan.version, digests, section))
     _push(repo, plan, commit, tag_object)
@@ -63,9 +63,9 @@ def finish(root: Path, tag: str, branch: str, remote: str) -> None:
     doing, state = f"bringing {tag} to this checkout", f"{tag} is released, and only this checkout has not followed"
     follow = f"git switch {branch} && git pull --ff-only {remote} {branch} && git fetch {remote} tag {tag}"
     remedy = f"Do not release again. Correct that, then: {follow}"
-    with told(doing, state, remedy):
+    with explained(doing, state, remedy):
         refspecs = (f"refs/tags/{tag}:refs/tags/{tag}", f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}")
-        talk(repo, FETCH_SECONDS, "fetch", push_target(repo, remote), *refspecs)
+        remote_git(repo, FETCH_SECONDS, "fetch", push_target(repo, remote), *refspecs)
         now = None if repo.head.is_detached else repo.active_branch.name
         if now != branch:  # chosen while the images were built: that branch is not the release's to move
             raise Failure(doing, f"{state}:\nit is on {now or 'a detached HEAD'} now", remedy)
@@ -130,7 +130,7 @@ def _push(repo: "Repo", plan: ReleasePlan, commit: str, tag_object: str) -> None
 
     doing, refspecs = f"pushing {plan.tag} to {plan.remote}", (f"{commit}:refs/heads/{plan.branch}", f"{tag_object}:refs/tags/{plan.tag}")
     try:
-        talk(repo, PUSH_SECONDS, "push", "--atomic", "--porcelain", plan.remote, *refspecs)
+        remote_git(repo, PUSH_SECONDS, "push", "--atomic", "--porcelain", plan.remote, *refspecs)
     except GitCommandError as error:
         arrived = _arrived(repo, plan, tag_object)
         if arrived:  # only the answer was lost
@@ -148,6 +148,6 @@ def _arrived(repo: "Repo", plan: ReleasePlan, tag_object: str) -> bool | None:
     from git import GitCommandError
 
     try:
-        return tag_object in talk(repo, ANSWER_SECONDS, "ls_remote", push_target(repo, plan.remote), f"refs/tags/{plan.tag}")
+        return tag_object in remote_git(repo, ANSWER_SECONDS, "ls_remote", push_target(repo, plan.remote), f"refs/tags/{plan.tag}")
     except GitCommandError:
         return None

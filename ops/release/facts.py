@@ -86,7 +86,7 @@ def repository(root: Path) -> "Repo":
 def observe(root: Path, *, branch: str = "main", remote: str = "origin") -> ReleaseFacts:
     """Ask the checkout and, over the network, the remote. Nothing is changed but the remote-tracking branch."""
     repo = repository(root)
-    with told("reading the repository", "git cannot read it", "Correct what git says, then run it again."):
+    with explained("reading the repository", "git cannot read it", "Correct what git says, then run it again."):
         return _observe(repo, root, branch, remote)
 
 
@@ -135,7 +135,7 @@ def is_path(address: str) -> bool:
     return bool(address) and ":" not in address.partition("/")[0]
 
 
-def talk(repo: "Repo", seconds: float, subcommand: str, *words: str) -> str:
+def remote_git(repo: "Repo", seconds: float, subcommand: str, *words: str) -> str:
     """A git command that talks to a remote: without a password prompt, and with a time limit. Raises `GitCommandError`.
 
     A prompt would hang without a person at the terminal. The program that this machine uses for SSH stays.
@@ -147,7 +147,7 @@ def talk(repo: "Repo", seconds: float, subcommand: str, *words: str) -> str:
 
 
 @contextmanager
-def told(doing: str, state: str, remedy: str) -> Iterator[None]:
+def explained(doing: str, state: str, remedy: str) -> Iterator[None]:
     """git's errors as a `Failure`: `state` says what is done and what is not, and git's own words follow."""
     from git import GitCommandError
 
@@ -208,10 +208,10 @@ def _remote_refs(repo: "Repo", remote: str, asked: str, branch: str) -> tuple[di
         return {}, f"there is no remote named {remote}"
     listing: dict[str, str] = {}
     try:
-        output = talk(repo, ANSWER_SECONDS, "ls_remote", asked)
+        output = remote_git(repo, ANSWER_SECONDS, "ls_remote", asked)
         listing = {ref: sha for sha, _, ref in (line.partition("\t") for line in output.splitlines())}
         if f"refs/heads/{branch}" in listing:
-            talk(repo, FETCH_SECONDS, "fetch", asked, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}", "--no-tags")
+            remote_git(repo, FETCH_SECONDS, "fetch", asked, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}", "--no-tags")
     except GitCommandError as error:
         why = reason(str(error.stderr)) or f"git ended with {error.status}"
         if not listing:
@@ -269,9 +269,9 @@ def _annotation(repo: "Repo", asked: str, tag: str, tag_object: str) -> str:
     """The text of a tag of the remote, which is fetched where this checkout does not have it, without making the tag here."""
     from git import GitCommandError
 
-    with told(f"reading the tag {tag} of the remote", "git could not get it", f"git fetch {asked} tag {tag}"):
+    with explained(f"reading the tag {tag} of the remote", "git could not get it", f"git fetch {asked} tag {tag}"):
         try:
             return str(repo.git.cat_file("tag", tag_object))
         except GitCommandError:
-            talk(repo, FETCH_SECONDS, "fetch", "--no-tags", "--no-write-fetch-head", asked, f"refs/tags/{tag}")
+            remote_git(repo, FETCH_SECONDS, "fetch", "--no-tags", "--no-write-fetch-head", asked, f"refs/tags/{tag}")
             return str(repo.git.cat_file("tag", tag_object))

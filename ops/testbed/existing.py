@@ -10,7 +10,7 @@ from ops import documents
 from ops.command import Command, run
 from ops.errors import Failure, UsageError
 from ops.folders import home
-from ops.retry import Passing, Policy, persist
+from ops.retry import Policy, Transient, persist
 from ops.testbed.model import Testbed
 
 KUBECONFIG, CONTEXT, REGISTRY = "NEXTAI_TESTBED_KUBECONFIG", "NEXTAI_TESTBED_CONTEXT", "NEXTAI_TESTBED_REGISTRY"
@@ -36,7 +36,7 @@ def _ask(command: Command, _tried: int) -> None:
     try:
         run(command, timeout=8)
     except Failure as failure:
-        raise Passing(failure) from failure
+        raise Transient(failure) from failure
 
 
 def running(environ: Mapping[str, str] = os.environ) -> Testbed | None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from ops.command import Command, run
 from ops.errors import Failure
-from ops.retry import Passing, Policy, persist
+from ops.retry import Policy, Transient, persist
 from ops.testbed.fetch import KEYRING, mirror
 from ops.testbed.keep import kept, key_of, text_of, write
 from ops.testbed.layout import SOURCES, Layout
@@ -168,7 +168,7 @@ def _built(layout: Layout, image: StandIn, build: Sequence[str]) -> None:
     try:
         _docker(layout, f"building a stand-in for {image.name}", *build)
     except Failure as failure:
-        raise Passing(failure) from failure
+        raise Transient(failure) from failure
 
 
 def _bootstrap(layout: Layout, work: Path, labels: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from types import FrameType
 
 from ops.catalog import Catalog
 from ops.config import local as config
-from ops.console import confirm, counted, emit_json, emit_line, heard, machine_readable, say, table
+from ops.console import confirm, counted, emit_json, emit_line, has_reader, machine_readable, say, table
 from ops.errors import Exit, Failure, UsageError
 from ops.guess import did_you_mean
 from ops.local import embedded, facts, state
@@ -237,7 +237,7 @@ def logs(catalog: Catalog, name: str, *, follow: bool, tail: int) -> int:
             emit_line({"name": name, "text": line})
         else:
             say(f"{name} | {line}")
-        if not heard():
+        if not has_reader():
             break
     return Exit.DONE
 
@@ -251,7 +251,7 @@ def _lines(catalog: Catalog, home: State, name: str, tail: int, *, follow: bool 
         return compose.lines(catalog, home, name, tail, follow)
     if not home.log(name).exists():
         raise Failure(f"reading the logs of {name}", "it has not run on this machine", "`invoke up` starts it.")
-    return followed(home.log(name), tail, lambda: follow and heard() and writes(home, name))
+    return followed(home.log(name), tail, lambda: follow and has_reader() and writes(home, name))
 
 
 def writes(home: State, name: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ops.catalog import load
 from ops.cluster import record, show
-from ops.console import emit_json, emit_line, heard, machine_readable, say, table
+from ops.console import emit_json, emit_line, has_reader, machine_readable, say, table
 from ops.errors import Exit, UsageError
 from ops.verbs.target import connected, is_here
 
@@ -67,7 +67,7 @@ def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, sinc
                 emit_line(asdict(line))
             else:
                 say(f"{line.pod} | {line.text}")
-            if not heard():
+            if not has_reader():
                 break
     return Exit.DONE
 

@@ -19,7 +19,7 @@ from ops.kube import client as room
 from ops.kube.client import Unavailable
 from ops.kube.connect import connect
 from ops.kube.kubectl import forward
-from ops.retry import Passing, Policy, persist
+from ops.retry import Policy, Transient, persist
 from ops.testbed import Testbed
 from tests.integration.cluster import Cluster
 from tests.integration.faults import KINDS, Faults, api_server
@@ -41,7 +41,7 @@ def asked(url: str) -> int:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return int(answer.status)
         except OSError as error:
-            raise Passing(Failure(f"asking {url}", str(error), "See the pod's log.")) from error
+            raise Transient(Failure(f"asking {url}", str(error), "See the pod's log.")) from error
 
     return persist(once, Policy(tries=4))
 

@@ -113,7 +113,7 @@ def test_work_goes_on_when_its_reader_leaves() -> None:
         "from ops.console.verb import guarded\n"
         "import sys\n"
         "def work():\n"
-        "    console.say('one'); console.say('two'); print('all done', console.heard(), file=sys.stderr); return 4\n"
+        "    console.say('one'); console.say('two'); print('all done', console.has_reader(), file=sys.stderr); return 4\n"
         "sys.exit(guarded(work))\n"
     )
     reading, writing = os.pipe()
@@ -215,7 +215,9 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
 def test_without_a_home_folder_doctor_still_tells_the_rest() -> None:
     done = invoke("doctor", HOME="/proc/nope")
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "cluster of production" in done.stdout and "cache folder: Set NEXTAI_CACHE" in done.stdout
+    assert "cluster of production" in done.stdout and re.search(
+        r"cache folder, state folder\b.*: Set NEXTAI_STATE and NEXTAI_CACHE", done.stdout
+    )
 
 
 @pytest.mark.parametrize("words", ["build --dry-run", "up --engine embedded --detach", "testbed.env"])

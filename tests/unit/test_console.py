@@ -115,7 +115,7 @@ def test_a_command_gets_its_own_environment_on_top() -> None:
 
 @pytest.mark.parametrize("leaves", [True, False])
 def test_a_reader_that_leaves_is_noticed_before_anything_is_written(leaves: bool) -> None:
-    program = "import sys\nfrom ops.console import heard\nsys.stdin.readline()\nprint(heard(), file=sys.stderr)\n"
+    program = "import sys\nfrom ops.console import has_reader\nsys.stdin.readline()\nprint(has_reader(), file=sys.stderr)\n"
     argv = (sys.executable, "-c", program)
     with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdin and child.stdout and child.stderr

@@ -221,7 +221,7 @@ def test_the_bake_file_builds_from_the_digest_and_its_templates_are_escaped() ->
 
 def test_the_builders_error_is_told_with_its_step_and_log() -> None:
     told: list[str] = []
-    story = bake.Story(told.append)
+    events = bake.BuildEvents(told.append)
     vertexes = [
         {
             "digest": "1",
@@ -234,10 +234,10 @@ def test_the_builders_error_is_told_with_its_step_and_log() -> None:
         {"digest": "4", "name": "[internal] load metadata", "started": "2026-01-01T00:00:00Z", "completed": "2026-01-01T00:00:00Z"},
     ]
     logs = [{"vertex": "3", "data": "bm8gc3Bh"}, {"vertex": "3", "data": "Y2UgbGVmdCBvbiBkZXZpY2UK"}]
-    story.hear(json.dumps({"vertexes": vertexes, "logs": logs}))
-    story.hear("ERROR: failed to solve\n")
+    events.read(json.dumps({"vertexes": vertexes, "logs": logs}))
+    events.read("ERROR: failed to solve\n")
     assert told == ["web build                RUN a b  1.6 s"]
-    cause, words = story.failure()
+    cause, words = events.failure()
     assert cause == "[web build 3/3] RUN make\nno space left on device\nexit code: 2"
     failure = bake._failure(bake.Command(("x",), "building"), cause, words)
     assert "disk of the Docker engine is full" in failure.cause

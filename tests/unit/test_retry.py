@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ops.errors import Failure
-from ops.retry import ONCE, Passing, Policy, begun, passes, persist, retry_after
+from ops.retry import ONCE, Policy, Transient, begun, passes, persist, retry_after
 
 
 class Time:
@@ -39,8 +39,8 @@ def tried(outcomes: list[object], policy: Policy) -> tuple[object, Time]:
         return failure, time
 
 
-def passing(cause: str, asked: float | None = None) -> Passing:
-    return Passing(Failure("asking", cause, "again"), asked)
+def passing(cause: str, asked: float | None = None) -> Transient:
+    return Transient(Failure("asking", cause, "again"), asked)
 
 
 def test_what_passes_is_tried_until_it_has_passed() -> None:

@@ -8,7 +8,7 @@ import pytest
 from ops import secret
 from ops.errors import Failure
 from ops.kube.errors import ApiError
-from ops.secret import hide, know
+from ops.secret import hide, register
 
 
 @pytest.fixture(autouse=True)
@@ -36,13 +36,13 @@ def test_what_is_a_secret_by_its_form_is_not_shown(words: str, shown: str) -> No
 
 
 def test_a_known_value_is_not_shown_however_it_is_written() -> None:
-    know('ab"cdefgh\\9', "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA7x\n-----END KEY-----\n")
+    register('ab"cdefgh\\9', "-----BEGIN KEY-----\nMIIEpAIBAAKCAQEA7x\n-----END KEY-----\n")
     assert hide('ab"cdefgh\\9 and ' + json.dumps('ab"cdefgh\\9')) == '*** and "***"'
     assert "MIIEpAIBAAKCAQEA7x" not in hide("no key: MIIEpAIBAAKCAQEA7x")
 
 
 def test_a_value_that_may_as_well_be_a_name_is_hidden_only_where_it_is_known_what_is_public() -> None:
-    know("nextai-data", "true")
+    register("nextai-data", "true")
     words = "namespace nextai-data: true or not"
     assert hide(words) == words
     assert hide(words, public="PATCH /api/v1/namespaces/nextai-data") == "namespace nextai-data: *** or not"
@@ -82,7 +82,7 @@ def test_what_an_api_server_quotes_of_a_rejected_object_is_not_shown(message: st
 def test_a_failure_is_told_without_what_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     from ops.console import output
 
-    know("canary-9f2c-value")
+    register("canary-9f2c-value")
     output.use_json(True)
     try:
         output.error(Failure("asking canary-9f2c-value", "it said canary-9f2c-value", "use canary-9f2c-value"))
