@@ -99,19 +99,35 @@ def gate(
     if not pending:
         return Verdict(())
     verdict = judge(migrations, pending, user=where.user, source=where.source)
+    admit(verdict, where, say, shown=shown)
+    return verdict
+
+
+def admit(verdict: Verdict, where: TargetDatabase, say: Callable[[str], None], *, shown: bool = True) -> None:
+    """Say what a person should know of a verdict, and raise `Refused` for what stops the migrations. Each thing is said once."""
     for line in told(verdict, where, shown=shown):
         say(line)
-    if refused := [finding for finding in verdict.findings if finding.refused]:
+    refused = [finding for finding in verdict.findings if finding.refused or (where.protected and finding.rule in DOUBTS)]
+    causes, remedies = [*map(str, refused)], list[str]()
+    if any(finding.refused for finding in refused):
         form = "-- nextai:contract RULE: REASON"
-        remedy = f"Change the migration; or, if no running version minds, say so in a line right before the statement: {form}"
-        raise Refused("checking the migrations", "\n".join(map(str, refused)), remedy)
-    if where.beside and not verdict.tried:
-        remedy = "See why the scratch server beside the migrations does not answer."
-        raise Refused("checking the migrations", _doubt(verdict, where), remedy)
-    if where.protected and (doubt := _doubt(verdict, where)):
-        remedy = "Name a throw-away server of the same PostgreSQL in SCRATCH_DATABASE_URL, or correct what is said above."
-        raise Refused("checking the migrations", f"{doubt}, and the environment is protected", remedy)
-    return verdict
+        remedies.append(f"Change the migration; or, if no running version minds, say so in a line right before the statement: {form}")
+    if any(finding.rule in DOUBTS for finding in refused):
+        remedies.append(
+            "Correct the statement; where it needs what the scratch server lacks, name another throw-away server in SCRATCH_DATABASE_URL."
+        )
+    if (doubt := _doubt(verdict, where)) and _refuses(where, verdict):
+        causes.append(f"{doubt}, and the environment is protected" if where.protected else doubt)
+        beside = "See why the scratch server beside the migrations does not answer."
+        server = "Name a throw-away server of the same PostgreSQL in SCRATCH_DATABASE_URL."
+        remedies.append(beside if where.beside and not verdict.tried else server)
+    if causes:
+        raise Refused("checking the migrations", "\n".join(causes), " ".join(remedies))
+
+
+def _refuses(where: TargetDatabase, verdict: Verdict) -> bool:
+    """Whether a doubt stops the migrations: then the refusal says it, and no warning before."""
+    return where.protected or (where.beside and not verdict.tried)
 
 
 def environment(connection: "Connection", source: Secret, *, protected: bool = False, beside: bool = False) -> TargetDatabase:
@@ -131,10 +147,11 @@ def reached(dsn: Secret, *, protected: bool = False) -> TargetDatabase:
 def told(verdict: Verdict, environment: TargetDatabase, *, shown: bool = True) -> list[str]:
     """What a person should know of a verdict, beside what is refused."""
     lines = [f"allowed by its waiver: {finding} ({finding.waived})" for finding in verdict.findings if finding.waived]
-    lines += [f"warning: {finding}" for finding in verdict.findings if finding.level == "warned"]
+    doubtful = DOUBTS if environment.protected else ()  # there the refusal says it
+    lines += [f"warning: {finding}" for finding in verdict.findings if finding.level == "warned" and finding.rule not in doubtful]
     if shown:
         lines += [f"{finding.file}:{finding.line}: {finding.what}" for finding in verdict.findings if finding.level == "shown"]
-    if doubt := _doubt(verdict, environment):
+    if (doubt := _doubt(verdict, environment)) and not _refuses(environment, verdict):
         lines.append(f"warning: {doubt}")
     if verdict.replayed:
         lines.append(f"warning: what was made in the environment by hand was not there when the migrations were tried: {verdict.replayed}")
@@ -147,8 +164,6 @@ def _doubt(verdict: Verdict, environment: TargetDatabase) -> str:
         return f"the migrations were judged by their text alone: {verdict.why}"
     if environment.major and verdict.major != environment.major:
         return f"the migrations were tried on PostgreSQL {verdict.major}, and the environment has {environment.major}"
-    if untried := [finding for finding in verdict.findings if finding.rule in DOUBTS]:
-        return f"{untried[0].file}:{untried[0].line} {untried[0].what}"
     return ""
 
 
