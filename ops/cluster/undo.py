@@ -106,13 +106,8 @@ def _to(goal: Record, change: Change, failure: Failure) -> Failure:
         cause = "\n".join([failure.cause, f"Going back to record {number} failed too: {second.cause}", *left])
         objects = {"objects": [*objects_of(failure), *objects_of(second)]}
         return Failure(failure.doing, cause, _offer(client, record.history(client, home)), details={**failure.details, **objects})
-    return rolled_back(failure, number, restored, left)
-
-
-def rolled_back(failure: Failure, goal: int, restored: int, left: Sequence[str] = ()) -> RolledBack:
-    """A failure after which record `goal` is there again, as record `restored`. `left`: what else was done, a line each."""
-    cause = "\n".join([failure.cause, *left, f"Record {goal} is there again (as record {restored})."])
-    return RolledBack(failure.doing, cause, failure.remedy, code=Exit.ROLLED_BACK, details={**failure.details, "restored": goal})
+    cause = "\n".join([failure.cause, *left, f"Record {number} is there again (as record {restored})."])
+    return RolledBack(failure.doing, cause, failure.remedy, code=Exit.ROLLED_BACK, details={**failure.details, "restored": number})
 
 
 def _stays(change: Change, failure: Failure, remedy: str, *why: str) -> Failure:

@@ -12,21 +12,23 @@ from typing import Any
 import pytest
 
 from ops.catalog import load
-from ops.catalog.names import MANAGER
+from ops.catalog.names import MANAGER, OWNED
 from ops.checks import report
 from ops.checks.report import Outcome
-from ops.cluster import show
+from ops.cluster import record, show
 from ops.cluster.applying import Conflict
 from ops.cluster.facts import ClusterFacts
 from ops.cluster.past import Past
 from ops.cluster.plan import Origin, Plan, make_plan
+from ops.cluster.prepare import prepare
 from ops.cluster.record import Header, Record
+from ops.cluster.release import execute
 from ops.cluster.sight import Sight
 from ops.cluster.status import EnvironmentStatus, Flaw, WorkloadRow
 from ops.cluster.target import Target
-from ops.cluster.undo import rolled_back
 from ops.cluster.unwanted import Unwanted
 from ops.console import error, say
+from ops.console.verb import guarded
 from ops.errors import Failure
 from ops.kube.broken import Broken, failure
 from ops.kube.objects import Key
@@ -35,6 +37,7 @@ from ops.kube.readiness.causes import failed
 from ops.verbs import doctor, watch
 from ops.verbs.doctor import DoctorRow
 from tests import golden
+from tests.unit.memory import HOME, Memory
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = load(ROOT)
@@ -42,6 +45,12 @@ TARGET = Target(CATALOG.environments["staging"], None, "nextai-staging", "https:
 ORIGIN = Origin("deploy", "staging", "2026-11-30T12:00:00Z", "b10618533fd9e1c2", "1.4.0")
 OURS: dict[str, Any] = {"manager": MANAGER, "operation": "Apply"}
 OLD, NEW = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+JOB = {
+    "name": "db-migrate-7f3a",
+    "namespace": "nextai-system",
+    "labels": {OWNED: "staging"},
+    "managedFields": [OURS],
+}
 USER_SERVICE = Key("Deployment", "nextai-system", "user-service", "apps")
 
 
@@ -115,22 +124,34 @@ def plan_empty() -> None:
 
 
 def deploy_failed() -> None:
+    """A deploy whose rollout fails, on an API server in memory: what is told while it runs, and the failure at its end."""
     cause = failed("crash", name="user-service", times=" 2 times", code=1, reason="", message="").cause
     waiting = failed("readiness", name="web", seconds=60, why="GET /readyz answers 503: postgres does not answer").cause
     web = Key("Deployment", "nextai-system", "web", "apps")
-    for notice in (
-        Notice(USER_SERVICE, "applied", "change"),
-        Notice(USER_SERVICE, "waiting", "its pods (0 of 2 are ready)"),
-        Notice(USER_SERVICE, "failed", cause),
-        Notice(Key("record", "", "7"), "failed", "going back to record 6"),
-        Notice(USER_SERVICE, "ready"),
-    ):
+    lines = ("JWT_SECRET has 12 characters, 32 or more are required",)
+
+    def rollout() -> None:
+        for notice in (Notice(USER_SERVICE, "waiting", "its pods (0 of 2 are ready)"), Notice(USER_SERVICE, "failed", cause)):
+            tell(notice)
+        raise failure((Broken(USER_SERVICE, cause, "crash", lines), Broken(web, waiting, "readiness")), 0)
+
+    def tell(notice: Notice) -> None:
         say(show.notice_line(notice))
-    found = (
-        Broken(USER_SERVICE, cause, "crash", ("JWT_SECRET has 12 characters, 32 or more are required",)),
-        Broken(web, waiting, "readiness"),
-    )
-    error(rolled_back(failure(found, 0), 6, 8, ["Job nextai-system/db-migrate-7f3a was stopped: it had not ended."]))
+
+    cluster = Memory()
+    before, after = (thing("ConfigMap", "user-service-config", data={"LOG_LEVEL": level}) for level in ("info", "debug"))
+    cluster.keep(before)
+    header = record.write(cluster, HOME, Record(Header(6, "deploy", "staging", "ana", "", "2026-11-30T12:00:00Z"), (before,)))
+    record.close(cluster, HOME, header, "good")
+    decided = prepare(CATALOG, cluster, replace(ORIGIN, version="", digests={}), [after])
+    cluster.keep({**thing("Job", "db-migrate-7f3a", "batch/v1"), "metadata": JOB})
+
+    def work() -> int:
+        execute(CATALOG, cluster, decided, tell, verify=rollout)
+        return 0
+
+    say(f"exit code {guarded(work):d}")
+    cluster._pool.shutdown()
 
 
 def history() -> None:
