@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
@@ -17,7 +17,6 @@ from ops.local import embedded, facts, state
 from ops.local.follow import lines as followed
 from ops.local.interrupt import handled, uninterrupted
 from ops.local.state import RunRecord, State
-from ops.secret import Secret
 
 _LAST = 15  # lines of what has ended
 _LOGS = "Logs: `invoke logs NAME --env local`"
@@ -270,17 +269,6 @@ def current(catalog: Catalog, home: State) -> RunRecord | None:
 
         return record if compose.runs(catalog, home) else None
     return record if record.supervisor.alive else None
-
-
-def variables(catalog: Catalog, name: str) -> Mapping[str, Secret]:
-    """The variables of a service, job or store with addresses that this machine can reach, on either engine: for `migrate` and `psql`.
-
-    Raises `Failure` when the platform has never been started here.
-    """
-    home = state.of(catalog.root)
-    if not home.secrets.exists():
-        raise Failure(f"reading the variables of {name}", "the platform was never started on this machine", "Run `invoke up` first.")
-    return config.environment(catalog, name, embedded.setting_of(catalog, home))
 
 
 def _refuse_another(record: RunRecord, engine: str | None) -> None:
