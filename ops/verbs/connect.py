@@ -55,7 +55,7 @@ def _here(catalog: Catalog, store: Store, client: ClientProgram) -> int:
         inside = access(catalog, store.name, compose.setting_of(catalog, home))
         command = compose.inside(catalog, home, store.name, client.inside(inside), terminal=sys.stdin.isatty())
         return _joined(command.argv, command.env)
-    argv, own = client.here(program(store.name), access(catalog, store.name, embedded.setting_of(catalog, home)))
+    argv, own = client.here(program(store.kind), access(catalog, store.name, embedded.setting_of(catalog, home)))
     if shutil.which(argv[0]) is None:
         remedy = "Install it, so that it is on PATH; or run the platform with `invoke up --engine compose`, whose container has it."
         raise Failure(f"connecting to {store.name}", f"there is no {argv[0]} on this machine", remedy)

