@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ops.catalog.model import Service, Variable, url_variable
+from ops.catalog.model import Job, Service, Variable, url_variable
 
 
 def with_needs(services: Mapping[str, Service], gateway: str | None) -> dict[str, Service]:
@@ -15,11 +15,11 @@ def with_needs(services: Mapping[str, Service], gateway: str | None) -> dict[str
     return {**services, gateway: replace(services[gateway], needs=(*own, *routed))}
 
 
-def with_addresses(variables: Mapping[str, Variable], services: Mapping[str, Service]) -> dict[str, Variable]:
-    """The variables, and NAME_URL of each service that another one needs. An entry in platform.yaml of that name wins."""
+def with_addresses(variables: Mapping[str, Variable], services: Mapping[str, Service], jobs: Mapping[str, Job]) -> dict[str, Variable]:
+    """The variables, and NAME_URL of each service that another service or a job needs. An entry in platform.yaml of that name wins."""
     found = dict(variables)
     for name in services:
-        readers = tuple(asker for asker, service in services.items() if name in service.needs)
+        readers = tuple(asker for asker, image in {**services, **jobs}.items() if name in image.needs)
         if readers and url_variable(name) not in found:
             found[url_variable(name)] = Variable(url_variable(name), f"Where {name} is reached", readers, type="url", required=True)
     return found

@@ -112,6 +112,7 @@ def _catalog(document: Document, root: Path, entries: Entries) -> Catalog:
     stacks = {name: Stack(name, s.dockerfile, dict(s.bases), s.test, s.user, s.shared) for name, s in document.stacks.items()}
     written = {name: _service(name, entry, stacks[entry.stack], document) for name, entry in document.services.items()}
     services = with_needs(written, document.gateway)
+    jobs = {name: _job(name, entry, stacks[entry.stack], document) for name, entry in document.jobs.items()}
     return Catalog(
         root=root,
         platform=document.platform,
@@ -120,12 +121,12 @@ def _catalog(document: Document, root: Path, entries: Entries) -> Catalog:
         nodes=document.nodes,
         stacks=stacks,
         services=services,
-        jobs={name: _job(name, entry, stacks[entry.stack], document) for name, entry in document.jobs.items()},
+        jobs=jobs,
         stores={name: _store(name, entry, entries) for name, entry in document.stores.items()},
         namespaces=document.namespaces,
         database=Database(**{f: getattr(document.database, f) for f in ("store", "name", "user", "migrations", "job")}),
         environments={name: _environment(name, entry) for name, entry in document.environments.items()},
-        variables=with_addresses({name: _variable(name, entry) for name, entry in document.variables.items()}, services),
+        variables=with_addresses({name: _variable(name, entry) for name, entry in document.variables.items()}, services, jobs),
         smoke=document.smoke,
         ingress_controller=document.ingress_controller,
     )

@@ -345,6 +345,9 @@ def test_who_needs_a_service_is_told_where_it_is_without_an_entry(tmp_path: Path
     assert mistakes(tmp_path, bare.replace("needs: [b, db]", "needs: [db]")) == (
         "platform.yaml:8: services.b.routes: nothing sends anybody there: expected a service that needs b"
     )
+    asks = bare.replace("j: {stack: go, path: a, namespace: n}", "j: {stack: go, path: a, namespace: n, needs: [b]}")
+    job = catalog.load(checkout(tmp_path, asks))
+    assert job.variables["B_URL"].readers == ("a", "j")
     own = GOOD.replace("description: Where b is}", "description: Ours}")
     assert catalog.load(checkout(tmp_path, own)).variables["B_URL"].description == "Ours"
 
