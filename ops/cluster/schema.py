@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 def migrations_of(catalog: Catalog) -> tuple[RecordedMigration, ...]:
     """The checkout's migrations, with what each takes away from versions that came before it."""
-    from ops.database import journal, safety
+    from ops.database import journal
+    from ops.database.judging import judge
+    from ops.database.weigh import contracts
 
     folder = catalog.root / catalog.database.migrations
     if not folder.is_dir():
         return ()
     migrations = journal.read(folder)
-    verdict = safety.judge(migrations, migrations, user=catalog.database.user)
-    return tuple(RecordedMigration(m.tag, m.hash, safety.contracts(verdict.of(m.file))) for m in migrations)
+    verdict = judge(migrations, migrations, user=catalog.database.user)
+    return tuple(RecordedMigration(m.tag, m.hash, contracts(verdict.of(m.file))) for m in migrations)
 
 
 def judged(catalog: Catalog, origin: "Origin", target: "Target") -> tuple[list[str], list[str]]:

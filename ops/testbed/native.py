@@ -16,35 +16,41 @@ from ops.testbed.processes import Daemon
 
 
 def up(layout: Layout, parts: Iterable[Part], say: Say) -> Testbed:
-    """Start what is missing of `parts`, and wait until it is ready; what runs and is whole is left as it is."""
+    """Start what is missing of `parts`, and wait until it is ready; what runs and is whole is left as it is.
+
+    Raises `Failure` where another program has the registry's port, where the machine lacks something, or where a part does not start.
+    """
     wanted = frozenset(parts)
-    with _held(layout, say):
-        there = done(layout)
-        if wanted <= there and _is_whole(layout, there):
-            return value(layout, there)
+    with _alone(layout, say), _told(layout):
+        started = done(layout)
+        if wanted <= started and _is_whole(layout, started):
+            return value(layout, started)
         if _is_damaged(layout):
             say("the testbed was interrupted or has changed: clearing up, and starting it anew")
-            wanted |= there
+            wanted |= started
             _clear(layout, say)
         _check_port(layout)
         programs.gathered(layout, wanted, say)
         for part in PARTS:
             if part in wanted:
-                begin = time.monotonic()
-                STEPS[part](layout, say)
-                write(
-                    layout.state / "running.json",
-                    json.dumps({"fingerprint": _fingerprint(layout), "parts": sorted(done(layout) | {part})}),
-                )
-                say(f"{part}: ready after {time.monotonic() - begin:.1f} s")
+                _start(layout, part, say)
         return value(layout, done(layout))
+
+
+def _start(layout: Layout, part: Part, say: Say) -> None:
+    """Start one part, wait until it is ready, and write down that it is there."""
+    begin = time.monotonic()
+    STEPS[part](layout, say)
+    parts = sorted(done(layout) | {part})
+    write(layout.state / "running.json", json.dumps({"fingerprint": _fingerprint(layout), "parts": parts}))
+    say(f"{part}: ready after {time.monotonic() - begin:.1f} s")
 
 
 def down(layout: Layout, say: Say, *, wipe: bool) -> None:
     """Stop it and take away everything but its files; with `wipe` the images and the registry's content go too."""
     if not layout.state.exists():
         return
-    with _held(layout, say):
+    with _alone(layout, say), _told(layout):
         _clear(layout, say)
         if wipe:
             shutil.rmtree(layout.state)
@@ -59,6 +65,7 @@ def _check_port(layout: Layout) -> None:
 
 
 def _clear(layout: Layout, say: Say) -> None:
+    """Stop every process, and take away what the testbed has put into the kernel: interfaces, rules, mounts, groups."""
     if network.left_behind(layout):
         programs.gathered(layout, (), say)  # the clean-up needs iptables and ipset, and the cache may have been emptied since
     cleanup.stop_all(layout)
@@ -106,6 +113,7 @@ def _prepare(layout: Layout, *, with_cluster: bool) -> None:
 
 
 def _daemons(layout: Layout, parts: frozenset[Part]) -> list[Daemon]:
+    """The daemons that run when these parts do."""
     found = [engine.registry(layout)]
     if "engine" in parts:
         found.append(engine.dockerd(layout))
@@ -114,10 +122,11 @@ def _daemons(layout: Layout, parts: frozenset[Part]) -> list[Daemon]:
     return found
 
 
-def _is_whole(layout: Layout, done: frozenset[Part]) -> bool:
-    if _is_damaged(layout) or not all(processes.answers(daemon) for daemon in _daemons(layout, done)):
+def _is_whole(layout: Layout, parts: frozenset[Part]) -> bool:
+    """Whether all that these parts consist of is there and answers."""
+    if _is_damaged(layout) or not all(processes.answers(daemon) for daemon in _daemons(layout, parts)):
         return False
-    return "images" not in done or images.complete(layout)
+    return "images" not in parts or images.complete(layout)
 
 
 def _is_damaged(layout: Layout) -> bool:
@@ -139,16 +148,15 @@ def _fingerprint(layout: Layout) -> str:
 
 
 @contextlib.contextmanager
-def _held(layout: Layout, say: Say) -> Iterator[None]:
+def _alone(layout: Layout, say: Say) -> Iterator[None]:
     """One at a time: whoever comes second waits, and then finds what the first one did."""
     from filelock import FileLock, Timeout
 
     try:
         layout.state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Failure(
-            "starting the testbed", f"{layout.state}: {error.strerror}", "Name another folder: NEXTAI_TESTBED_STATE=/path."
-        ) from error
+        cause = f"{layout.state}: {error.strerror}"
+        raise Failure("starting the testbed", cause, "Name another folder: NEXTAI_TESTBED_STATE=/path.") from error
     lock = FileLock(layout.state.with_name(f"{layout.state.name}.lock"))
     try:
         lock.acquire(timeout=0)
@@ -157,8 +165,15 @@ def _held(layout: Layout, say: Say) -> Iterator[None]:
         lock.acquire()
     try:
         yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _told(layout: Layout) -> Iterator[None]:
+    """Tell an error of the machine (a full disk, a folder that may not be written) as what it was done for."""
+    try:
+        yield
     except OSError as error:
         cause = f"{error.filename or 'system'}: {error.strerror or error}"
         raise Failure("starting or stopping the testbed", cause, f"Look at {layout.state}; `invoke testbed.down` clears up.") from error
-    finally:
-        lock.release()

@@ -8,6 +8,7 @@ from ops.console import confirm, counted, emit_json, machine_readable, say, tabl
 from ops.database import journal, runner, safety
 from ops.database.findings import Finding
 from ops.database.journal import Migration
+from ops.database.judging import judge
 from ops.database.safety import TargetDatabase
 from ops.errors import Exit
 from ops.verbs.database_address import database_address
@@ -59,7 +60,7 @@ def check(made: Sequence[Migration] | None = None) -> int:
     every = journal.read(folder)
     migrations = journal.judged(every)
     _warn(journal.oddities(folder))
-    verdict = safety.judge(every, migrations, user=catalog.database.user)
+    verdict = judge(every, migrations, user=catalog.database.user)
     for line in safety.told(verdict, TargetDatabase(), shown=False):
         say(line)
     refused = [finding for finding in verdict.findings if finding.refused or finding.rule == "fails"]

@@ -22,10 +22,11 @@ from ops.cluster import schema
 from ops.cluster.plan import Origin
 from ops.cluster.target import Target
 from ops.config import sidecar
-from ops.database import effects, lint, safety, scratch
+from ops.database import effects, lint, safety, scratch, weigh
 from ops.database import verdicts as verdicts_kept
 from ops.database.findings import Finding
 from ops.database.journal import Migration
+from ops.database.judging import judge
 from ops.database.reading import World
 from ops.database.rules import RULES
 from ops.database.safety import TargetDatabase
@@ -65,7 +66,7 @@ def verdicts(server: scratch.ScratchServer) -> dict[str, tuple[Finding, ...]]:
     """The findings of every case, from one scratch server: in one database what runs in a transaction, else in one of its own."""
     everything = [migration for migration, _ in (*UNSAFE, *SAFE)]
     world = World()
-    safety._read(SCHEMA, world)
+    weigh.read(SCHEMA, world)
     told = lint.lint(everything)
     said = {migration.file: tuple(one for one in told if one.file == migration.file) for migration in everything}
     found: dict[str, tuple[effects.Effect, ...]] = {}
@@ -75,7 +76,7 @@ def verdicts(server: scratch.ScratchServer) -> dict[str, tuple[Finding, ...]]:
         if not migration.transactional:
             with scratch.database(server, "nextai") as database:
                 found |= effects.observe(database, [SCHEMA], [migration])
-    return {one.file: safety._weighed([one], found, World(functions=dict(world.functions)), said) for one in everything}
+    return {one.file: weigh.weighed([one], weigh.Witnesses(found, said), World(functions=dict(world.functions))) for one in everything}
 
 
 @pytest.mark.parametrize(("migration", "rules"), UNSAFE, ids=lambda value: value.tag if isinstance(value, Migration) else "")
@@ -96,7 +97,7 @@ def test_what_is_safe_passes(migration: Migration, rules: set[str], verdicts: di
 def judged(*texts: str) -> tuple[Finding, ...]:
     """The verdict on the last of some files."""
     files = [Migration(place, f"{place:04}_x", place + 1, text) for place, text in enumerate(texts)]
-    verdict = safety.judge(files, files[-1:], user="nextai")
+    verdict = judge(files, files[-1:], user="nextai")
     assert verdict.tried, verdict.why
     return verdict.findings
 

@@ -14,6 +14,7 @@ from ops.config import sidecar
 from ops.database import journal, runner, safety, scratch, verdicts
 from ops.database import schema as schemas
 from ops.database.facts import untouched
+from ops.database.judging import judge
 from ops.database.scratch import quoted
 from ops.errors import Refused
 from ops.secret import Secret
@@ -196,7 +197,7 @@ def test_verdicts_of_files_for_an_untouched_database_are_kept(place: Place, monk
     todo = journal.read(place.folder)
     with psycopg.connect(place.dsn.reveal(), autocommit=True) as connection:
         where = safety.environment(connection, place.dsn)
-    first = safety.judge(todo, todo, user=where.user, source=where.source)
+    first = judge(todo, todo, user=where.user, source=where.source)
     verdicts._memory.clear()  # as another process
     monkeypatch.setattr(scratch, "server", lambda: pytest.fail("it was tried again"))
-    assert first.tried and safety.judge(todo, todo, user=where.user, source=where.source).tried == first.tried
+    assert first.tried and judge(todo, todo, user=where.user, source=where.source).tried == first.tried

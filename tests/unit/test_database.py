@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ops.database import journal, plan, safety
+from ops.database import journal, plan
 from ops.database.facts import Applied
 from ops.database.journal import Migration
 from ops.database.sql import plain, statements
+from ops.database.weigh import by_text
 from ops.errors import Refused, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -260,7 +261,7 @@ def test_two_files_of_one_time_are_told_apart_by_what_they_say() -> None:
 
 
 def whats(text: str) -> list[str]:
-    return [finding.what for finding in safety.findings(Migration(0, "0000_a", 1, text))]
+    return [finding.what for finding in by_text(Migration(0, "0000_a", 1, text))]
 
 
 @pytest.mark.parametrize(
@@ -328,4 +329,4 @@ def test_the_projects_own_migrations_are_whole_in_order_and_safe() -> None:
     migrations = journal.read(ROOT / "packages/db/migrations")
     assert migrations
     assert plan.pending(migrations, ()) == migrations
-    assert [finding for migration in migrations for finding in safety.findings(migration)] == []
+    assert [finding for migration in migrations for finding in by_text(migration)] == []
