@@ -1,4 +1,4 @@
-"""Doing what a plan says, phase by phase, each ready before the next. Only this file writes objects."""
+"""Doing what a plan says, phase by phase, each ready before the next."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from ops.cluster import applying, ownership
 from ops.cluster.plan import Plan
 from ops.cluster.step import Step, moved
 from ops.errors import Failure, Refused
-from ops.kube import byhand
+from ops.kube import byhand, write
 from ops.kube.broken import named, objects_of
 from ops.kube.client import ApiError, Client, Resource, Unavailable, clock, events
 from ops.kube.immutable import explained
@@ -102,12 +102,12 @@ def _apply(client: Client, step: Step, pace: Pace) -> None:
         raise Failure(f"applying {step.key}", f"the cluster does not know the kind {step.key.kind}", "Install its definition.")
     try:
         if step.action == "delete":
-            client.delete(resource, step.key.namespace, step.key.name)
+            write.delete(client, resource.path(step.key.namespace, step.key.name))
             left = left_after(client, resource, step.key, PRUNE_SECONDS)
             pace.tell(Notice(step.key, "waiting", byhand.lingers(left)) if left else Notice(step.key, "deleted"))
             return
         if step.action == "replace":
-            client.delete(resource, step.key.namespace, step.key.name)
+            write.delete(client, resource.path(step.key.namespace, step.key.name))
             left = left_after(client, resource, step.key, REPLACE_SECONDS)
             if left:
                 raise Failure(f"deleting {step.key}", byhand.lingers(left), "Remove what holds it, then deploy again.")

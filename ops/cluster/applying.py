@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from ops.catalog.names import MANAGER
+from ops.kube import write
 from ops.kube.client import APPLY, Client, Resource
 from ops.kube.errors import ApiError
 from ops.kube.objects import Object, key_of, text
@@ -21,13 +22,13 @@ def apply(client: Client, resource: Resource, wanted: Object, *, dry_run: bool =
     """Server-side apply, or with `dry_run` what it would make. `force` takes fields from other managers."""
     key = key_of(wanted)
     query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": str(force).lower()} | ({"dryRun": "All"} if dry_run else {})
-    return client.request("PATCH", resource.path(key.namespace, key.name), query, body=wanted, content_type=APPLY)
+    return write.patch(client, resource.path(key.namespace, key.name), wanted, APPLY, query)
 
 
 def validate(client: Client, resource: Resource, manifest: Object) -> None:
     """Have the API server check an object that is not there, and keep nothing. Raises `ApiError` where it is refused."""
     query = {"dryRun": "All", "fieldValidation": "Strict"}
-    client.request("POST", resource.path(text(manifest, "metadata", "namespace")), query, body=manifest)
+    write.create(client, resource.path(text(manifest, "metadata", "namespace")), manifest, query)
 
 
 def conflicts(error: ApiError) -> tuple[Conflict, ...]:

@@ -8,7 +8,7 @@ from ops.cluster.apply import PRUNE_SECONDS, REPLACE_SECONDS, Pace, left_after
 from ops.cluster.plan import Plan
 from ops.cluster.step import Step
 from ops.errors import Failure
-from ops.kube import byhand
+from ops.kube import byhand, write
 from ops.kube.client import Client
 from ops.kube.objects import Key, Object, condition, key_of, number, rows, text
 from ops.kube.progress import Notice
@@ -123,10 +123,9 @@ def _remove(client: Client, key: Key, seen: Object, seconds: int) -> str:
     resource = client.by_key(key)
     assert resource is not None
     known = ("uid", "resourceVersion") if key.kind == _CLAIM else ("uid",)
-    preconditions: Object = {name: text(seen, "metadata", name) for name in known}
-    body: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground", "preconditions": preconditions}
+    preconditions = {name: text(seen, "metadata", name) for name in known}
     try:
-        client.request("DELETE", resource.path(key.namespace, key.name), body=body)
+        write.delete(client, resource.path(key.namespace, key.name), preconditions=preconditions, foreground=True)
         left = left_after(client, resource, key, seconds)
     except Failure as failure:
         return failure.cause

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from ops.catalog.names import MANAGER
 from ops.errors import Failure, Refused
+from ops.kube import write
 from ops.kube.client import ApiError, Client, clock
 from ops.kube.objects import Object, number, table, text
 from ops.retry import ONCE
@@ -104,7 +105,7 @@ def _take(client: Client, namespace: str, holder: str) -> Object:
         "spec": spec,
     }
     try:
-        return client.request("POST", _path(namespace), body=lease)
+        return write.create(client, _path(namespace), lease)
     except ApiError as error:
         if error.status != 409:
             raise
@@ -118,7 +119,7 @@ def _take(client: Client, namespace: str, holder: str) -> Object:
         raise _held(found)
     try:
         # With the resourceVersion that was read: of two that take over at once, one is refused.
-        return client.request("PUT", _path(namespace, MANAGER), body={**lease, "metadata": _identity(found)})
+        return write.replace(client, _path(namespace, MANAGER), {**lease, "metadata": _identity(found)})
     except ApiError as error:
         if error.status == 409:
             raise _held(client.request("GET", _path(namespace, MANAGER))) from error
@@ -175,7 +176,7 @@ def _renewal(client: Client, namespace: str, lease: Object) -> Object | None:
 
     def put(version: Object) -> Object:
         spec: Object = {**table(version, "spec"), "renewTime": _stamp(client.now())}
-        return client.request("PUT", path, body={**version, "spec": spec}, seconds=ANSWER_SECONDS, policy=ONCE)
+        return write.replace(client, path, {**version, "spec": spec}, seconds=ANSWER_SECONDS, policy=ONCE)
 
     try:
         try:
@@ -196,9 +197,8 @@ def _renewal(client: Client, namespace: str, lease: Object) -> Object | None:
 def _give_back(client: Client, namespace: str, holder: str) -> None:
     lease = client.request("GET", _path(namespace, MANAGER))
     if text(lease, "spec", "holderIdentity") == holder:
-        preconditions: Object = {"resourceVersion": text(lease, "metadata", "resourceVersion")}
-        body: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions}
-        client.request("DELETE", _path(namespace, MANAGER), body=body)
+        version = text(lease, "metadata", "resourceVersion")
+        write.delete(client, _path(namespace, MANAGER), preconditions={"resourceVersion": version})
 
 
 def _identity(found: Object) -> Object:

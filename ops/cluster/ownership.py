@@ -10,6 +10,7 @@ from copy import deepcopy
 from typing import Final
 
 from ops.catalog.names import MANAGER
+from ops.kube import write
 from ops.kube.client import ApiError, Client, Resource
 from ops.kube.objects import Json, Key, Object, at, rows, table, text
 
@@ -102,7 +103,7 @@ def take_over(client: Client, resource: Resource, key: Key) -> None:
             {"op": "replace", "path": "/metadata/resourceVersion", "value": text(live, "metadata", "resourceVersion")},
         ]
         try:
-            client.request("PATCH", path, {"fieldManager": MANAGER}, body=patch, content_type=JSON_PATCH)
+            write.patch(client, path, patch, JSON_PATCH, {"fieldManager": MANAGER})
             return
         except ApiError as error:
             if error.status != 409 or not left:  # somebody has written in between

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from ops.kube.client import MERGE, ApiError, Client
 from ops.kube.objects import Key, Object, annotations_of, key_from, key_of, labels_of, rows, table, text, texts
+from ops.kube.write import create, delete, patch
 from ops.secret import hide
 
 TYPE: Final = "nextai-agent.com/record.v1"
@@ -156,13 +157,13 @@ def write(client: Client, namespace: str, record: Record) -> Header:
             "data": {"part": base64.b64encode(part).decode()},
         }
         try:
-            client.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body=secret)
+            create(client, f"/api/v1/namespaces/{namespace}/secrets", secret)
         except ApiError as error:
             if error.status != 409 or index == 0:
                 raise
             # A part that was left by a record whose deploy was cut off.
-            client.delete_path(f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, index)}")
-            client.request("POST", f"/api/v1/namespaces/{namespace}/secrets", body=secret)
+            delete(client, f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, index)}")
+            create(client, f"/api/v1/namespaces/{namespace}/secrets", secret)
     return header
 
 
@@ -170,7 +171,7 @@ def close(client: Client, namespace: str, header: Header, outcome: Outcome, *, c
     """Write a record's end into its header."""
     done = replace(header, outcome=outcome, finished=stamp(client), cause=hide(cause)[:4000])
     path = f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, 0)}"
-    client.request("PATCH", path, body={"metadata": _metadata(done)}, content_type=MERGE)
+    patch(client, path, {"metadata": _metadata(done)}, MERGE)
     return done
 
 
@@ -190,7 +191,7 @@ def expired(headers: Sequence[Header]) -> list[Header]:
 def forget(client: Client, namespace: str, header: Header) -> None:
     """Delete a record, its header first."""
     for index in range(header.parts):
-        client.delete_path(f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, index)}")
+        delete(client, f"/api/v1/namespaces/{namespace}/secrets/{_name(header.number, index)}")
 
 
 def last_good(headers: Sequence[Header], *, before: int | None = None) -> Header | None:

@@ -4,6 +4,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-
 """
 
 from ops.cluster.plan import Plan
+from ops.kube import write
 from ops.kube.client import ApiError, Client
 from ops.kube.objects import Object, table
 
@@ -34,6 +35,6 @@ def missing_rights(client: Client, plan: Plan, home: str) -> list[str]:
 def _allowed(client: Client, attributes: Object) -> bool:
     body: Object = {"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": {"resourceAttributes": attributes}}
     try:
-        return table(client.request("POST", _REVIEWS, body=body), "status").get("allowed") is True
+        return table(write.ask(client, _REVIEWS, body), "status").get("allowed") is True
     except ApiError:  # where it cannot be asked, the deploy will show it
         return True

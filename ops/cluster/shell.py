@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ops.catalog.model import Catalog
 from ops.cluster.pods import Selector, find, selector_of
 from ops.errors import Failure, UsageError
+from ops.kube import write
 from ops.kube.client import Client, events
 from ops.kube.cluster import ClusterAccess
 from ops.kube.kubectl import QUESTION_TIMEOUT, join, kubectl
@@ -15,6 +16,7 @@ from ops.kube.objects import Json, Object, rows, table, text
 from ops.kube.readiness.reasons import CREATE, PULL
 
 _READY_SECONDS = 60
+STRATEGIC = "application/strategic-merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,8 @@ def open_shell(catalog: Catalog, client: Client, name: str, image: str, *, comma
     namespace, pod, terminal = selector.namespace, text(found, "metadata", "name"), sys.stdin.isatty()
     debug = _container(found, image, command, terminal)
     container = text(debug, "name")
-    client.request(
-        "PATCH",
-        f"/api/v1/namespaces/{namespace}/pods/{pod}/ephemeralcontainers",
-        body={"spec": {"ephemeralContainers": [debug]}},
-        content_type="application/strategic-merge-patch+json",
-    )
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/ephemeralcontainers"
+    write.patch(client, path, {"spec": {"ephemeralContainers": [debug]}}, STRATEGIC)
     _until_running(client, namespace, pod, container)
     stdin = ("--stdin", "--tty") if terminal else ("--stdin",)
     argv = (*program, "attach", QUESTION_TIMEOUT, "--quiet", f"--namespace={namespace}", *stdin, pod, f"--container={container}")

@@ -127,7 +127,7 @@ class Client:
     _server_time: tuple[datetime, float] = field(default_factory=lambda: (datetime.now(UTC), clock()))  # the server's time, and ours then
     _begun: "set[Future[Any]]" = field(default_factory=set)  # what is queued or runs in the pool
     _warnings: dict[tuple[str, str], None] = field(default_factory=dict)  # (path of the request, text), in the order in which they came
-    guard: Callable[[], None] = lambda: None  # asked before a write is tried again, and may raise
+    guard: Callable[[], None] = lambda: None  # asked before each try of a write, and may raise
 
     def request(
         self,
@@ -182,8 +182,8 @@ class Client:
 
         def once(tried: int) -> R:
             nonlocal perhaps
-            if tried and call.writes:
-                self.guard()  # what was checked before the first try may hold no more
+            if call.writes:
+                self.guard()  # before each try: what held before the first may hold no more
             try:
                 return read(self._sent(_longer(call, tried)))
             except ApiError as error:
@@ -331,23 +331,6 @@ class Client:
         for item in rows(answer, "items"):
             item["apiVersion"], item["kind"] = resource.api_version, resource.kind
         return rows(answer, "items")
-
-    def delete(self, resource: Resource, namespace: str, name: str, *, uid: str = "") -> bool:
-        """Delete an object and, after it, what it owns (with `uid`: only that very object); False when it was gone already."""
-        return self.delete_path(resource.path(namespace, name), uid=uid)
-
-    def delete_path(self, path: str, *, uid: str = "") -> bool:
-        """Delete what lies at a path; False when it was gone already."""
-        body: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-        if uid:
-            body["preconditions"] = {"uid": uid}
-        try:
-            self.request("DELETE", path, body=body)
-        except ApiError as error:
-            if error.status == 404:
-                return False
-            raise
-        return True
 
     def now(self) -> datetime:
         """The time by the cluster's clock, so that two machines with different clocks agree on what has lapsed, and nobody who sets

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ops.errors import Failure
+from ops.kube import write
 from ops.kube.broken import Broken, broken_by, failure, still_waiting
 from ops.kube.client import Client, Unavailable
 from ops.kube.mirror import Mirror
@@ -130,5 +131,5 @@ def _scene(client: Client, mirrors: Sequence[Mirror], namespace: str, since: dat
 
 def _free(client: Client, key: Key, stuck: Stuck, tell: Tell) -> None:
     """Delete a broken pod that its StatefulSet waits for."""
-    client.delete_path(f"/api/v1/namespaces/{stuck.namespace}/pods/{stuck.pod}", uid=stuck.uid)
+    write.delete(client, f"/api/v1/namespaces/{stuck.namespace}/pods/{stuck.pod}", preconditions={"uid": stuck.uid})
     tell(Notice(key, "replaced", f"deleted pod {stuck.pod} of the former revision, which was broken: {stuck.reason}"))

@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 from ops import testbed as rooms
 from ops import tools
 from ops.cluster.target import resolve_target
+from ops.kube import write
 from ops.kube.client import Client
 from ops.kube.connect import connect
 from ops.kube.objects import Json
@@ -119,7 +120,7 @@ def cluster(testbed: Testbed, digests: dict[str, str], tmp_path: Path) -> Iterat
             yield Cluster(target, client, platform)
         finally:
             for namespace in namespaces:
-                client.delete_path(f"/api/v1/namespaces/{namespace}")
+                write.delete(client, f"/api/v1/namespaces/{namespace}")
 
 
 def _make_secret(client: Client, namespace: str, token: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from ops import catalog as catalogue
 from ops.cluster.target import Target, resolve_target
 from ops.documents import load_all
+from ops.kube import write
 from ops.kube.client import APPLY, MERGE, Client
 from ops.kube.connect import connect
 from ops.kube.kubectl import forward
@@ -90,7 +91,7 @@ class Stores:
 
 def pods_are_deleted(stores: Stores) -> None:
     for name in STORES:
-        stores.client.delete_path(stores.path("pods", f"{name}-0"))
+        write.delete(stores.client, stores.path("pods", f"{name}-0"))
 
 
 def pods_are_deleted_by_force(stores: Stores) -> None:
@@ -145,7 +146,7 @@ def stores(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             found.ready()
             yield found
         finally:
-            client.delete_path(f"/api/v1/namespaces/{namespace}")
+            write.delete(client, f"/api/v1/namespaces/{namespace}")
             free_volumes(client, namespace)
 
 

@@ -12,6 +12,7 @@ from ops.cluster.prepare import plan_deploy
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.scale import plan_scale
 from ops.errors import Refused
+from ops.kube import write
 from ops.kube.objects import Key, Object
 from ops.manifests.render import render
 from tests.integration import audit
@@ -48,7 +49,7 @@ def test_a_first_deploy_to_an_empty_cluster_is_planned_without_making_anything(c
 
 def test_a_secret_that_nobody_sealed_is_made_up_by_the_plan_and_stays_as_it_is(cluster: Cluster) -> None:
     home, catalog = cluster.platform.home, cluster.platform.catalog()
-    cluster.client.delete_path(f"/api/v1/namespaces/{home}/secrets/web-secrets")
+    write.delete(cluster.client, f"/api/v1/namespaces/{home}/secrets/web-secrets")
     cluster.platform.write()
     rendered = render(catalog, cluster.target.environment, cluster.platform.digests)
 

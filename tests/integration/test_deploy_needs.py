@@ -12,6 +12,7 @@ from ops.cluster import show
 from ops.cluster.applying import apply
 from ops.cluster.plan import Plan
 from ops.cluster.scale import plan_scale
+from ops.kube import write
 from ops.kube.client import Client
 from ops.kube.connect import connect
 from tests.integration.cluster import Cluster
@@ -147,8 +148,8 @@ def test_a_right_that_is_missing_is_in_the_plan(cluster: Cluster, tmp_path: Path
         )
         assert cluster.plan().problems == ()
     finally:
-        cluster.client.delete_path(f"{rbac}/clusterrolebindings/{role}")
-        cluster.client.delete_path(f"{rbac}/clusterroles/{role}")
+        write.delete(cluster.client, f"{rbac}/clusterrolebindings/{role}")
+        write.delete(cluster.client, f"{rbac}/clusterroles/{role}")
 
 
 def _with_token(cluster: Cluster, token: str) -> str:

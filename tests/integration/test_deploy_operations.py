@@ -14,6 +14,7 @@ from ops.cluster.lines import LogSelection
 from ops.cluster.shell import open_shell
 from ops.cluster.status import status
 from ops.errors import Failure, UsageError
+from ops.kube import write
 from ops.kube.kubectl import forward
 from ops.kube.objects import rows, text
 from tests.integration.cluster import Cluster
@@ -40,14 +41,14 @@ def test_the_status_names_what_is_gone_or_otherwise_than_it_was_deployed(cluster
     cluster.deploy()
     catalog, home = cluster.platform.catalog(), cluster.platform.home
     assert status(catalog, cluster.client).well
-    cluster.client.delete_path(f"/api/v1/namespaces/{home}/services/web")
+    write.delete(cluster.client, f"/api/v1/namespaces/{home}/services/web")
     patch: dict[str, Any] = {"data": {"a": "2", "theirs": "stays"}}
     path = f"/api/v1/namespaces/{home}/configmaps/extra"
     cluster.client.request("PATCH", path, {"fieldManager": "someone"}, body=patch, content_type="application/merge-patch+json")
     held: dict[str, Any] = {"metadata": {"finalizers": ["test.example/never"]}}
     account = f"/api/v1/namespaces/{home}/serviceaccounts/web"
     cluster.client.request("PATCH", account, body=held, content_type="application/merge-patch+json")
-    cluster.client.delete_path(account)
+    write.delete(cluster.client, account)
 
     found = status(catalog, cluster.client)
 
@@ -88,7 +89,7 @@ def test_a_namespace_that_does_not_go_says_what_is_still_in_it(cluster: Cluster)
     held: dict[str, Any] = {"metadata": {"finalizers": ["test.example/never"]}}
     path = f"/api/v1/namespaces/{cluster.platform.data}/services/store"
     cluster.client.request("PATCH", path, body=held, content_type="application/merge-patch+json")
-    cluster.client.delete_path(f"/api/v1/namespaces/{cluster.platform.data}")
+    write.delete(cluster.client, f"/api/v1/namespaces/{cluster.platform.data}")
     deadline = time.monotonic() + 60
     why = ""
     while "test.example/never" not in why:  # its controller says so when it has deleted the rest

@@ -14,6 +14,7 @@ from ops.cluster.plan import Plan
 from ops.cluster.planfile import from_document, to_document
 from ops.cluster.step import Step
 from ops.errors import RolledBack
+from ops.kube import write
 from tests.integration.cluster import Cluster
 
 MERGE = "application/merge-patch+json"
@@ -296,8 +297,8 @@ def test_what_the_api_server_changes_at_each_request_is_told_apart_and_makes_no_
         cluster.platform.change = lambda objects: by(objects, "ConfigMap")["data"].update(b="2")
         assert any(d.path == "data.b" for d in changes(cluster.plan())["extra"].differences)
     finally:
-        cluster.client.delete_path(f"{api}/mutatingadmissionpolicybindings/{name}")
-        cluster.client.delete_path(f"{api}/mutatingadmissionpolicies/{name}")
+        write.delete(cluster.client, f"{api}/mutatingadmissionpolicybindings/{name}")
+        write.delete(cluster.client, f"{api}/mutatingadmissionpolicies/{name}")
 
 
 def mutates(cluster: Cluster) -> bool:

@@ -13,6 +13,7 @@ from ops.cluster.release import execute
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.status import status
 from ops.errors import Failure, RolledBack
+from ops.kube import write
 from ops.kube.progress import Notice
 from tests.integration.cluster import Cluster
 
@@ -189,7 +190,7 @@ def silent_class(cluster: Cluster) -> Iterator[tuple[str, str]]:
     try:
         yield name, good
     finally:
-        cluster.client.delete_path(f"{path}/{name}")
+        write.delete(cluster.client, f"{path}/{name}")
 
 
 def claim_spec(storage: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ops.cluster.target import Target, resolve_target
+from ops.kube import write
 from ops.kube.connect import connect
 from ops.kube.kubectl import forward
 from ops.kube.objects import text
@@ -69,7 +70,7 @@ def place(testbed: Testbed, tmp_path: Path) -> Iterator[Place]:
     finally:
         with connect(target) as client:
             for namespace in (checkout.home, checkout.data):
-                client.delete_path(f"/api/v1/namespaces/{namespace}")
+                write.delete(client, f"/api/v1/namespaces/{namespace}")
 
 
 @pytest.mark.parametrize("seed", ROUNDS)

@@ -15,6 +15,7 @@ from ops.catalog.model import Environment
 from ops.cluster.target import Target
 from ops.errors import Failure
 from ops.kube import client as room
+from ops.kube import write
 from ops.kube.client import ApiError, Client, Unavailable, warnings_of
 from ops.kube.credentials import source
 from ops.kube.kubeconfig import Context, KubeconfigEntry
@@ -129,19 +130,24 @@ def test_what_was_changed_though_the_answer_was_lost_is_changed(client: Client, 
 
 @pytest.mark.parametrize("client", [{"DELETE": [(0, None), (404, {})]}], indirect=True)
 def test_what_was_deleted_though_the_answer_was_lost_is_deleted(client: Client, asked: list[str]) -> None:
-    assert client.delete_path("/leases/l")
+    assert write.delete(client, "/leases/l")
     assert asked == ["DELETE", "DELETE"]
 
 
+@pytest.mark.parametrize("held", [0, 1])
 @pytest.mark.parametrize("client", [{"PATCH": [FAILED], "GET": [FAILED, (200, {"a": 1})]}], indirect=True)
-def test_the_lock_is_asked_before_a_write_is_sent_again(client: Client, asked: list[str]) -> None:
-    def lost() -> None:
-        raise Failure("holding the deploy lock", "it was lost", "")
+def test_the_lock_is_asked_before_each_try_of_a_write(client: Client, asked: list[str], held: int) -> None:
+    """`held`: how often it still holds."""
+    times = iter(range(10))
 
-    client.guard = lost
+    def check() -> None:
+        if next(times) == held:
+            raise Failure("holding the deploy lock", "it was lost", "")
+
+    client.guard = check
     with pytest.raises(Failure, match="it was lost"):
         client.request("PATCH", "/leases/l", body=OURS)
-    assert asked == ["PATCH"]
+    assert asked == ["PATCH"] * held
     assert client.request("GET", "/leases/l") == {"a": 1}
 
 
