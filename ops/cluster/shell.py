@@ -39,7 +39,7 @@ def open_shell(catalog: Catalog, client: Client, name: str, image: str, *, comma
     selector = selector_of(catalog, client, name)
     found = _running_pod(client, selector, name)
     namespace, pod, terminal = selector.namespace, text(found, "metadata", "name"), sys.stdin.isatty()
-    debug = _container(found, image, command, terminal)
+    debug = debug_container(found, image, command, terminal=terminal)
     container = text(debug, "name")
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/ephemeralcontainers"
     write.patch(client, path, {"spec": {"ephemeralContainers": [debug]}}, STRATEGIC)
@@ -49,7 +49,11 @@ def open_shell(catalog: Catalog, client: Client, name: str, image: str, *, comma
     return Shell(namespace, pod, container, argv)
 
 
-def _container(pod: Object, image: str, command: tuple[str, ...], terminal: bool) -> Object:
+def debug_container(pod: Object, image: str, command: tuple[str, ...], *, terminal: bool) -> Object:
+    """What is put into the pod. Without a terminal its input ends with ours, and what it writes after that is still passed on.
+
+    With `stdinOnce` unset, the container runtime ends the outputs of whoever is attached when the input does.
+    """
     main = rows(pod, "spec", "containers")[0]
     user: Json = table(main, "securityContext").get("runAsUser") or table(pod, "spec", "securityContext").get("runAsUser") or 65534
     return {
@@ -57,6 +61,7 @@ def _container(pod: Object, image: str, command: tuple[str, ...], terminal: bool
         "image": image,
         "command": [*command],
         "stdin": True,
+        "stdinOnce": not terminal,
         "tty": terminal,
         "targetContainerName": text(main, "name"),
         "securityContext": {
