@@ -11,9 +11,7 @@ from invoke.collection import Collection  # noqa: E402
 from invoke.context import Context  # noqa: E402
 from invoke.main import program  # noqa: E402
 
-from ops.console.output import open_streams  # noqa: E402
-from ops.console.positional import spread  # noqa: E402
-from ops.console.usage import VerbProgram  # noqa: E402
+from ops.console.usage import take_over  # noqa: E402
 from ops.console.verb import verb  # noqa: E402
 
 
@@ -388,11 +386,4 @@ namespace.add_collection(Collection("testbed", testbed_up, testbed_down, testbed
 
 gc.freeze()  # nor at its end: what is imported until here lives as long as the process
 
-# Invoke made its program before it read this file.
-if getattr(program, "core", None) is not None:
-    open_streams()
-    program.__class__ = VerbProgram
-    VerbProgram.environments = staticmethod(everywhere)
-    # `invoke build web user-service`: see ops/console/positional.py.
-    VerbProgram.spread = {"build": "--service"}
-    program.core.unparsed = spread(program.core.unparsed, VerbProgram.spread, set(namespace.task_names))
+take_over(program, namespace, environments=everywhere, spread={"build": "--service"})  # `invoke build web user-service`

@@ -13,12 +13,31 @@ from invoke.exceptions import Exit as Leave
 from invoke.exceptions import ParseError
 from invoke.program import Program
 
-from ops.console.output import discard, error, not_written, use_json
+from ops.console import positional
+from ops.console.output import discard, error, not_written, open_streams, use_json
 from ops.errors import Exit, Failure, UsageError
 from ops.guess import did_you_mean
 
 if TYPE_CHECKING:
+    from invoke.collection import Collection
     from invoke.parser.context import ParserContext
+
+
+def take_over(
+    program: Program, verbs: "Collection", *, environments: Callable[[], Iterable[str]], spread: Mapping[str, str] | None = None
+) -> None:
+    """Let the program that Invoke has made, and that has just read tasks.py, behave as ours (docs/decisions/invoke.md has why so).
+
+    `environments` are named where one stands in place of `--env`. `spread`: see `VerbProgram`. Where tasks.py is read by something else,
+    such as a test, nothing is done.
+    """
+    if getattr(program, "core", None) is None:
+        return
+    open_streams()
+    program.__class__ = VerbProgram
+    VerbProgram.environments = staticmethod(environments)
+    VerbProgram.spread = spread or {}
+    program.core.unparsed = positional.spread(program.core.unparsed, VerbProgram.spread, set(verbs.task_names))
 
 
 class VerbProgram(Program):
