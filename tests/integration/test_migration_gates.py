@@ -22,7 +22,7 @@ from ops.cluster import schema
 from ops.cluster.plan import Origin
 from ops.cluster.target import Target
 from ops.config import sidecar
-from ops.database import effects, lint, safety, scratch, weigh
+from ops.database import effects, lint, safety, scratch, weigh, witness
 from ops.database import verdicts as verdicts_kept
 from ops.database.findings import Finding
 from ops.database.journal import Migration
@@ -107,6 +107,55 @@ def refused(*texts: str) -> list[tuple[int, str]]:
 
 
 TABLE = "CREATE TABLE t (a int, b int);"
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "rules"),
+    [
+        (TABLE, "CREATE INDEX x ON t (a);\nCREATE INDEX y ON t (b);", [(1, "build-index"), (2, "build-index")]),
+        (
+            "CREATE TABLE p (a int) PARTITION BY LIST (a); CREATE TABLE c PARTITION OF p FOR VALUES IN (1);",
+            "ALTER TABLE p ADD COLUMN x int;\nALTER TABLE ONLY c ADD CHECK (a > 0);\nALTER TABLE p ALTER COLUMN a SET NOT NULL;",
+            [(2, "scan-table"), (3, "set-not-null")],
+        ),
+        (
+            TABLE + "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+            "CREATE TRIGGER z AFTER INSERT ON t EXECUTE FUNCTION f();",
+            "DROP TRIGGER z ON t;\nCREATE TRIGGER z AFTER INSERT ON t EXECUTE FUNCTION f();",
+            [(1, "drop-trigger"), (2, "create-trigger")],
+        ),
+        (
+            TABLE,
+            "ALTER TABLE t ADD COLUMN c int;\nALTER TABLE t ADD CHECK (a > 0) NOT VALID;\nALTER TABLE t DROP COLUMN b;",
+            [(3, "drop-column")],
+        ),
+    ],
+)
+def test_a_statement_is_judged_by_what_it_touches_though_the_file_has_locked_that_before(
+    before: str, text: str, rules: list[tuple[int, str]]
+) -> None:
+    assert [(one.line, one.rule) for one in judged(before, text) if one.level != "shown"] == rules
+
+
+def test_what_is_asked_about_a_statement_does_not_grow_with_the_file(
+    server: scratch.ScratchServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    report = witness.report
+
+    def counted(*given: Any, **how: Any) -> Any:
+        found = report(*given, **how)
+        sizes.append(len(found[0].facts) + len(found[0].locks) + len(found[0].seen))
+        return found
+
+    monkeypatch.setattr(witness, "report", counted)
+    tables = range(30)
+    before = Migration(0, "0000_a", 1, "\n".join(f"CREATE TABLE t{n} (a int);" for n in tables))
+    text = "\n".join(f"ALTER TABLE t{n} ADD COLUMN b int;\nCREATE TABLE u{n} (a int);\nCREATE INDEX ON u{n} (a);" for n in tables)
+    with scratch.database(server, "nextai") as database:
+        found = effects.observe(database, [before], [Migration(1, "0001_b", 2, text)])
+    assert [one.rule for one in found["0001_b.sql"]] == ["locks"] * 30
+    assert max(sizes) <= 5
 
 
 def test_a_waiver_allows_one_rule_of_one_statement() -> None:
