@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
 
 from nextai_service_kit import errors, logs, settings
 from nextai_service_kit.contract import Contract, Variable
+from nextai_service_kit.errors import ApiError
+from nextai_service_kit.identity import current_user
 from nextai_service_kit.requests import _ACCEPTABLE, RequestMiddleware
 from nextai_service_kit.settings import InvalidEnvironment, Settings
 from nextai_service_kit.text import is_blank
@@ -107,3 +109,21 @@ def test_a_line_of_text_is_as_in_every_stack(capsys: pytest.CaptureFixture[str])
     time, line = capsys.readouterr().out.rstrip("\n").split(" ", 1)
     assert re.fullmatch(r"time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time)
     assert line == vector["line"]
+
+
+def test_what_is_unavailable_says_when_to_come_again() -> None:
+    for status, seconds in VECTORS["retryAfter"].items():
+        assert errors.body(int(status), "busy", "Come again.").headers["Retry-After"] == seconds
+    assert "Retry-After" not in errors.body(500, "internal_error", "Broken.").headers
+
+
+def test_a_user_is_named_in_the_one_form_that_every_stack_takes() -> None:
+    def named(given: str) -> Request:
+        return Request({"type": "http", "headers": [(b"x-user-id", given.encode())]})
+
+    for given in VECTORS["users"]["accepted"]:
+        assert str(current_user(named(given))) == given
+    for given in VECTORS["users"]["refused"]:
+        with pytest.raises(ApiError) as refusal:
+            current_user(named(given))
+        assert (refusal.value.status, refusal.value.code) == (401, "unauthenticated")

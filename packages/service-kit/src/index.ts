@@ -1,3 +1,4 @@
+export { type Caller, callerOf, Gone, userId } from "./caller.ts";
 export { ConfigError, type Environment, type Reader, readConfig, type ServiceConfig, seconds } from "./config.ts";
 export type { Contract, Variable } from "./contract.ts";
 export { ApiError, type ErrorBody, type FieldProblem } from "./errors.ts";

@@ -138,7 +138,7 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
     if (error instanceof ApiError) {
       return reply
         .code(error.status)
-        .headers(error.headers)
+        .headers({ ...retryAfter(error.status), ...error.headers })
         .send(body(request, error.code, error.message));
     }
     if ("validation" in error && error.validation) {
@@ -155,7 +155,7 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
       request.log.error({ err: error }, overdue ? "the answer took too long" : "a store is unavailable");
       return reply
         .code(503)
-        .header("retry-after", "1")
+        .headers(retryAfter(503))
         .send(body(request, codes[503], "The service is not available now. Try again soon."));
     }
     const status = "statusCode" in error ? (error.statusCode ?? 500) : 500;
@@ -166,6 +166,11 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
     request.log.error({ err: error }, "the request failed");
     return reply.code(500).send(body(request, codes[500], "Something went wrong on our side."));
   });
+}
+
+/** What is unavailable says when to come again, in seconds. */
+function retryAfter(status: number): Record<string, string> {
+  return status === 503 ? { "retry-after": "1" } : {};
 }
 
 /** Whether a request has a body that is not here yet. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import vectors from "../../contract/vectors.json" with { type: "json" };
 import { codes } from "../src/errors.ts";
-import { createServer, isBlank, type Reader, readConfig } from "../src/index.ts";
+import { ApiError, createServer, isBlank, type Reader, readConfig } from "../src/index.ts";
 import { contractWith, variable } from "./contract.ts";
 import { recordedLog } from "./lines.ts";
 
@@ -37,6 +37,17 @@ describe("as every reader of the contract", () => {
 
 test("a status has the code of every stack", () => {
   expect(codes).toEqual(vectors.errors);
+});
+
+test.each(Object.entries(vectors.retryAfter))("a %s says when to come again", async (status, seconds) => {
+  const { log } = recordedLog();
+  const server = createServer({ service: "some-service", log, checks: {}, isUnavailable: () => true });
+  server.get("/own", () => Promise.reject(new ApiError(Number(status), "busy", "Come again.")));
+  server.get("/store", () => Promise.reject(new Error("the store is away")));
+  for (const url of ["/own", "/store"]) {
+    const answer = await server.inject({ url });
+    expect([answer.statusCode, answer.headers["retry-after"]]).toEqual([Number(status), seconds]);
+  }
 });
 
 test("a line has one of the levels", () => {

@@ -1,6 +1,5 @@
-import { ApiError } from "@nextai/service-kit";
+import { ApiError, type Caller } from "@nextai/service-kit";
 import type { Attempt, Attempts } from "./attempts.ts";
-import type { Caller } from "./caller.ts";
 import { hashPassword, isOutdated, nobody, verifyPassword } from "./passwords.ts";
 import { withPlaces } from "./places.ts";
 import type { Store } from "./store.ts";

@@ -1,7 +1,6 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
-import { ApiError } from "@nextai/service-kit";
+import { ApiError, Gone } from "@nextai/service-kit";
 import pLimit from "p-limit";
-import { Gone } from "./caller.ts";
 
 interface Parameters {
   /** Binary logarithm of the cost N. */

@@ -1,8 +1,6 @@
-import { ApiError, type Server } from "@nextai/service-kit";
-import type { FastifyRequest } from "fastify";
+import { callerOf, type Server, userId } from "@nextai/service-kit";
 import Type from "typebox";
 import type { Accounts } from "./accounts.ts";
-import { callerOf } from "./caller.ts";
 
 const Email = Type.String({ format: "email", maxLength: 254 });
 const Password = Type.String({ minLength: 8, maxLength: 256 });
@@ -54,11 +52,4 @@ export function addRoutes(server: Server, accounts: Accounts): void {
   server.get("/users/me", { schema: { response: { 200: Profile } } }, async (request) =>
     accounts.profile(userId(request)),
   );
-}
-
-/** The user whose access token the gateway verified; only the gateway reaches this service. */
-function userId(request: FastifyRequest): string {
-  const id = request.headers["x-user-id"];
-  if (typeof id === "string" && /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id)) return id;
-  throw new ApiError(401, "unauthenticated", "Sign in first.");
 }

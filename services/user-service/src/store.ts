@@ -1,6 +1,6 @@
 import { type Database, refreshTokens, type User, uniqueViolation, users } from "@nextai/db";
+import { Gone } from "@nextai/service-kit";
 import { and, eq, gt, isNull, lt, or, type SQL, sql } from "drizzle-orm";
-import { Gone } from "./caller.ts";
 import type { Person } from "./tokens.ts";
 
 export interface NewUser {

@@ -40,7 +40,10 @@ func Refuse(w http.ResponseWriter, r *http.Request, status int, message string) 
 	Error(w, r, status, codes[status], message)
 }
 
-// Error writes {"error":{code,message,requestId}}.
+// Error writes {"error":{code,message,requestId}}. What is unavailable says when to come again.
 func Error(w http.ResponseWriter, r *http.Request, status int, code, message string) {
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
 	JSON(w, status, map[string]problem{"error": {code, message, requestid.From(r.Context())}})
 }

@@ -1,6 +1,6 @@
 import { isIP, isIPv6 } from "node:net";
-import { ApiError } from "@nextai/service-kit";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { ApiError } from "./errors.ts";
 
 /** Who asks, as far as anybody knows before they have signed in. */
 export interface Caller {
@@ -36,6 +36,13 @@ function goneFrom({ raw }: Pick<FastifyReply, "raw">): AbortSignal {
   if (raw.destroyed) gone.abort();
   else raw.once("close", () => gone.abort());
   return gone.signal;
+}
+
+/** The user whose access token the gateway verified; only the gateway reaches a service. Throws 401 where it names none. */
+export function userId(request: Pick<FastifyRequest, "headers">): string {
+  const id = request.headers["x-user-id"];
+  if (typeof id === "string" && /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(id)) return id;
+  throw new ApiError(401, "unauthenticated", "Sign in first.");
 }
 
 /** Nobody waits for what is being done, so it is not done; nobody is left to get this answer. */

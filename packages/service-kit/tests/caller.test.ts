@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
 import { expect, test } from "vitest";
-import { callerOf } from "../src/caller.ts";
+import vectors from "../../contract/vectors.json" with { type: "json" };
+import { callerOf, userId } from "../src/index.ts";
 
 const nobody = { raw: { once() {} } } as unknown as FastifyReply;
 
@@ -40,4 +41,12 @@ test.each([
   await Promise.allSettled([asking, closed]);
   expect(gone.aborted).toBe(true);
   server.close();
+});
+
+test("the user is whom the gateway names, by an id in the one form that every stack takes", () => {
+  for (const id of vectors.users.accepted) expect(userId({ headers: { "x-user-id": id } })).toBe(id);
+  for (const id of [...vectors.users.refused, undefined]) {
+    const headers = id === undefined ? {} : { "x-user-id": id };
+    expect(() => userId({ headers })).toThrow(expect.objectContaining({ status: 401, code: "unauthenticated" }));
+  }
 });
