@@ -146,3 +146,16 @@ def test_a_deploy_plans_makes_changes_and_prunes_a_schedule_and_status_follows()
     back = plan_rollback(OWN, cluster)
     assert actions(back) == {f"CronJob {HOME}/sweep": "create"}
     cluster._pool.shutdown()
+
+
+def test_a_schedule_that_was_suspended_by_hand_can_be_changed_and_the_plan_warns() -> None:
+    cluster = Memory()
+    _, made = of_job(OWN, SWEEP)
+    deploy(cluster, made)
+    (live,) = cluster.of_kind("CronJob")
+    cluster.keep({**live, "spec": {**live["spec"], "suspend": True}})  # type: ignore[dict-item]
+    _, later = of_job(OWN, replace(SWEEP, schedule="0 4 * * *"))
+    plan = deploy(cluster, later)  # without a problem
+    assert actions(plan) == {f"CronJob {HOME}/sweep": "change"}
+    assert any("it is suspended, and no run begins" in warning for warning in plan.warnings)
+    cluster._pool.shutdown()

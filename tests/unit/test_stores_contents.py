@@ -31,7 +31,7 @@ STORE = StoreKind(
     title="Broker",
     component="queue",
     url=lambda access: f"broker://{access.host}:{access.port}",
-    check=lambda access: Check(("broker", "ping")),
+    check=lambda access: Check(("broker", "ping", *access.contents.topics)),
     settings=lambda access: {"TOPICS": ",".join(access.contents.topics)},
     compose=Compose({"user": "7:7"}),
     pod=Pod(user=7, group=7, volume_group=7, storage="1Gi", resources=Resources({"cpu": "1"}, {"memory": "1Gi"}),
@@ -112,6 +112,8 @@ def test_topics_reach_the_container_the_pod_and_the_process(broker: None, tmp_pa
     setting = config.Setting(config.in_containers(known), secrets, {}, "127.0.0.1")
     composefile.write(known, home, dict.fromkeys(known.images, "image"), setting)
     assert "TOPICS=runs,mails" in (composefile.folder(home) / "db.env").read_text()
+    services = composefile.document(known, home, dict.fromkeys(known.images, "image"))["services"]
+    assert services["db"]["healthcheck"]["test"] == ["CMD", "broker", "ping", "runs", "mails"]  # type: ignore[index]
     (workload,) = [o for o in of_store(known, known.stores["db"]) if o["kind"] == "StatefulSet"]
     (container,) = workload["spec"]["template"]["spec"]["containers"]  # type: ignore[index, call-overload]
     assert container["command"] == ["broker", "runs", "mails"]  # type: ignore[index, call-overload]
