@@ -29,6 +29,7 @@ from ops.checks.report import Report, show, slug  # noqa: E402
 from ops.console import say  # noqa: E402
 from ops.errors import Failure  # noqa: E402
 
+GO_MODULES = ("services/*/go.mod", "packages/*/go.mod")
 TIMEOUT = 30  # seconds in which the programs of a session must end
 nox.needs_version = ">=2026.8.17"
 nox.options.default_venv_backend = "none"
@@ -43,7 +44,7 @@ except Failure as failure:
 PACKAGES = {
     folder: [service for service in CATALOG.services.values() if folder in service.packages]
     for folder in dict.fromkeys(folder for service in CATALOG.services.values() for folder in service.packages)
-    if any((ROOT / folder / file).exists() for file in ("package.json", "pyproject.toml"))
+    if any((ROOT / folder / file).exists() for file in ("package.json", "pyproject.toml", "go.mod"))
 }
 REPORT = Report(ROOT / ".nox" / "report")
 PASSES = passes.of(ROOT)
@@ -202,7 +203,7 @@ def lint(session: nox.Session) -> None:
     program(session, str(Path(sys.executable).with_name("lint-imports")), "--no-cache")
     workspace(session)
     run("biome", "ci", "--error-on-warnings", "--diagnostic-level=warn", "--colors=off", ".")
-    for folder in sorted({Path(name).parent for name in tracked(ROOT, "services/*/go.mod")}):
+    for folder in sorted({Path(name).parent for name in tracked(ROOT, *GO_MODULES)}):
         run("go", "vet", "./...", cwd=ROOT / folder)
         run("staticcheck", "./...", cwd=ROOT / folder)
     dockerfiles.check(CATALOG)
@@ -220,7 +221,7 @@ def typecheck(session: nox.Session) -> None:
     program(session, sys.executable, "-m", "mypy")
     workspace(session)
     tool(session, "pnpm", "--recursive", "run", "typecheck")
-    for file in tracked(ROOT, "services/*/go.mod"):
+    for file in tracked(ROOT, *GO_MODULES):
         tool(session, "go", "build", "./...", cwd=(ROOT / file).parent)
     for file in tracked(ROOT, "services/*/pyproject.toml"):
         tool(session, "uv", "run", "--locked", "mypy", cwd=(ROOT / file).parent)

@@ -316,7 +316,7 @@ def doctor(_: Context, json: bool = False) -> int | None:
     return story.verb()
 
 
-@verb(positional=("name",), name="name of the service, such as channel-service", stack="python or node", dry_run=DRY, json=JSON)
+@verb(positional=("name",), name="name of the service, such as channel-service", stack="go, nextjs, node or python", dry_run=DRY, json=JSON)
 def new(_: Context, name: str, stack: str, dry_run: bool = False, json: bool = False) -> int | None:
     """Make a service: its folder, its entry in platform.yaml, and what is derived from it."""
     from ops.verbs import new as story

@@ -1,5 +1,5 @@
 # A Go service: one static binary from cmd/server, and nothing else but certificates.
-# The context holds the service at its place in the checkout.
+# The context holds the service and the kit at their places in the checkout.
 ARG GO_IMAGE
 
 FROM ${GO_IMAGE} AS build
@@ -8,7 +8,9 @@ ARG SERVICE_PATH
 WORKDIR /src/${SERVICE_PATH}
 # What is locked is fetched before the sources come, so that a changed line fetches nothing. Go asks
 # once for each module: a connection that breaks off is tried again, and what has come already stays.
-COPY ${SERVICE_PATH}/go.mod ${SERVICE_PATH}/go.sum ./
+# A service that requires nothing but the kit has no go.sum.
+COPY packages/service-kit-go/go.mod /src/packages/service-kit-go/
+COPY ${SERVICE_PATH}/go.mod ${SERVICE_PATH}/go.su[m] ./
 RUN --mount=type=cache,id=go-mod,target=/go/pkg/mod \
     go mod download || { sleep 2 && go mod download; } || { sleep 10 && go mod download; }
 COPY . /src

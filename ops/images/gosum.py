@@ -13,6 +13,7 @@ _PRUNED = (1, 17)
 _GO = re.compile(r"^go (\d+)\.(\d+)", re.MULTILINE)
 _DIRECTIVE = re.compile(r"^([a-z]+)\b", re.MULTILINE)
 _REQUIRED = re.compile(r"^(?:require\s+|\s+)([^\s()]+\.[^\s()]+)\s+(v[^\s]+)", re.MULTILINE)
+_OURS = re.compile(r"^replace \S+ => \.\.?/\S+\n", re.MULTILINE)  # a module of this checkout, which has no lines in go.sum
 _SUM = re.compile(r"(\S+) (v\S+?)(/go\.mod)? h1:\S+")
 
 
@@ -23,7 +24,11 @@ def parts(folder: str, read: Read) -> dict[str, str]:
 
 
 def cut(module: str, sums: str) -> str:
-    """The lines of `go.sum` whose module and version `go.mod` requires. What is not understood, or replaces modules, stays whole."""
+    """The lines of `go.sum` whose module and version `go.mod` requires.
+
+    What is not understood, or puts another module in the place of one, stays whole.
+    """
+    module = _OURS.sub("", module)
     version = _GO.search(module)
     if version is None or (int(version[1]), int(version[2])) < _PRUNED:
         return sums

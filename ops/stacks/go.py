@@ -1,6 +1,6 @@
 """Go: one static program, `./cmd/server`."""
 
-from ops.command import Command
+from ops.command import Command, run
 from ops.stacks.model import BuildPlace, Built, Recipe, StackKind
 from ops.tools import find
 
@@ -13,4 +13,9 @@ def _recipe(place: BuildPlace) -> Recipe:
     return Recipe((command,), Built((str(program),), place.folder), program, (go,))
 
 
-STACK = StackKind(_recipe, health=("/server", "-healthcheck"))
+def _lock(place: BuildPlace) -> None:
+    go, doing = find("go"), f"locking {place.service.name}"
+    run(Command((*go.argv, "mod", "tidy"), doing, go.env, place.folder, remedy="Check that the Go module proxy is reachable."))
+
+
+STACK = StackKind(_recipe, health=("/server", "-healthcheck"), lock=_lock)

@@ -52,9 +52,11 @@ class StackKind:
 
     `recipe`: how a service is built and started as a process of this machine.
     `health`: the program of the image that asks a path of its own service, without a shell; the path comes behind it.
-    `lock`: what writes the packages of a new service into a lock file.
+    `lock`: writes the packages of a new service into a lock file; raises `Failure` where a registry is needed and does not answer.
+    `taken`: what a name means already to programs of this stack, so that no service can have it; None where it is free.
     """
 
     recipe: Callable[[BuildPlace], Recipe]
     health: tuple[str, ...]
-    lock: Callable[[BuildPlace], Command] | None = None
+    lock: Callable[[BuildPlace], None] | None = None
+    taken: Callable[[Path, str], str | None] = lambda _root, _name: None

@@ -1,6 +1,6 @@
 """Next.js: built and started as every package of the workspace, but its health check is not bundled."""
 
 from ops.stacks.model import StackKind
-from ops.stacks.node import lock, recipe
+from ops.stacks.node import lock, recipe, taken
 
-STACK = StackKind(recipe, health=("node", "healthcheck.ts"), lock=lock)
+STACK = StackKind(recipe, health=("node", "healthcheck.ts"), lock=lock, taken=taken)

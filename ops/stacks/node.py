@@ -4,7 +4,9 @@ import json
 import shlex
 from pathlib import Path
 
-from ops.command import Command
+import yaml
+
+from ops.command import Command, run
 from ops.errors import Failure
 from ops.stacks.model import BuildPlace, Built, Recipe, StackKind
 from ops.tools import find
@@ -33,11 +35,18 @@ def start_arguments(package: Path) -> tuple[str, ...]:
     return tuple(script[1:])
 
 
-def lock(place: BuildPlace) -> Command:
-    """The workspace's lock file, with the packages of a new member."""
+def lock(place: BuildPlace) -> None:
+    """Write the packages of a new member into the workspace's lock file; the registry is asked for what this machine does not know."""
     pnpm, remedy = find("pnpm"), "Check that the npm registry is reachable."
     argv = (*pnpm.argv, "install", "--lockfile-only", "--no-frozen-lockfile", "--prefer-offline", "--reporter=append-only")
-    return Command(argv, f"locking {place.service.name}", {**pnpm.env, "CI": "true"}, place.root, remedy=remedy)
+    run(Command(argv, f"locking {place.service.name}", {**pnpm.env, "CI": "true"}, place.root, remedy=remedy))
 
 
-STACK = StackKind(recipe, health=("node", "dist/healthcheck.js"), lock=lock)
+def taken(root: Path, name: str) -> str | None:
+    """A member of the workspace may not have the name of a package that others install."""
+    importers = yaml.load((root / "pnpm-lock.yaml").read_text("utf-8"), yaml.CSafeLoader)["importers"].values()
+    kinds = ("dependencies", "devDependencies", "optionalDependencies")
+    return "a package from the npm registry" if any(name in importer.get(kind, {}) for importer in importers for kind in kinds) else None
+
+
+STACK = StackKind(recipe, health=("node", "dist/healthcheck.js"), lock=lock, taken=taken)

@@ -1,18 +1,21 @@
 """`invoke new`: a service that starts, answers, has tests and passes every check, before anything is written in it."""
 
-import keyword
+import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
+
+import yaml
 
 from ops.catalog import Catalog, load
 from ops.catalog.edit import with_entry
 from ops.catalog.load import FILE
-from ops.command import run
 from ops.console import emit_json, machine_readable, say
 from ops.errors import UsageError
+from ops.folders import cache
 from ops.stacks import BuildPlace, kind_of, scaffold
 from ops.verbs import sync
 
@@ -22,41 +25,77 @@ _FIRST_PORT, _LOCAL = 8083, 10_000  # a service listens on the next free port, o
 
 
 def new(name: str, stack: str, *, dry_run: bool) -> int:
-    """Make the folder `services/NAME` from its stack's template, its entry in platform.yaml, and all that is derived from it.
+    """Make a service's folder from its stack's template, its entry in platform.yaml, and all that is derived from it.
 
     Where a step fails, the checkout is as it was. Raises `UsageError` for a name or a stack that cannot be.
     """
-    catalog = load()
-    _check(catalog, name, stack)
-    port = _port(catalog)
-    made = scaffold.files(catalog.root, stack, _words(catalog, name, port))
-    entry = made.pop(Path(scaffold.ENTRY))
-    folder = Path("services", name)
+    root = load().root
+    with _alone(root):
+        catalog = load()  # another `invoke new` may have added to it meanwhile
+        _check(catalog, name, stack)
+        port = _port(catalog)
+        made = scaffold.files(root, stack, _words(catalog, name, port))
+        entry = made.pop(Path(scaffold.ENTRY))
+        folder = Path(yaml.safe_load(entry)[name]["path"])
+        if (root / folder).exists():
+            cause = f"the folder {folder} exists already"
+            raise UsageError(f"making the service {name}", cause, "Choose another name, or remove the folder.")
+        changed = [] if dry_run else _make(catalog, name, {folder / path: text for path, text in made.items()}, entry)
+    files = [str(folder / path) for path in made]
     if dry_run:
         say(f"{FILE} would get this entry:\n{entry}")
-        for file in made:
-            say(f"would write {folder / file}")
+        for file in files:
+            say(f"would write {file}")
     else:
-        changed = _make(catalog, name, made, entry)
         say(f"Made {name}: {folder} ({len(made)} files), its entry in {FILE}, and {len(changed)} derived files.", style="bold green")
         say(f"It listens on port {port}, on this machine on {_LOCAL + port}.")
         say(f'Next: `nox -s "services({name})"`, then `invoke up`. `git status` shows all that was made.')
     if machine_readable():
-        emit_json({"service": name, "folder": str(folder), "files": [str(folder / file) for file in made], "made": not dry_run})
+        emit_json(
+            {
+                "service": name,
+                "stack": stack,
+                "folder": str(folder),
+                "port": port,
+                "localPort": _LOCAL + port,
+                "files": files,
+                "derived": [str(path) for path in changed],
+                "made": not dry_run,
+            }
+        )
     return 0
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One at a time in a checkout: each takes the next free port, and writes the files that all share."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(cache() / f"new-{sha256(os.fsencode(root)).hexdigest()[:16]}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("waiting for another `invoke new` in this checkout")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check(catalog: Catalog, name: str, stack: str) -> None:
     doing, stacks = f"making the service {name}", scaffold.stacks(catalog.root)
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST or keyword.iskeyword(name):
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         cause = f"{name!r} is no name of a service: small letters, digits and single hyphens, {_LONGEST} characters at most"
         raise UsageError(doing, cause, "Choose another, such as channel-service.")
-    if name in (*catalog.images, *catalog.stores):
-        raise UsageError(doing, f"{FILE} has that name already", "Choose another.")
     if stack not in stacks:
         raise UsageError(doing, f"there is no template of the stack {stack!r}", f"Name one of: {', '.join(stacks)}.")
-    if (catalog.root / "services" / name).exists():
-        raise UsageError(doing, f"the folder services/{name} exists already", "Choose another name, or remove the folder.")
+    if name in (*catalog.images, *catalog.stores):
+        raise UsageError(doing, f"{FILE} has that name already", "Choose another.")
+    if meaning := kind_of(stack).taken(catalog.root, name):
+        raise UsageError(doing, f"{name!r} is {meaning}", f"Choose another, such as {name}-service.")
+    if (catalog.root / "k8s/base" / name).exists():
+        raise UsageError(doing, f"the folder k8s/base/{name} exists already", "Choose another name.")
 
 
 def _port(catalog: Catalog) -> int:
@@ -80,19 +119,21 @@ def _words(catalog: Catalog, name: str, port: int) -> dict[str, str]:
 
 
 def _make(catalog: Catalog, name: str, made: dict[Path, str], entry: str) -> list[Path]:
-    """Write everything. Returns the derived files that were written."""
-    folder, file = catalog.root / "services" / name, catalog.root / FILE
-    with _undone(folder, file, catalog.root / "pnpm-lock.yaml"):
+    """Write everything; `made` by its path in the checkout. Returns the derived files that were written."""
+    root, file = catalog.root, catalog.root / FILE
+    grown = with_entry(file.read_text(encoding="utf-8"), "services", entry)
+    folder = root / yaml.safe_load(entry)[name]["path"]
+    with _undone(folder, file, root / "pnpm-lock.yaml"):
         for path, text in made.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text, encoding="utf-8")
-        file.write_text(with_entry(file.read_text(encoding="utf-8"), "services", entry), encoding="utf-8")
-        grown = load(catalog.root)
-        changed = sync.write(grown)
-        service = grown.services[name]
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+        file.write_text(grown, encoding="utf-8")
+        loaded = load(root)
+        changed = sync.write(loaded)
+        service = loaded.services[name]
         if lock := kind_of(service.stack.name).lock:
             say(f"locking the packages of {name}")
-            run(lock(BuildPlace(catalog.root, folder, service)))
+            lock(BuildPlace(root, folder, service))
     return changed
 
 

@@ -2,9 +2,12 @@ module github.com/nextai-agent/platform/services/api-gateway
 
 go 1.26.0
 
+replace github.com/nextai-agent/platform/packages/service-kit-go => ../../packages/service-kit-go
+
 require (
 	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/nextai-agent/platform/packages/service-kit-go v0.0.0
 	github.com/redis/go-redis/v9 v9.23.0
 )
 

@@ -12,21 +12,24 @@ from ops.tools import find
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICE = ROOT / "services/api-gateway"
+KIT = ROOT / "packages/service-kit-go"
 MODULE = (SERVICE / "go.mod").read_text()
 SUMS = (SERVICE / "go.sum").read_text()
 OLD = "example.org/left v1.0.0 h1:AAAA=\nexample.org/left v1.0.0/go.mod h1:BBBB=\n"
 
 
 def test_go_takes_the_part_for_all_that_the_build_reads(tmp_path: Path) -> None:
-    shutil.copytree(SERVICE, tmp_path / "service", ignore=lambda _, names: {name for name in names if name.endswith("_test.go")})
+    for folder, copy in ((SERVICE, "services/service"), (KIT, f"packages/{KIT.name}")):
+        shutil.copytree(folder, tmp_path / copy, ignore=lambda _, names: {name for name in names if name.endswith("_test.go")})
+    service = tmp_path / "services/service"
     part = cut(MODULE, SUMS)
     assert 0 < len(part) < len(SUMS)
-    (tmp_path / "service/go.sum").write_text(part)
+    (service / "go.sum").write_text(part)
     go = find("go")
     argv = (*go.argv, "list", "-mod=readonly", "-deps", "./cmd/server")
-    done = subprocess.run(argv, cwd=tmp_path / "service", env={**os.environ, **go.env}, capture_output=True, text=True, check=False)
+    done = subprocess.run(argv, cwd=service, env={**os.environ, **go.env}, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "github.com/redis/go-redis/v9" in done.stdout, done.stderr
-    assert (tmp_path / "service/go.sum").read_text() == part
+    assert (service / "go.sum").read_text() == part
 
 
 def test_lines_of_others_change_nothing_and_those_that_are_required_do() -> None:

@@ -24,7 +24,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of this checkout, which the verb takes for its own; packages are locked by nobody."""
     copy_without_sources(tmp_path)
     monkeypatch.setattr(verb, "load", lambda root=tmp_path: catalog.load(root))
-    monkeypatch.setattr(verb, "run", lambda _: None)
+    monkeypatch.setattr(verb, "kind_of", lambda stack: replace(kind_of(stack), lock=lambda _: None))
     return tmp_path
 
 
@@ -39,14 +39,21 @@ def test_a_service_is_one_folder_and_one_entry(checkout: Path, stack: str) -> No
     after = contents(checkout)
     derived = {str(path) for path in verb.sync.derived(catalog.load(checkout))}
     by_hand = {name for name in after if after[name] != before.get(name)} - derived
-    assert {name for name in by_hand if not name.startswith("services/plug-in-service/")} == {"platform.yaml"}
+    folder = f"{'apps' if stack == 'nextjs' else 'services'}/plug-in-service/"
+    assert {name for name in by_hand if not name.startswith(folder)} == {"platform.yaml"}
     old, new = (one["platform.yaml"].decode().splitlines() for one in (before, after))
     start = new.index("  plug-in-service:")
     length = len(new) - len(old)
     assert length < 15 and [*new[:start], *new[start + length :]] == old
-    assert not [name for name in after if name.startswith("services/plug-in-service/") and b"{{" in after[name]]
+    assert [name for name in after if name.startswith(folder)]
+    assert not [name for name in after if name.startswith(folder) and b"{{" in after[name].replace(b"{{ ", b"")]
     assert catalog.load(checkout).services["plug-in-service"].stack.name == stack
     assert verb.sync.stale(catalog.load(checkout)) == []
+
+
+@pytest.mark.parametrize("name", ["queue", "type", "internal", "main"])
+def test_a_name_is_free_where_no_program_of_the_stack_has_it(checkout: Path, name: str) -> None:
+    assert verb.new(name, "go", dry_run=False) == 0
 
 
 def test_a_second_service_has_ports_of_its_own(checkout: Path) -> None:
@@ -71,7 +78,7 @@ def test_where_it_fails_nothing_is_left(checkout: Path, monkeypatch: pytest.Monk
         calls: list[int] = []
         monkeypatch.setattr(verb.sync, "write", lambda loaded: (real(loaded), calls.append(1), None if len(calls) > 1 else fails())[0])
     else:
-        monkeypatch.setattr(verb, "run", fails)
+        monkeypatch.setattr(verb, "kind_of", lambda stack: replace(kind_of(stack), lock=fails))
     with pytest.raises((Failure, KeyboardInterrupt)):
         verb.new("one", "node", dry_run=False)
     assert contents(checkout) == before
@@ -93,7 +100,16 @@ def test_a_dry_run_writes_nothing(checkout: Path, capsys: pytest.CaptureFixture[
         ("-agent", "python", "is no name of a service"),
         ("a" * 41, "python", "is no name of a service"),
         ("../agent", "python", "is no name of a service"),
-        ("import", "python", "is no name of a service"),
+        ("agent-", "python", "is no name of a service"),
+        ("agent--service", "python", "is no name of a service"),
+        ("agent\n", "python", "is no name of a service"),
+        ("", "python", "is no name of a service"),
+        ("import", "python", "no name of a Python package"),
+        ("tests", "python", "no name of a Python package"),
+        ("queue", "python", "a module of Python's standard library"),
+        ("uvicorn", "python", "a Python package that others install"),
+        ("vitest", "node", "a package from the npm registry"),
+        ("ingress", "go", "the folder k8s/base/ingress exists already"),
         ("web", "python", "has that name already"),
         ("postgres", "python", "has that name already"),
         ("db-migrate", "python", "has that name already"),

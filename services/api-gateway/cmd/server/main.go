@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -13,10 +12,11 @@ import (
 
 	redislog "github.com/redis/go-redis/v9/logging"
 
+	"github.com/nextai-agent/platform/packages/service-kit-go/health"
+	"github.com/nextai-agent/platform/packages/service-kit-go/logging"
+	"github.com/nextai-agent/platform/packages/service-kit-go/service"
 	apigateway "github.com/nextai-agent/platform/services/api-gateway"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/config"
-	"github.com/nextai-agent/platform/services/api-gateway/internal/health"
-	"github.com/nextai-agent/platform/services/api-gateway/internal/logging"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/proxy"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/server"
 )
@@ -27,11 +27,7 @@ func main() {
 	flag.Parse()
 	if err := run(*probe); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		var invalid config.Invalid
-		if errors.As(err, &invalid) {
-			os.Exit(2)
-		}
-		os.Exit(1)
+		os.Exit(service.ExitCode(err))
 	}
 }
 
@@ -56,7 +52,7 @@ func serve(cfg config.Config) error {
 	// Signals are taken first: one that comes during start-up must also end in a clean exit.
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	gateway, err := server.New(cfg, version(), logging.New(os.Stdout, cfg.LogLevel, cfg.LogFormat, cfg.Service), proxy.DefaultTimeouts)
+	gateway, err := server.New(cfg, service.Version(), logging.New(os.Stdout, cfg.LogLevel, cfg.LogFormat, cfg.Service), proxy.DefaultTimeouts)
 	if err != nil {
 		return fmt.Errorf("%s: cannot start: %w", cfg.Service, err)
 	}
@@ -66,11 +62,4 @@ func serve(cfg config.Config) error {
 		return fmt.Errorf("%s: cannot start: %w", cfg.Service, err)
 	}
 	return gateway.Serve(ctx, listener)
-}
-
-func version() string {
-	if version := os.Getenv("APP_VERSION"); version != "" {
-		return version
-	}
-	return "dev"
 }

@@ -1,9 +1,9 @@
+// Package config reads the gateway's environment as its contract says.
 package config
 
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/nextai-agent/platform/packages/service-kit-go/contract"
 )
 
 // Config is the environment, checked and typed.
@@ -35,24 +37,14 @@ type Upstream struct {
 	Base *url.URL
 }
 
-// Invalid is every missing or invalid variable; its text is the one line that a person reads.
-type Invalid struct {
-	Service  string
-	Problems []string
-}
-
-func (e Invalid) Error() string {
-	return e.Service + ": cannot start: " + strings.Join(e.Problems, "; ")
-}
-
-// Load reads the environment through lookup (os.Getenv) and returns Invalid, naming all that is wrong, or the configuration.
-func Load(contract Contract, lookup func(string) string) (Config, error) {
-	values, problems := contract.values(lookup)
+// Load reads the environment through lookup (os.Getenv) and returns contract.Invalid, naming all that is wrong, or the configuration.
+func Load(known Contract, lookup func(string) string) (Config, error) {
+	values, problems := known.Read(lookup)
 	reader := reader{values: values, problems: problems}
 	config := Config{
-		Service:        contract.Service,
-		Address:        net.JoinHostPort(values["HOST"], values["PORT"]),
-		LogLevel:       level(values["LOG_LEVEL"]),
+		Service:        known.Service,
+		Address:        values.Address(),
+		LogLevel:       values.Level(),
 		LogFormat:      values["LOG_FORMAT"],
 		Database:       reader.database("DATABASE_URL"),
 		Redis:          reader.redis("REDIS_URL"),
@@ -61,10 +53,10 @@ func Load(contract Contract, lookup func(string) string) (Config, error) {
 		RequestsPerSec: reader.positive("RATE_LIMIT_RPS"),
 		Burst:          reader.positive("RATE_LIMIT_BURST"),
 		TrustedProxies: reader.networks("TRUSTED_PROXIES"),
-		Upstreams:      reader.upstreams(contract.Routes),
+		Upstreams:      reader.upstreams(known.Routes),
 	}
 	if len(reader.problems) > 0 {
-		return Config{}, Invalid{contract.Service, reader.problems}
+		return Config{}, contract.Invalid{Service: known.Service, Problems: reader.problems}
 	}
 	return config, nil
 }
@@ -72,7 +64,7 @@ func Load(contract Contract, lookup func(string) string) (Config, error) {
 // reader turns checked text into typed values and collects what the contract's types cannot say.
 // A variable that is already among the problems has no value here and is passed over.
 type reader struct {
-	values   map[string]string
+	values   contract.Values
 	problems []string
 }
 
@@ -110,7 +102,7 @@ func (r *reader) positive(name string) int {
 }
 
 func (r *reader) origins(name string) []string {
-	origins := items(r.values[name])
+	origins := r.values.List(name)
 	for _, origin := range origins {
 		parsed, err := url.Parse(origin)
 		if err != nil || parsed.Host == "" || origin != parsed.Scheme+"://"+parsed.Host || strings.Contains(origin, "*") {
@@ -122,7 +114,7 @@ func (r *reader) origins(name string) []string {
 
 func (r *reader) networks(name string) []netip.Prefix {
 	var networks []netip.Prefix
-	for _, item := range items(r.values[name]) {
+	for _, item := range r.values.List(name) {
 		network, err := netip.ParsePrefix(item)
 		if address, bare := netip.ParseAddr(item); err != nil && bare == nil {
 			network, err = address.Prefix(address.BitLen())
@@ -154,16 +146,4 @@ func (r *reader) upstreams(routes []Route) []Upstream {
 		upstreams = append(upstreams, Upstream{route, base})
 	}
 	return upstreams
-}
-
-func level(name string) slog.Level {
-	switch name {
-	case "debug":
-		return slog.LevelDebug
-	case "warn":
-		return slog.LevelWarn
-	case "error":
-		return slog.LevelError
-	}
-	return slog.LevelInfo
 }

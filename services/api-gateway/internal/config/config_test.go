@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nextai-agent/platform/packages/service-kit-go/contract"
 	apigateway "github.com/nextai-agent/platform/services/api-gateway"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/config"
 )
@@ -24,11 +25,11 @@ func good() map[string]string {
 
 func load(t *testing.T, environment map[string]string) (config.Config, error) {
 	t.Helper()
-	contract, err := config.Parse(apigateway.Contract)
+	known, err := config.Parse(apigateway.Contract)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return config.Load(contract, func(name string) string { return environment[name] })
+	return config.Load(known, func(name string) string { return environment[name] })
 }
 
 func TestDefaultsComeFromTheContract(t *testing.T) {
@@ -49,7 +50,7 @@ func TestDefaultsComeFromTheContract(t *testing.T) {
 
 func TestEveryMissingVariableIsNamedInOneLine(t *testing.T) {
 	_, err := load(t, map[string]string{"JWT_SECRET": "", "LOG_LEVEL": ""})
-	var invalid config.Invalid
+	var invalid contract.Invalid
 	if !errors.As(err, &invalid) {
 		t.Fatalf("got %v", err)
 	}

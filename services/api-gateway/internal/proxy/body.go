@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
+	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 )
 
 // withBody takes a request's whole body before anything is asked of a service: refused is one over BodyLimit, at once when its length

@@ -12,10 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/auth"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/clientip"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/config"
-	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
 )
 
 // BodyLimit is the largest request body, in bytes. The API takes JSON, and its largest field is a memory of 4000 characters;

@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
+	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 )
 
 // Encoded once or twice, a dot, slash, backslash or NUL in a path means one thing to the gateway and another to a service behind it.

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/auth"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/config"
-	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
 )
 
 type route struct {

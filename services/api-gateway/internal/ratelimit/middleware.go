@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/auth"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/clientip"
-	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
 )
 
 const (

@@ -18,9 +18,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	redislog "github.com/redis/go-redis/v9/logging"
 
+	"github.com/nextai-agent/platform/packages/service-kit-go/logging"
 	apigateway "github.com/nextai-agent/platform/services/api-gateway"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/config"
-	"github.com/nextai-agent/platform/services/api-gateway/internal/logging"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/proxy"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/server"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/teststores"

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/nextai-agent/platform/services/api-gateway/internal/requestid"
+	"github.com/nextai-agent/platform/packages/service-kit-go/requestid"
 )
 
 type problem struct {

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
+	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 )
 
 // Each store has this long to answer a readiness check.

@@ -10,7 +10,7 @@ import (
 )
 
 func TestAStatusHasTheCodeAndTheHeaderOfEveryStack(t *testing.T) {
-	text, err := os.ReadFile("../../../../packages/contract/vectors.json")
+	text, err := os.ReadFile("../../contract/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"bytes"
@@ -9,19 +9,18 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"log/slog"
 
-	"github.com/nextai-agent/platform/services/api-gateway/internal/logging"
-	"github.com/nextai-agent/platform/services/api-gateway/internal/requestid"
+	"github.com/nextai-agent/platform/packages/service-kit-go/logging"
+	"github.com/nextai-agent/platform/packages/service-kit-go/requestid"
 )
 
 func TestAPanicIsAnErrorBodyAndTheServerLives(t *testing.T) {
 	var text bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&text, nil))
-	front := httptest.NewServer(requestid.Middleware(observe(log, new(atomic.Bool), http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a defect") }))))
+	front := httptest.NewServer(requestid.Middleware(NewServer(log, limits).Observe(nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a defect") }))))
 	defer front.Close()
 	for range 2 {
 		response, err := http.Get(front.URL)
@@ -40,7 +39,7 @@ func TestAPanicIsAnErrorBodyAndTheServerLives(t *testing.T) {
 }
 
 func TestARequestIsLoggedAsInEveryStack(t *testing.T) {
-	text, err := os.ReadFile("../../../../packages/contract/vectors.json")
+	text, err := os.ReadFile("../../contract/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +61,7 @@ func TestARequestIsLoggedAsInEveryStack(t *testing.T) {
 		path := map[bool]string{false: "/a", true: "/health"}[vector.Health]
 		log := logging.New(&out, slog.LevelDebug, "json", "some-service")
 		answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(vector.Status) })
-		requestid.Middleware(observe(log, new(atomic.Bool), answer)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+		requestid.Middleware(NewServer(log, limits).Observe(nil, answer)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
 		line := map[string]any{}
 		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 			t.Fatalf("%s: %v", out.String(), err)
@@ -80,7 +79,7 @@ func TestARequestIsLoggedAsInEveryStack(t *testing.T) {
 
 func TestAPanicAfterTheFirstBytesBreaksTheAnswerOff(t *testing.T) {
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
-	front := httptest.NewServer(observe(log, new(atomic.Bool), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	front := httptest.NewServer(NewServer(log, limits).Observe(nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
 		_ = http.NewResponseController(w).Flush()
 		panic("a defect")

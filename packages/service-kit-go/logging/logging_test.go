@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nextai-agent/platform/services/api-gateway/internal/logging"
+	"github.com/nextai-agent/platform/packages/service-kit-go/logging"
 )
 
 func TestALineIsAsInEveryStack(t *testing.T) {
-	text, err := os.ReadFile("../../../../packages/contract/vectors.json")
+	text, err := os.ReadFile("../../contract/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}

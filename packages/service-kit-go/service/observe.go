@@ -1,4 +1,4 @@
-package server
+package service
 
 import (
 	"log/slog"
@@ -8,9 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nextai-agent/platform/services/api-gateway/internal/auth"
-	"github.com/nextai-agent/platform/services/api-gateway/internal/clientip"
-	"github.com/nextai-agent/platform/services/api-gateway/internal/reply"
+	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 )
 
 // response remembers what was answered, and says at the end of the process that its connection ends with it. Unwrap lets
@@ -43,24 +41,29 @@ func (r *response) Write(data []byte) (int, error) {
 
 func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// observe writes one log line a request and turns a panic into a 500. The query is not logged: it holds what people search for.
-func observe(log *slog.Logger, draining *atomic.Bool, next http.Handler) http.Handler {
+// Observe writes one log line a request and turns a panic into a 500. The query is not logged: it holds what people search for.
+// more: what the line says besides; nil where that is nothing.
+func (s *Server) Observe(more func(*http.Request) []slog.Attr, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began, answer := time.Now(), &response{ResponseWriter: w, draining: draining}
+		began, answer := time.Now(), &response{ResponseWriter: w, draining: &s.draining}
 		defer func() {
 			fault := recover()
 			if fault != nil && fault != http.ErrAbortHandler {
-				log.ErrorContext(r.Context(), "panic", "error", fault, "stack", string(debug.Stack()))
+				s.log.ErrorContext(r.Context(), "panic", "error", fault, "stack", string(debug.Stack()))
 				if answer.status == 0 {
 					reply.Refuse(answer, r, http.StatusInternalServerError, "Something went wrong on our side.")
 				} else {
 					fault = http.ErrAbortHandler // half an answer has gone: only breaking off tells the client so
 				}
 			}
-			log.LogAttrs(r.Context(), importance(r, answer.status), "request",
+			line := []slog.Attr{
 				slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", answer.status),
 				slog.Int64("bytes", answer.bytes), slog.Float64("durationMs", float64(time.Since(began).Microseconds())/1000),
-				slog.String("client", clientip.From(r.Context()).String()), slog.String("userId", auth.From(r.Context()).UserID))
+			}
+			if more != nil {
+				line = append(line, more(r)...)
+			}
+			s.log.LogAttrs(r.Context(), importance(r, answer.status), "request", line...)
 			if fault == http.ErrAbortHandler {
 				panic(fault)
 			}

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/nextai-agent/platform/services/api-gateway/internal/requestid"
+	"github.com/nextai-agent/platform/packages/service-kit-go/requestid"
 )
 
 // New makes a logger of the given level and format (json or text) that names the service and, inside a request, its id.

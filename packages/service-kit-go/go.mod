@@ -1,0 +1,3 @@
+module github.com/nextai-agent/platform/packages/service-kit-go
+
+go 1.26.0
