@@ -1,10 +1,4 @@
-// Asks this container's own server whether it is well: exit 0 or 1. The first argument is the path.
-const port = process.env.PORT || "3000";
-const path = process.argv[2] ?? "/api/health";
+import { healthcheck } from "@nextai/web-kit/healthcheck";
+import contract from "./contract.json" with { type: "json" };
 
-try {
-  const answer = await fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(3_000) });
-  process.exit(answer.ok ? 0 : 1);
-} catch {
-  process.exit(1);
-}
+await healthcheck(contract);

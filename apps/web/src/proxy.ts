@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { securityHeaders } from "@nextai/web-kit/security";
 import { type NextRequest, NextResponse } from "next/server";
 import { config as settings } from "./server/config.ts";
-import { securityHeaders } from "./server/security.ts";
 
 /** Runs before every page and API route: the nonce of this answer, and its security headers. */
 export function proxy(request: NextRequest): NextResponse {

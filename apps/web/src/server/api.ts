@@ -1,8 +1,7 @@
+import { codes, errorResponse } from "@nextai/web-kit/errors";
 import { LONGEST_BODY, readBody } from "./body.ts";
-import { codes } from "./codes.ts";
 import type { Config } from "./config.ts";
 import { endedCookies, readTokens, sessionCookies, type Tokens } from "./cookies.ts";
-import { errorResponse } from "./errors.ts";
 import { callGateway, GatewayError, UPSTREAM_TIMEOUT } from "./gateway.ts";
 import { sameOrigin } from "./origin.ts";
 import { downstreamHeaders, traceHeaders, upstreamHeaders } from "./passthrough.ts";

@@ -1,9 +1,8 @@
+import { codes, errorResponse } from "@nextai/web-kit/errors";
 import { type Problem, problemOf } from "../session/messages.ts";
 import { readBody } from "./body.ts";
-import { codes } from "./codes.ts";
 import type { Config } from "./config.ts";
 import { endedCookies, readTokens, sessionCookies, type Tokens } from "./cookies.ts";
-import { errorResponse } from "./errors.ts";
 import { callGateway, GatewayError } from "./gateway.ts";
 import { sameOrigin } from "./origin.ts";
 import { traceHeaders } from "./passthrough.ts";

@@ -1,4 +1,5 @@
-import { SERVICE, VERSION } from "../../../server/config.ts";
+import { VERSION } from "@nextai/web-kit/config";
+import { SERVICE } from "../../../server/config.ts";
 
 export const dynamic = "force-dynamic";
 

@@ -1,24 +1,28 @@
 import { inspect, stripVTControlCharacters } from "node:util";
-import { type LogLevel, readConfig, SERVICE } from "./config.ts";
+import type { AppConfig, LogLevel } from "./config.ts";
 
 type Fields = Record<string, unknown>;
-type Settings = { logLevel: LogLevel; logFormat: "json" | "text" };
+type Settings = Pick<AppConfig, "logLevel" | "logFormat">;
+
+/** Writes one event as one line on standard output, by LOG_LEVEL and LOG_FORMAT. */
+export type Log = (level: LogLevel, msg: string, fields?: Fields) => void;
 
 const RANK: Record<LogLevel, number> = { debug: 10, info: 20, warn: 30, error: 40 };
 
-let settings: Settings | undefined;
-
-/** Writes one event as one line on standard output, by LOG_LEVEL and LOG_FORMAT. */
-export function log(level: LogLevel, msg: string, fields: Fields = {}): void {
-  settings ??= readConfig();
-  if (RANK[level] < RANK[settings.logLevel]) return;
-  process.stdout.write(`${line(settings.logFormat, level, msg, fields)}\n`);
+/** The log of a service; its settings are read when the first event comes. */
+export function createLog(service: string, config: () => Settings): Log {
+  let settings: Settings | undefined;
+  return (level, msg, fields = {}) => {
+    settings ??= config();
+    if (RANK[level] < RANK[settings.logLevel]) return;
+    process.stdout.write(`${line(settings.logFormat, service, level, msg, fields)}\n`);
+  };
 }
 
 /** An event's line, as in every stack (packages/contract/README.md): `time`, `level`, `msg`, `service`, then its own fields. */
-export function line(format: "json" | "text", level: LogLevel, msg: string, fields: Fields): string {
+export function line(format: "json" | "text", service: string, level: LogLevel, msg: string, fields: Fields): string {
   const time = new Date().toISOString();
-  const event = { time, level, msg, service: SERVICE, ...fields };
+  const event = { time, level, msg, service, ...fields };
   if (format === "json") return JSON.stringify(event);
   return Object.entries(event)
     .map(([name, value]) => `${name}=${quoted(value)}`)
@@ -31,7 +35,7 @@ function quoted(value: unknown): string {
 }
 
 /** Sends what Next.js writes through `console` to the log: one event a line there too. */
-export function captureConsole(): void {
+export function captureConsole(log: Log): void {
   const levels = { debug: "debug", log: "info", info: "info", warn: "warn", error: "error" } as const;
   for (const [method, level] of Object.entries(levels)) {
     console[method as keyof typeof levels] = (...parts: unknown[]) => {

@@ -1,15 +1,27 @@
-// Makes .next/standalone the whole program: what `next build` leaves beside it is put in, with our own entry.
-import { cpSync, existsSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+#!/usr/bin/env node
+// Makes .next/standalone the whole program: what `next build` leaves beside it is put in, with our own entry and this kit.
+// Run by an application's own `build` script, in its folder.
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 
-const here = join(import.meta.dirname, "..");
+const kit = join(import.meta.dirname, "..");
+const checkout = join(kit, "../..");
+const here = process.cwd();
 const standalone = join(here, ".next/standalone");
-const program = join(standalone, "apps/web");
+const program = join(standalone, relative(checkout, here));
 
 const parts = ["contract.json", "healthcheck.ts", "start.ts", "src/server", "public", ".next/static"];
 for (const part of parts.filter((part) => existsSync(join(here, part)))) {
   cpSync(join(here, part), join(program, part), { recursive: true });
 }
+
+// start.ts and healthcheck.ts find the kit as in the checkout. It must not lie in node_modules: Node.js reads no TypeScript there.
+const copy = join(standalone, relative(checkout, kit));
+for (const part of ["package.json", "src"]) cpSync(join(kit, part), join(copy, part), { recursive: true });
+const link = join(program, "node_modules/@nextai/web-kit");
+mkdirSync(dirname(link), { recursive: true });
+rmSync(link, { recursive: true, force: true });
+symlinkSync(relative(dirname(link), copy), link);
 
 // The picture optimiser is off, so its native library is dead weight; Next.js loads it only to optimise a picture.
 const packages = "node_modules/.pnpm";

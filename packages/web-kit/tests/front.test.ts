@@ -1,8 +1,9 @@
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { guardServer } from "../src/server/front.ts";
+import { guardServer } from "../src/front.ts";
 
+const WORDS = { title: "An example", back: "Back to the first page" };
 let server: Server;
 let port: number;
 const reached: string[] = [];
@@ -15,8 +16,8 @@ beforeEach(async () => {
     await request.forEach(() => {}).catch(() => {});
     response.end("the page", () => {});
   });
-  guardServer(server, 150);
-  guardServer(server, 150);
+  guardServer(server, WORDS, 150);
+  guardServer(server, WORDS, 150);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   ({ port } = server.address() as AddressInfo);
 });
@@ -53,7 +54,9 @@ test.each(["TRACE", "PROPFIND", "LOCK", "PURGE"])("a method of no use here is a 
 
 test("a person is told so by a page, a program by the error body", async () => {
   const page = await request("GET /%FF", "Accept: text/html\r\n");
-  expect(page).toMatch(/content-type: text\/html[\s\S]*<h1>This address cannot be read/i);
+  expect(page).toMatch(
+    /content-type: text\/html[\s\S]*<title>An example<[\s\S]*<h1>This address cannot be read[\s\S]*Back to the first page/i,
+  );
   expect(await request("GET /api/%FF", "Accept: text/html\r\n")).toContain('"code":"bad_request"');
 });
 

@@ -1,14 +1,28 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
-const WEB = fileURLToPath(new URL("..", import.meta.url));
+const SOURCES = new URL("../src/", import.meta.url);
+
+// An application's own start.ts.
+const START = `
+import { readConfig } from "${SOURCES}config.ts";
+import { runApp } from "${SOURCES}run.ts";
+const variable = (name, value) => ({ name, type: "string", required: false, default: value, secret: false, minLength: null, values: [], description: "" });
+const variables = [variable("HOST", "127.0.0.1"), variable("PORT", "1"), variable("LOG_LEVEL", "info"), variable("LOG_FORMAT", "json")];
+const contract = { service: "an-app", port: 1, variables };
+await runApp({
+  service: contract.service,
+  config: () => readConfig(contract, process.env, () => ({})),
+  words: { title: "An example", back: "Back" },
+  server: new URL("./server.js", import.meta.url),
+});
+`;
 
 // In the place of the server that `next build` makes: what that one does with the environment and with SIGTERM.
 const SERVER = `
@@ -29,10 +43,8 @@ let child: ChildProcess | undefined;
 let output = "";
 
 beforeAll(() => {
-  program = mkdtempSync(join(tmpdir(), "web-"));
-  for (const part of ["start.ts", "contract.json", "src/server"]) {
-    cpSync(join(WEB, part), join(program, part), { recursive: true });
-  }
+  program = mkdtempSync(join(tmpdir(), "an-app-"));
+  writeFileSync(join(program, "start.ts"), START);
   writeFileSync(join(program, "package.json"), '{"type": "module"}');
   writeFileSync(join(program, "server.js"), SERVER);
 });
@@ -42,7 +54,7 @@ afterAll(() => rmSync(program, { recursive: true }));
 /** Starts the program; its port once it listens. */
 function start(environment: Record<string, string> = {}): Promise<number> {
   output = "";
-  const env = { NODE_ENV: "production" as const, API_GATEWAY_URL: "http://gateway:8080", ...environment };
+  const env = { NODE_ENV: "production" as const, ...environment };
   const started = spawn(process.execPath, [join(program, "start.ts")], { env, stdio: ["ignore", "pipe", "inherit"] });
   child = started;
   return new Promise((resolve, reject) => {

@@ -3,8 +3,8 @@ import diagnostics from "node:diagnostics_channel";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
-import { guardServer } from "./front.ts";
-import { log } from "./log.ts";
+import { guardServer, type Words } from "./front.ts";
+import type { Log } from "./log.ts";
 
 type Event = { request: IncomingMessage; response: ServerResponse; server: Server };
 
@@ -18,12 +18,12 @@ let ending = false;
  * Node's own `http.server.*` channels are told of a request before Next.js sees it, so this holds for built files,
  * pages and the API alike, without a server of our own in front.
  */
-export function watchRequests(): void {
+export function watchRequests(log: Log, words: Words): void {
   const started = new WeakMap<IncomingMessage, number>();
   diagnostics.subscribe("http.server.request.start", (message) => {
     const { request, response, server } = message as Event;
     servers.add(server);
-    guardServer(server);
+    guardServer(server, words);
     started.set(request, performance.now());
     underWay.add(response);
     response.once("close", () => underWay.delete(response));
