@@ -58,7 +58,7 @@ CHECKS = [
     *("scan", "typecheck", "lifecycle", "local", "tests", "pythons", "e2e"),
     *(f"services({name})" for name in CATALOG.services),
     *(f"packages({Path(folder).name})" for folder in PACKAGES),
-    *("lint", "vulnerabilities", "manifests", "platform", "integration", "faults"),
+    *("lint", "vulnerabilities", "manifests", "platform", "integration", "faults", "templates"),
 ]
 WITHOUT_TESTBED = [
     f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database", "migration_gates", "migration_source")
@@ -67,6 +67,7 @@ PLATFORM = [f"tests/integration/test_{name}.py" for name in ("platform", "local_
 FAULTED = ("local_durability", "cluster_durability", "network_faults", "verbs_under_faults")
 FAULTS = [f"tests/integration/test_{name}.py" for name in FAULTED]
 AT_NIGHT = ["tests/integration/test_verbs_one_in_five.py"]  # minutes of waiting for answers that do not come
+TEMPLATES = "tests/integration/test_new_services.py"
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 
 
@@ -330,7 +331,7 @@ def platform(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """The testbed: a real engine, registry and cluster; images, deploys, rollbacks of a small platform."""
     # Most of their time these tests wait for pods: three at once keep two cores busy.
-    ignored = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, *FAULTS, *AT_NIGHT, *PLATFORM, LIFECYCLE)]
+    ignored = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, *FAULTS, *AT_NIGHT, *PLATFORM, LIFECYCLE, TEMPLATES)]
     pytest(session, "tests/integration", *ignored, "-n", "3")
 
 
@@ -338,6 +339,12 @@ def integration(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Stores are ended under load, here and in the cluster, and one request in five fails: nothing is lost, every verb ends right."""
     pytest(session, *FAULTS, *(AT_NIGHT if os.environ.get("FAULT_ROUNDS") else ()), "-n", "2")
+
+
+@check(tests=True)
+def templates(session: nox.Session) -> None:
+    """`invoke new`: a service of each stack, unchanged, through all checks, as processes, in Compose and in a cluster, and away again."""
+    pytest(session, TEMPLATES)  # by itself: it deploys to the testbed's staging, as `integration` does, and its checks use both cores
 
 
 @check(tests=True, reads=lambda: Reads((*DOCUMENTS, *tests_but("e2e"), "k8s/*", ".github/*")), allow_parallel=True)

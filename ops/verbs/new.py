@@ -3,10 +3,12 @@
 import os
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from types import FrameType
 
 import yaml
 
@@ -16,6 +18,7 @@ from ops.catalog.load import FILE
 from ops.console import emit_json, machine_readable, say
 from ops.errors import UsageError
 from ops.folders import cache
+from ops.local.interrupt import handled, uninterrupted
 from ops.stacks import BuildPlace, kind_of, scaffold
 from ops.verbs import sync
 
@@ -46,6 +49,7 @@ def new(name: str, stack: str, *, dry_run: bool) -> int:
         say(f"{FILE} would get this entry:\n{entry}")
         for file in files:
             say(f"would write {file}")
+        say("Then it would write what `invoke sync` derives from the entry, and lock the packages.")
     else:
         say(f"Made {name}: {folder} ({len(made)} files), its entry in {FILE}, and {len(changed)} derived files.", style="bold green")
         say(f"It listens on port {port}, on this machine on {_LOCAL + port}.")
@@ -58,6 +62,7 @@ def new(name: str, stack: str, *, dry_run: bool) -> int:
                 "folder": str(folder),
                 "port": port,
                 "localPort": _LOCAL + port,
+                "entry": entry,
                 "files": files,
                 "derived": [str(path) for path in changed],
                 "made": not dry_run,
@@ -87,7 +92,7 @@ def _check(catalog: Catalog, name: str, stack: str) -> None:
     doing, stacks = f"making the service {name}", scaffold.stacks(catalog.root)
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         cause = f"{name!r} is no name of a service: small letters, digits and single hyphens, {_LONGEST} characters at most"
-        raise UsageError(doing, cause, "Choose another, such as channel-service.")
+        raise UsageError(doing, cause, f"Choose another, such as {_near(name)}.")
     if stack not in stacks:
         raise UsageError(doing, f"there is no template of the stack {stack!r}", f"Name one of: {', '.join(stacks)}.")
     if name in (*catalog.images, *catalog.stores):
@@ -96,6 +101,12 @@ def _check(catalog: Catalog, name: str, stack: str) -> None:
         raise UsageError(doing, f"{name!r} is {meaning}", f"Choose another, such as {name}-service.")
     if (catalog.root / "k8s/base" / name).exists():
         raise UsageError(doing, f"the folder k8s/base/{name} exists already", "Choose another name.")
+
+
+def _near(name: str) -> str:
+    """The name that was perhaps meant."""
+    near = re.sub(r"[^a-z0-9]+", "-", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()).strip("-0123456789")[:_LONGEST].rstrip("-")
+    return near if _NAME.fullmatch(near) else "channel-service"
 
 
 def _port(catalog: Catalog) -> int:
@@ -139,14 +150,22 @@ def _make(catalog: Catalog, name: str, made: dict[Path, str], entry: str) -> lis
 
 @contextmanager
 def _undone(folder: Path, *files: Path) -> Iterator[None]:
-    """Where the block fails: the folder goes, the files are as they were, and what is derived from the catalogue too."""
+    """Where the block fails, or a signal ends it: the folder goes, the files are as they were, and what is derived from them too."""
     before = {file: file.read_bytes() for file in files}
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
     try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        for file, content in before.items():
-            if file.read_bytes() != content:
-                file.write_bytes(content)
-        sync.write(load(files[0].parent))
+        with handled(interrupt, signal.SIGTERM, signal.SIGHUP):
+            yield
+    except BaseException as error:
+        with uninterrupted():
+            shutil.rmtree(folder, ignore_errors=True)
+            for file, content in before.items():
+                if file.read_bytes() != content:
+                    file.write_bytes(content)
+            sync.write(load(files[0].parent))
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt("interrupted; nothing was made") from None
         raise

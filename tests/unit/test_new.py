@@ -1,6 +1,11 @@
 """`invoke new`: a service is one folder and one entry, or nothing at all."""
 
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,13 +69,15 @@ def test_a_second_service_has_ports_of_its_own(checkout: Path) -> None:
     assert len(set(ports)) == len(ports) and len({p for p, _ in ports}) == len(ports)
 
 
-@pytest.mark.parametrize("stage", ["locking", "interrupted", "deriving"])
+@pytest.mark.parametrize("stage", ["locking", "interrupted", "terminated", "hung up", "deriving"])
 def test_where_it_fails_nothing_is_left(checkout: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     before = contents(checkout)
 
     def fails(*_: object) -> None:
         if stage == "interrupted":
             raise KeyboardInterrupt
+        if number := {"terminated": signal.SIGTERM, "hung up": signal.SIGHUP}.get(stage):
+            signal.raise_signal(number)
         raise Failure("locking one", "the registry does not answer", "Try again.")
 
     if stage == "deriving":
@@ -119,6 +126,30 @@ def test_a_dry_run_writes_nothing(checkout: Path, capsys: pytest.CaptureFixture[
 def test_what_cannot_be_is_refused_with_the_reason(name: str, stack: str, cause: str) -> None:
     with pytest.raises(UsageError, match=cause):
         verb.new(name, stack, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("AgentService", "agent-service"), ("agent_x", "agent-x"), ("a" * 50, "a" * 40), ("1", "channel-service"), ("Größe", "gr-e")],
+)
+def test_a_wrong_name_comes_with_a_right_one(name: str, near: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        verb.new(name, "go", dry_run=True)
+    assert caught.value.remedy == f"Choose another, such as {near}."
+
+
+def test_two_at_once_come_one_after_the_other(checkout: Path) -> None:
+    names = ("one", "two", "three")
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(lambda name: in_a_process(checkout, name), names)) == [0, 0, 0]
+    loaded = catalog.load(checkout)
+    assert len({service.port for service in loaded.services.values()}) == len(loaded.services) and {*names} < {*loaded.services}
+    assert verb.sync.stale(loaded) == []
+
+
+def in_a_process(checkout: Path, name: str) -> int:
+    argv = (sys.executable, "-m", "invoke", "new", name, "--stack", "go")
+    return subprocess.run(argv, cwd=checkout, capture_output=True, check=False, timeout=120).returncode
 
 
 def test_a_folder_that_is_there_is_left_alone(checkout: Path) -> None:
