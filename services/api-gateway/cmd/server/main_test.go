@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 
+	apigateway "github.com/nextai-agent/platform/services/api-gateway"
+	"github.com/nextai-agent/platform/services/api-gateway/internal/config"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/teststores"
 )
 
@@ -68,8 +70,14 @@ func TestTheProgram(t *testing.T) {
 		command := exec.Command(binary)
 		command.Env = []string{
 			"HOST=127.0.0.1", "PORT=" + port, "JWT_SECRET=" + strings.Repeat("k", 32), "CORS_ORIGINS=http://localhost:13000",
-			"USER_SERVICE_URL=http://127.0.0.1:1", "MEMORY_SERVICE_URL=http://127.0.0.1:1",
 			"DATABASE_URL=" + teststores.URL(t, "DATABASE_URL"), "REDIS_URL=" + teststores.URL(t, "REDIS_URL"),
+		}
+		contract, err := config.Parse(apigateway.Contract)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, route := range contract.Routes {
+			command.Env = append(command.Env, route.URL+"=http://127.0.0.1:1")
 		}
 		out, err := command.StdoutPipe()
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 func good() map[string]string {
-	return map[string]string{
+	environment := map[string]string{
 		"DATABASE_URL":       "postgresql://nextai:pa%20ss@db:5432/nextai_agent",
 		"REDIS_URL":          "redis://:secret@redis:6379/0",
 		"JWT_SECRET":         strings.Repeat("k", 32),
@@ -21,6 +21,20 @@ func good() map[string]string {
 		"MEMORY_SERVICE_URL": "http://memory-service:8090",
 		"CORS_ORIGINS":       "https://app.nextai-agent.com, http://localhost:13000",
 	}
+	for _, route := range routes() {
+		if environment[route.URL] == "" {
+			environment[route.URL] = "http://" + route.Service
+		}
+	}
+	return environment
+}
+
+func routes() []config.Route {
+	known, err := config.Parse(apigateway.Contract)
+	if err != nil {
+		panic(err)
+	}
+	return known.Routes
 }
 
 func load(t *testing.T, environment map[string]string) (config.Config, error) {
@@ -40,7 +54,7 @@ func TestDefaultsComeFromTheContract(t *testing.T) {
 	if cfg.Address != "0.0.0.0:8080" || cfg.RequestsPerSec != 100 || cfg.Burst != 200 || cfg.LogFormat != "json" || len(cfg.TrustedProxies) != 0 {
 		t.Errorf("got %+v", cfg)
 	}
-	if len(cfg.Upstreams) != 3 || cfg.Upstreams[0].Base.Host != "user-service:8082" {
+	if len(cfg.Upstreams) != len(routes()) || cfg.Upstreams[0].Base.Host != "user-service:8082" {
 		t.Errorf("upstreams: %+v", cfg.Upstreams)
 	}
 	if strings.Join(cfg.Origins, " ") != "https://app.nextai-agent.com http://localhost:13000" {

@@ -75,6 +75,11 @@ func startWith(t *testing.T, users, memories string, change map[string]string, t
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, route := range contract.Routes {
+		if environment[route.URL] == "" {
+			environment[route.URL] = "http://127.0.0.1:1" // a service that these tests do not ask
+		}
+	}
 	cfg, err := config.Load(contract, func(name string) string { return environment[name] })
 	if err != nil {
 		t.Fatal(err)
