@@ -1,6 +1,5 @@
 """`invoke new`: a service is one folder and one entry, or nothing at all."""
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -148,7 +147,7 @@ def test_two_at_once_come_one_after_the_other(checkout: Path) -> None:
 
 
 def in_a_process(checkout: Path, name: str) -> int:
-    argv = (sys.executable, "-m", "invoke", "new", name, "--stack", "go")
+    argv = (sys.executable, "-m", "invoke", "new", name, "--stack", "python")
     return subprocess.run(argv, cwd=checkout, capture_output=True, check=False, timeout=120).returncode
 
 
