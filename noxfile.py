@@ -76,7 +76,7 @@ DECLARED: dict[str, Callable[..., Reads]] = {}
 TRACES: dict[str, trace.Trace] = {}
 
 
-TESTS = ("unit", "manifests", "integration", "e2e", "pythons", "benchmarks", "reproducible")
+TESTS = ("unit", "golden", "manifests", "integration", "e2e", "pythons", "benchmarks", "reproducible")
 GATES = ("docs/decisions/migration-gates.md",)  # its table is compared with the rules
 UNPUBLISHED = (*DOCUMENTS, "tests/*", "k8s/*", ".github/*", "infra/testbed/*", "infra/templates/*")
 

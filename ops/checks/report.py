@@ -21,8 +21,8 @@ class Outcome:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
-    left_out: bool = False
     notes: tuple[str, ...] = ()
+    left_out: bool = False  # a part of its work, as a note says
 
 
 @dataclass(frozen=True, slots=True)

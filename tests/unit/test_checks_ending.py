@@ -110,6 +110,7 @@ def test_everything_ends_with_a_run_that_is_told_to_end(tmp_path: Path, told: st
         os.kill(pid, signal.SIGKILL)
     assert left == [], (tmp_path / "output").read_text()
     assert (tmp_path / "cleared").exists(), (tmp_path / "output").read_text()
+    assert not (tmp_path / "passes").exists()  # what was interrupted is no pass
 
 
 def test_what_cannot_pass_is_said_before_anything_is_run(monkeypatch: pytest.MonkeyPatch) -> None:

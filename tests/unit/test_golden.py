@@ -14,7 +14,7 @@ import pytest
 from ops.catalog import load
 from ops.catalog.names import MANAGER, OWNED
 from ops.checks import report
-from ops.checks.report import Outcome
+from ops.checks.report import Outcome, Pass
 from ops.cluster import record, show
 from ops.cluster.applying import Conflict
 from ops.cluster.facts import ClusterFacts
@@ -200,7 +200,8 @@ def doctor_table() -> None:
 
 def checks() -> None:
     note = "skipped test_up_on_the_embedded_engine: port 13000 is in use"
-    report.show([Outcome("integration", 201.04, 57, 1), Outcome("tests", 61.3, 1310, 0, 1, notes=(note,)), Outcome("lint", 8.2)])
+    ran = [Outcome("integration", 201.04, 57, 1), Outcome("tests", 61.3, 1310, 0, 1, notes=(note,)), Outcome("lint", 8.2)]
+    report.show(ran, {"manifests": Pass("manifests", "0" * 64, "2026-11-30T09:41:00", 7.2, 274)})
 
 
 def errors() -> None:
