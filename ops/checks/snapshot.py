@@ -82,11 +82,14 @@ class Inputs:
 
 def take(root: Path) -> Snapshot:
     """The checkout and the machine as they are now. Raises `Failure` where what is read cannot be told."""
-    files = {**listing(root, ["."]), **_ignored(root)}
-    for path, entry in files.items():
-        if entry.mode == "120000":
-            files[path] = entry._replace(content=f"{entry.content} {_behind(root, path)}")
-    return Snapshot(files, _facts(root), _stamp(root, files))
+    try:
+        files = {**listing(root, ["."]), **_ignored(root)}
+        for path, entry in files.items():
+            if entry.mode == "120000":
+                files[path] = entry._replace(content=f"{entry.content} {_behind(root, path)}")
+        return Snapshot(files, _facts(root), _stamp(root, files))
+    except OSError as error:  # a file went while it was looked at, or may not be read
+        raise Failure(DOING, f"{error.filename}: {error.strerror}", "Make it readable, then run the checks again.") from error
 
 
 def _ignored(root: Path) -> dict[str, InputFile]:

@@ -128,6 +128,15 @@ def test_where_it_cannot_be_told_what_is_read_all_sessions_run(make: Callable[[P
     assert known(passes) is None and why(passes).startswith("all sessions are run: ")
 
 
+def test_a_folder_that_may_not_be_read_costs_the_pass_and_nothing_else(passes: Passes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed() -> list[Path]:
+        raise PermissionError(13, "Permission denied", "/closed")
+
+    monkeypatch.setattr(snapshot.pythons, "candidates", closed)
+    words = "all sessions are run: /closed: Permission denied. Make it readable, then run the checks again."
+    assert known(passes) is None and why(passes) == words
+
+
 def test_a_variable_counts_and_that_of_a_window_does_not(passes: Passes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSH_TTY", "/dev/pts/1")
     assert ran(passes) == ""
