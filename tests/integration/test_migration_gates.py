@@ -249,7 +249,7 @@ def test_the_same_files_have_the_same_verdict_from_another_server(tmp_path: Path
 # ---------------------------------------------------------------- where nothing can be tried
 
 
-def test_a_scratch_server_whose_connections_are_all_taken_is_waited_for(server: scratch.Server) -> None:
+def test_a_scratch_server_whose_connections_are_all_taken_is_waited_for(server: scratch.ScratchServer) -> None:
     taken: list[psycopg.Connection[Any]] = []
     with pytest.raises(psycopg.OperationalError):
         while len(taken) < 100:
