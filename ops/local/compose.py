@@ -6,11 +6,9 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ops import stores
 from ops.catalog import Catalog, Job
@@ -18,39 +16,19 @@ from ops.command import Command, environment, run
 from ops.config import local as config
 from ops.console import say
 from ops.console.output import stream
-from ops.engine import connection
 from ops.errors import Failure
 from ops.folders import write_private
-from ops.local import composefile, facts, plan, state
-from ops.local.follow import joined
+from ops.local import composefile, containers, plan, state
 from ops.local.interrupt import Children, uninterrupted
 from ops.local.ports import require_free
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, RunRecord, State
 from ops.tools import find
 
-if TYPE_CHECKING:
-    from docker import DockerClient
-    from docker.models.containers import Container
-
-_PROJECT = "com.docker.compose.project"
-_SERVICE = "com.docker.compose.service"
 _VOLUME = "com.docker.compose.volume"
 _SECONDS_TO_READY = 300
 _SECONDS_TO_STOP = 120  # each has 12, those that need others first
 _CORRECT = "Correct what the lines above say, then run `invoke up` again."
-_TAIL = 25  # lines: what an image says of older data has 21
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A container of the platform as the engine sees it."""
-
-    name: str
-    status: str  # running, exited, …
-    health: str  # healthy, unhealthy, starting, or nothing where there is no check
-    code: int
-    port: int
 
 
 def start(catalog: Catalog, home: State) -> None:
@@ -58,7 +36,7 @@ def start(catalog: Catalog, home: State) -> None:
 
     Raises `Failure` with the last log lines of the container that does not come up; then nothing of it runs.
     """
-    if not any(seen.status == "running" for seen in look(catalog, home)):
+    if not any(seen.status == "running" for seen in containers.look(catalog, home)):
         require_free(plan.ports(catalog), home)
     setting = setting_of(catalog, home)
     _keep_password(catalog, home, setting)
@@ -81,8 +59,8 @@ def start(catalog: Catalog, home: State) -> None:
 
 def _end_scratch(catalog: Catalog, home: State) -> None:
     """End the server on which the migrations were tried: they have run. The next `up` starts it again."""
-    with _client() as client:
-        for container in _containers(client, catalog, home, composefile.scratch(catalog)):
+    with containers.client() as engine:
+        for container in containers.of(engine, catalog, home, composefile.scratch(catalog)):
             container.stop(timeout=12)
 
 
@@ -118,8 +96,8 @@ def run_job(catalog: Catalog, home: State, job: Job) -> int:
             if child.poll() is None:
                 child.terminate()  # compose hands it on to the container, and waits for that one's end
                 child.wait()
-            with _client() as client:
-                for left in _containers(client, catalog, home, job.name):
+            with containers.client() as engine:
+                for left in containers.of(engine, catalog, home, job.name):
                     left.remove(force=True)
 
 
@@ -137,9 +115,9 @@ def _keep_password(catalog: Catalog, home: State, setting: config.Setting) -> No
     store = catalog.database.store
     variable = config.password_variable(store)
     digest = hashlib.sha256(f"{catalog.database.user}:{config.password(store, setting)}".encode()).hexdigest()
-    with _client() as client:
-        filters: dict[str, str | list[str] | bool] = {"label": [_label(catalog, home), f"{_VOLUME}={store}"]}
-        there = bool(client.volumes.list(filters=filters))
+    with containers.client() as engine:
+        filters: dict[str, str | list[str] | bool] = {"label": [containers.label(catalog, home), f"{_VOLUME}={store}"]}
+        there = bool(engine.volumes.list(filters=filters))
     if not there:
         write_private(home.password, digest)
     elif variable not in setting.overrides and not (home.password.exists() and home.password.read_text() == digest):
@@ -164,23 +142,13 @@ def _images(catalog: Catalog, names: Collection[str]) -> dict[str, str]:
 
 def _pull(catalog: Catalog, home: State) -> None:
     """Pull the stores' images that the engine lacks. It may take minutes, so it has no time limit, and shows its progress."""
-    with _client() as client:
-        lacking = {store.name: store.image for store in catalog.stores.values() if not _has(client, store.image)}
+    with containers.client() as engine:
+        lacking = {store.name: store.image for store in catalog.stores.values() if not containers.has_image(engine, store.image)}
     if lacking:
         say(f"pulling {', '.join(lacking.values())}")
         command = _compose(catalog, home, ("pull", "--policy", "missing", *lacking), "pulling the stores' images", progress="auto")
         remedy = "Read the output above: make the registry reachable, or bring the images with `docker load`; then run `invoke up` again."
         run(replace(command, remedy=remedy), show=stream())
-
-
-def _has(client: "DockerClient", image: str) -> bool:
-    from docker.errors import ImageNotFound
-
-    try:
-        client.images.get(image)
-    except ImageNotFound:
-        return False
-    return True
 
 
 def _up(catalog: Catalog, home: State, deadline: float) -> str:
@@ -221,85 +189,6 @@ def inside(catalog: Catalog, home: State, name: str, argv: tuple[str, ...], *, t
     return _compose(catalog, home, ("exec", *streams, name, *argv), f"running {argv[0]} in {name}")
 
 
-@contextmanager
-def _client() -> Iterator["DockerClient"]:
-    """The engine's API. Raises `Failure` when it stops answering, or answers with an error."""
-    import docker
-    from docker.errors import APIError, DockerException
-    from requests import RequestException
-
-    found = connection()
-    host = found["base_url"]
-    try:
-        client = docker.DockerClient(**found, timeout=15)
-        try:
-            yield client
-        finally:
-            client.close()
-    except APIError as error:
-        cause = f"the Docker Engine at {host} answers: {error.explanation or error}"
-        raise Failure("asking the Docker Engine", cause, "Run it again; `docker info` and the engine's own log may say more.") from error
-    except (DockerException, RequestException) as error:
-        cause = f"the Docker Engine at {host} stopped answering ({type(error).__name__})"
-        raise Failure("asking the Docker Engine", cause, "Start it again, then run `invoke down` and `invoke up`.") from error
-
-
-def _label(catalog: Catalog, home: State) -> str:
-    """The label of every container and volume of this checkout's platform."""
-    return f"{_PROJECT}={composefile.project(catalog, home)}"
-
-
-def look(catalog: Catalog, home: State) -> list[Seen]:
-    """The platform's containers, in the catalogue's order. Empty when no engine answers."""
-    return [] if facts.docker().trouble else _look(catalog, home)
-
-
-def _look(catalog: Catalog, home: State) -> list[Seen]:
-    with _client() as client:
-        # A container that is removed while they are listed counts as removed.
-        containers = client.containers.list(all=True, ignore_removed=True, filters={"label": _label(catalog, home)})
-        found = {str(container.labels.get(_SERVICE)): container for container in containers}
-    ports = plan.ports(catalog)
-    order = [*catalog.stores, composefile.scratch(catalog), *catalog.jobs, *catalog.services]
-    return [_seen(name, found[name], ports.get(name, 0)) for name in order if name in found]
-
-
-def _seen(name: str, container: "Container", port: int) -> Seen:
-    about = container.attrs["State"]
-    health = about.get("Health", {}).get("Status", "")
-    return Seen(name, about["Status"], health, int(about.get("ExitCode", 0)), port)
-
-
-def runs(catalog: Catalog, home: State) -> bool:
-    """Whether any of the platform's containers runs."""
-    return any(seen.status == "running" for seen in look(catalog, home))
-
-
-def leaves(catalog: Catalog, home: State) -> bool:
-    """Whether the engine holds any container or volume of the platform, running or not."""
-    if facts.docker().trouble:
-        return False
-    with _client() as client:
-        mine = {"label": _label(catalog, home)}
-        return bool(client.volumes.list(filters={**mine}) or client.containers.list(all=True, ignore_removed=True, filters={**mine}))
-
-
-def rows(catalog: Catalog, home: State) -> list[tuple[str, str, int]]:
-    """Name, state and port of each container that the catalogue has."""
-    seen = [one for one in look(catalog, home) if one.name != composefile.scratch(catalog)]
-    return [(one.name, _word(one, one.name in catalog.jobs), one.port) for one in seen]
-
-
-def _word(seen: Seen, job: bool) -> str:
-    if seen.status == "running" and job:
-        return "running"
-    if seen.status == "running":
-        return {"healthy": "ready", "": "ready"}.get(seen.health, seen.health)
-    if seen.status == "created":
-        return "waiting"
-    return "done" if job and seen.code == 0 else f"ended with exit code {seen.code}"
-
-
 def _entries(catalog: Catalog) -> Mapping[str, Entry]:
     """The ports, so that another checkout can tell who has them. The containers' states are not recorded: the engine knows them."""
     return {name: Entry(Identity(0, ""), 0, "", port) for name, port in plan.ports(catalog).items()}
@@ -312,15 +201,15 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
     """
     said: set[str] = set()
     while True:
-        seen = _look(catalog, home)
-        words = {one.name: _word(one, one.name in catalog.jobs) for one in seen}
+        seen = containers._listed(catalog, home)
+        words = {one.name: containers.word(one, one.name in catalog.jobs) for one in seen}
         for name, word in words.items():
             if word in ("ready", "done") and name not in said:
                 said.add(name)
                 say(f"{name}: {word}")
         broken = [one for one in seen if words[one.name] == "unhealthy" or words[one.name].startswith("ended")]
         if broken:
-            told = _told(catalog, home, broken[0])
+            told = containers.told(catalog, home, broken[0])
             raise Failure(f"starting {broken[0].name}", told, _remedy(catalog, home, broken[0].name, told))
         if trouble:
             raise Failure("starting the containers", trouble, "`docker info` may say more.")
@@ -349,45 +238,12 @@ def _remedy(catalog: Catalog, home: State, name: str, told: str) -> str:
     )
 
 
-def _late(catalog: Catalog, home: State, lacking: list[str], late: list[Seen]) -> Failure:
+def _late(catalog: Catalog, home: State, lacking: list[str], late: list[containers.Seen]) -> Failure:
     """What is not ready in time, with the last lines of the first that runs: the others may only be waiting for that one."""
     names = ", ".join([*lacking, *(one.name for one in late)])
     first = [one for one in late if one.status == "running"][:1]
-    told = [_told(catalog, home, one) for one in first]
+    told = [containers.told(catalog, home, one) for one in first]
     return Failure("starting the containers", "\n".join([f"not ready after {_SECONDS_TO_READY} s: {names}", *told]), _CORRECT)
-
-
-def lines(catalog: Catalog, home: State, name: str, tail: int, follow: bool = False) -> Iterator[str]:
-    """The last `tail` lines that a container wrote, and with `follow` those that come until it ends.
-
-    Raises `Failure` where it has no container, or the engine stops answering.
-    """
-    with _client() as client:
-        found = _containers(client, catalog, home, name)
-        if not found:
-            raise Failure(f"reading the logs of {name}", "it has no container", "`invoke status --env local` shows what runs.")
-        yield from joined(found[0].logs(stream=True, follow=follow, tail=tail))
-
-
-def _containers(client: "DockerClient", catalog: Catalog, home: State, name: str) -> "list[Container]":
-    filters: dict[str, str | list[str] | bool] = {"label": [_label(catalog, home), f"{_SERVICE}={name}"]}
-    return client.containers.list(all=True, ignore_removed=True, filters=filters)
-
-
-def _told(catalog: Catalog, home: State, seen: Seen) -> str:
-    """The state of a container that failed, the engine's reason, its last lines, and the last answer of its health check."""
-    ended = seen.status != "running"
-    what = f"{seen.name} {'' if ended else 'is '}{_word(seen, seen.name in catalog.jobs)}"
-    with _client() as client:
-        found = _containers(client, catalog, home, seen.name)
-        if not found:
-            return f"{what}, and was removed since"
-        lines = found[0].logs(tail=_TAIL).decode("utf-8", "replace").splitlines()
-        about = found[0].attrs["State"]
-    refused = str(about.get("Error") or "")
-    checks = about.get("Health", {}).get("Log") or []
-    answer = [f"its health check says: {str(checks[-1].get('Output', '')).strip()}"] if checks and not ended else []
-    return "\n".join([f"{what}{f' ({refused})' if refused else ''}; its last lines:", *lines, *answer])
 
 
 def attend(catalog: Catalog, home: State, pressed: list[int]) -> None:
@@ -416,7 +272,7 @@ def stop(catalog: Catalog, home: State, *, volumes: bool, forget: bool = True) -
     """
     if forget:
         state.keep_stopping(home)
-    count = len(look(catalog, home))
+    count = len(containers.look(catalog, home))
     more = ("--volumes",) if volumes else ()
     command = _compose(catalog, home, ("down", "--remove-orphans", "--timeout", "12", *more), "stopping the containers")
     Children().run(replace(command, remedy="`invoke down` ends the rest; `docker info` may say more."), timeout=_SECONDS_TO_STOP)

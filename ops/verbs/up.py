@@ -118,13 +118,13 @@ def _stop(catalog: Catalog, home: State, volumes: bool) -> str:
 
 def _stop_containers(catalog: Catalog, home: State, volumes: bool) -> str:
     """Stop the compose engine's containers, also when their record is lost. With `volumes` also when only their data is there."""
-    from ops.local import compose
+    from ops.local import compose, containers
 
     record = state.read(home)
     if (
         (record and record.engine == "compose")
-        or (not record and compose.runs(catalog, home))
-        or (volumes and compose.leaves(catalog, home))
+        or (not record and containers.runs(catalog, home))
+        or (volumes and containers.leaves(catalog, home))
     ):
         embedded_too = record if record and record.engine == "embedded" else None
         count = compose.stop(catalog, home, volumes=volumes, forget=embedded_too is None)
@@ -215,9 +215,9 @@ def rows_of(catalog: Catalog, home: State) -> list[ProcessRow]:
     if record is None:
         return []
     if record.engine == "compose":
-        from ops.local import compose
+        from ops.local import containers
 
-        return [ProcessRow(name, what, 0, port) for name, what, port in compose.rows(catalog, home)]
+        return [ProcessRow(name, what, 0, port) for name, what, port in containers.rows(catalog, home)]
     states = {name: entry.state if entry.identity.alive or entry.state == "done" else "ended" for name, entry in record.processes.items()}
     return [ProcessRow(name, states[name], entry.identity.pid, entry.port) for name, entry in record.processes.items()]
 
@@ -245,9 +245,9 @@ def _lines(catalog: Catalog, home: State, name: str, tail: int, *, follow: bool 
     """The lines of the engine that ran it last, also of what has ended."""
     record = state.read(home)
     if record and record.engine == "compose":
-        from ops.local import compose
+        from ops.local import containers
 
-        return compose.lines(catalog, home, name, tail, follow)
+        return containers.lines(catalog, home, name, tail, follow)
     if not home.log(name).exists():
         raise Failure(f"reading the logs of {name}", "it has not run on this machine", "`invoke up` starts it.")
     return followed(home.log(name), tail, lambda: follow and has_reader() and writes(home, name))
@@ -265,9 +265,9 @@ def current(catalog: Catalog, home: State) -> RunRecord | None:
     if record is None:
         return None
     if record.engine == "compose":
-        from ops.local import compose
+        from ops.local import containers
 
-        return record if compose.runs(catalog, home) else None
+        return record if containers.runs(catalog, home) else None
     return record if record.supervisor.alive else None
 
 

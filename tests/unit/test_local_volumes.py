@@ -20,7 +20,7 @@ from ops.catalog import Catalog
 from ops.command import Command, Completed
 from ops.console.output import stream
 from ops.errors import Failure
-from ops.local import compose, facts, state
+from ops.local import compose, containers, facts, state
 from ops.local.state import State
 from ops.secret import Secret
 
@@ -113,7 +113,7 @@ def engine(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(compose, "_images", lambda *_: {name: f"{name}:key" for name in catalog.images})
     monkeypatch.setattr(compose, "run", made.run)
     monkeypatch.setattr(compose, "Children", lambda: made)
-    monkeypatch.setattr(compose, "_client", made.client)
+    monkeypatch.setattr(containers, "client", made.client)
     monkeypatch.setattr(compose, "require_free", made.require_free)
     return made
 
@@ -274,7 +274,7 @@ def test_a_container_that_is_not_ready_in_time_is_told_with_its_last_lines(
 
 def test_a_broken_container_that_is_removed_before_its_words_are_read_is_told(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
     home = checkout(tmp_path / "state")
-    assert compose._told(catalog, home, compose.Seen("redis", "exited", "", 137, 1)) == (
+    assert containers.told(catalog, home, containers.Seen("redis", "exited", "", 137, 1)) == (
         "redis ended with exit code 137, and was removed since"
     )
 
