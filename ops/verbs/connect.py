@@ -45,7 +45,7 @@ def _here(catalog: Catalog, store: Store, client: ClientProgram) -> int:
     from ops.config.local import access
     from ops.local import compose, embedded, state
     from ops.stores.programs import program
-    from ops.verbs.up import current
+    from ops.verbs.local import current
 
     home = state.of(catalog.root)
     record = current(catalog, home)

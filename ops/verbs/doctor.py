@@ -121,7 +121,7 @@ def _ports(catalog: Catalog) -> Iterator[DoctorRow]:
 def _own_ports(catalog: Catalog) -> set[int]:
     """The ports of this checkout's platform, where it runs."""
     from ops.local import state
-    from ops.verbs.up import rows_of
+    from ops.verbs.local import rows_of
 
     return {row.port for row in rows_of(catalog, state.of(catalog.root))}
 

@@ -6,7 +6,7 @@ from ops.errors import Exit, Failure, UsageError
 from ops.guess import did_you_mean
 from ops.local import embedded, state
 from ops.local.state import State
-from ops.verbs.up import current
+from ops.verbs.local import current
 
 
 def run(catalog: Catalog, name: str) -> int:

@@ -22,9 +22,9 @@ def status(env: str, *, testbed: bool) -> int:
 
     catalog = load()
     if is_here(catalog, env, testbed):
-        from ops.verbs import up
+        from ops.verbs import local
 
-        return up.status(catalog)
+        return local.status(catalog)
     with connected(env, testbed, catalog) as (catalog, client, target):
         found = look(catalog, client)
     if machine_readable():
@@ -55,11 +55,11 @@ def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, sinc
         raise UsageError("reading --tail", f"{tail} is no number of lines", "Write 0 or more.")
     catalog = load()
     if is_here(catalog, env, testbed):
-        from ops.verbs import up
+        from ops.verbs import local
 
         if since:
             raise UsageError("reading --since", "lines are not kept by their time on this machine", "Leave it out; --tail says how many.")
-        return up.logs(catalog, service, follow=follow, tail=tail)
+        return local.logs(catalog, service, follow=follow, tail=tail)
     wanted = LogSelection(tail, _seconds(since) if since else None, follow)
     with connected(env, testbed, catalog) as (catalog, client, _):
         for line in read(catalog, client, service, wanted):

@@ -20,8 +20,8 @@ from ops.errors import Exit, Failure, UsageError
 from ops.local import compose, containers, embedded, facts, follow, ports, state
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, RunRecord, State
+from ops.verbs import local, watch
 from ops.verbs import up as verb
-from ops.verbs import watch
 
 Out = pytest.CaptureFixture[str]
 GONE = Identity(1, "another time")
@@ -61,7 +61,7 @@ def document_of_status(catalog: Catalog, capsys: Out, code: Exit) -> Any:
     """What `status --json` writes when it ends with this exit code."""
     use_json(True)
     try:
-        assert verb.status(catalog) == code
+        assert local.status(catalog) == code
     finally:
         use_json(False)
     return json.loads(capsys.readouterr().out)
@@ -71,7 +71,7 @@ def test_status_of_what_runs_is_good_and_says_where_to_look(
     catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out
 ) -> None:
     write(home, supervisor)
-    assert verb.status(catalog) == Exit.DONE
+    assert local.status(catalog) == Exit.DONE
     assert WHERE in capsys.readouterr().out.splitlines()
 
 
@@ -83,7 +83,7 @@ def test_status_fails_where_something_has_ended_with_its_last_lines_and_the_reme
     home.log("user-service").write_text("first\nout of memory\n")
     use_json(as_json)
     try:
-        assert verb.status(catalog) == Exit.FAILED
+        assert local.status(catalog) == Exit.FAILED
     finally:
         use_json(False)
     out = capsys.readouterr().out
@@ -107,7 +107,7 @@ def test_status_fails_where_a_container_is_unhealthy_or_ended(
     ]
     monkeypatch.setattr(containers, "look", lambda *_: seen)
     monkeypatch.setattr(containers, "lines", lambda _c, _h, name, *_: iter([f"last of {name}"]))
-    assert verb.status(catalog) == Exit.FAILED
+    assert local.status(catalog) == Exit.FAILED
     out = capsys.readouterr().out
     assert "redis | last of redis\n" in out
     assert "web | last of web\n" in out
@@ -133,11 +133,11 @@ def test_status_tells_a_platform_that_is_gone_from_one_that_was_stopped(
 ) -> None:
     monkeypatch.setattr(facts, "docker", lambda: answer)
     monkeypatch.setattr(containers, "look", lambda *_: [])
-    assert verb.status(catalog) == Exit.DONE
+    assert local.status(catalog) == Exit.DONE
     assert capsys.readouterr().out == "nothing runs on this machine; `invoke up` starts it\n"
     processes = {"postgres": Entry(identify(os.getpid()), 15, "ready", 1), "web": Entry(GONE, 15, "ready", 2)}
     state.write(home, RunRecord(engine, GONE, "http://localhost:1", processes))
-    assert verb.status(catalog) == Exit.FAILED
+    assert local.status(catalog) == Exit.FAILED
     assert capsys.readouterr().out == f"the platform has ended without being stopped: {said}; `invoke up` starts it again\n"
     document = document_of_status(catalog, capsys, Exit.FAILED)
     assert (document["engine"], document["trouble"], document["processes"]) == (None, said, [])
@@ -159,14 +159,14 @@ def test_what_is_being_started_or_stopped_is_not_taken_for_what_has_ended(
     begun = RunRecord(engine, own, "", {"web": Entry(GONE, 15, "ready", 1)})
     stopped = replace(begun, address="http://localhost:1", stopping=own)
     state.write(home, begun if doing == "started" else stopped)
-    assert verb.status(catalog) == Exit.DONE
+    assert local.status(catalog) == Exit.DONE
     out = capsys.readouterr().out
     assert f"the platform is being {doing} by process {own.pid}\n" in out
     assert "`invoke up`" not in out
     document = document_of_status(catalog, capsys, Exit.DONE)
     assert (document["doing"], document["trouble"]) == (f"being {doing} by process {own.pid}", None)
     state.write(home, replace(begun, supervisor=GONE) if doing == "started" else replace(stopped, supervisor=GONE, stopping=GONE))
-    assert verb.status(catalog) == Exit.FAILED  # who did it has ended before that was done
+    assert local.status(catalog) == Exit.FAILED  # who did it has ended before that was done
 
 
 def test_what_is_written_down_while_status_looks_is_looked_at_again(
@@ -183,7 +183,7 @@ def test_what_is_written_down_while_status_looks_is_looked_at_again(
         return ready if up else []
 
     monkeypatch.setattr(containers, "look", look)
-    assert verb.status(catalog) == Exit.DONE
+    assert local.status(catalog) == Exit.DONE
     assert "engine: compose, address: http://localhost:1\n" in capsys.readouterr().out
 
 
@@ -231,11 +231,11 @@ def test_logs_of_this_machine_are_the_end_of_the_file(catalog: Catalog, home: St
     home.log("web").write_text("one\ntwo\nthree, and no line's end")
     assert watch.logs("web", "local", testbed=False, follow=False, tail=2, since="") == Exit.DONE
     assert capsys.readouterr().out == "web | two\nweb | three, and no line's end\n"
-    assert verb.logs(catalog, "web", follow=False, tail=0) == Exit.DONE
+    assert local.logs(catalog, "web", follow=False, tail=0) == Exit.DONE
     assert capsys.readouterr().out == ""
     use_json(True)
     try:
-        verb.logs(catalog, "web", follow=False, tail=1)
+        local.logs(catalog, "web", follow=False, tail=1)
     finally:
         use_json(False)
     assert json.loads(capsys.readouterr().out) == {"version": 1, "name": "web", "text": "three, and no line's end"}
@@ -254,9 +254,9 @@ def test_logs_are_followed_until_what_writes_them_ends(catalog: Catalog, home: S
 
     assert list(follow.lines(log, 1, going)) == ["last", "half1 and half", "its last word"]
     write(home, supervisor)
-    assert verb.writes(home, "user-service")
+    assert local.writes(home, "user-service")
     write(home, supervisor, killed="user-service")
-    assert not verb.writes(home, "user-service")
+    assert not local.writes(home, "user-service")
 
 
 def test_logs_of_a_container_come_from_the_engine(
@@ -271,7 +271,7 @@ def test_logs_of_a_container_come_from_the_engine(
 
     client = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: [SimpleNamespace(logs=logs)]), close=lambda: None)
     monkeypatch.setattr("docker.DockerClient", lambda **_: client)
-    assert verb.logs(catalog, "web", follow=True, tail=5) == Exit.DONE
+    assert local.logs(catalog, "web", follow=True, tail=5) == Exit.DONE
     assert capsys.readouterr().out == "web | one\nweb | two\nweb | three\n"
     assert asked == [{"stream": True, "follow": True, "tail": 5}]
 
@@ -288,7 +288,7 @@ def test_wrong_words_for_the_logs_of_this_machine(home: State, name: str, since:
 
 def test_logs_of_what_never_ran_here(catalog: Catalog, home: State) -> None:
     with pytest.raises(Failure, match="has not run on this machine"):
-        verb.logs(catalog, "web", follow=False, tail=5)
+        local.logs(catalog, "web", follow=False, tail=5)
 
 
 @pytest.fixture
