@@ -7,7 +7,7 @@ SQL-standard function bodies.
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TOKEN = re.compile(
     r"""
@@ -58,40 +58,61 @@ class Statement:
 def statements(text: str, line: int = 1) -> tuple[Statement, ...]:
     """The statements of a text whose first line has this number. What is only comment or space is left out."""
     found: list[Statement] = []
-    shape: list[tuple[int, str]] = []  # pieces, each with where it came from
-    bodies: list[str] = []
-    literals: list[str] = []
+    lines = _Lines(text, line)
+    draft = _Draft()
     position = depth = 0
-    counted = 0  # the line ends up to here are in `line`
-
-    def finish(end: int) -> None:
-        nonlocal line, counted
-        begin = next((at + len(piece) - len(piece.lstrip()) for at, piece in shape if piece.strip()), None)
-        if begin is not None:
-            line, counted = line + text.count("\n", counted, begin), begin
-            flat = " ".join("".join(piece for _, piece in shape).split())
-            found.append(Statement(text[begin:end].rstrip(), line, flat, tuple(bodies), tuple(literals)))
-        shape.clear()
-        bodies.clear()
-        literals.clear()
-
     while token := _next(text, position):
         kind, start, end = token
-        shape.append((position, text[position:start]))
+        draft.add(position, text[position:start])
         position, word = end, text[start:end]
         if kind == "end" and not depth:
-            finish(start)
+            found += draft.statement(text, start, lines)
+            draft = _Draft()
             continue
         if kind == "dollar":
-            bodies.append(_body(word))
+            draft.bodies.append(_body(word))
         elif kind == "word":
             depth += _depth(word, depth)
         if kind in LITERAL:
-            literals.append(word)
-        shape.append((start, STANDS_FOR.get(kind, word)))
-    shape.append((position, text[position:]))
-    finish(len(text))
-    return tuple(found)
+            draft.literals.append(word)
+        draft.add(start, STANDS_FOR.get(kind, word))
+    draft.add(position, text[position:])
+    return (*found, *draft.statement(text, len(text), lines))
+
+
+@dataclass(slots=True)
+class _Lines:
+    """The lines of a text, counted onwards: nothing is counted twice."""
+
+    text: str
+    line: int
+    counted: int = 0  # the line ends up to here are in `line`
+
+    def at(self, position: int) -> int:
+        """The number of the line of a position, which is not before the last one that was asked for."""
+        self.line, self.counted = self.line + self.text.count("\n", self.counted, position), position
+        return self.line
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A statement while its tokens are read. `shape`: its pieces, each with where it came from."""
+
+    shape: list[tuple[int, str]] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
+    literals: list[str] = field(default_factory=list)
+
+    def add(self, position: int, piece: str) -> None:
+        """A further piece of the shape."""
+        self.shape.append((position, piece))
+
+    def statement(self, text: str, end: int, lines: _Lines) -> list[Statement]:
+        """The statement that ends here; none where there is only comment or space."""
+        begin = next((at + len(piece) - len(piece.lstrip()) for at, piece in self.shape if piece.strip()), None)
+        if begin is None:
+            return []
+        flat = " ".join("".join(piece for _, piece in self.shape).split())
+        return [Statement(text[begin:end].rstrip(), lines.at(begin), flat, tuple(self.bodies), tuple(self.literals))]
 
 
 def cut(text: str, mark: str) -> list[tuple[int, str]]:
