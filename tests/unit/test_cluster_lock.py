@@ -5,19 +5,22 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ops.cluster import apply, lock
+from ops.cluster.lock import LockTimes
 from ops.cluster.step import Step
 from ops.errors import Failure
 from ops.kube import client
 from ops.kube.client import ApiError, Client, Resource
 from ops.kube.objects import Key
 from ops.kube.order import Phase
+from tests.unit.memory import TARGET
 
+OFTEN = LockTimes(renew=0.02, retry=0.02)  # renewed much more often than in earnest
 SILENT = Failure("connecting", "no answer", "Check the cluster.")
 
 
@@ -25,9 +28,8 @@ class Leases(Client):
     """The API server's leases. `spoil` may raise instead of an answer, before (`done` False) or after the change was made."""
 
     def __init__(self) -> None:
-        target: Any = SimpleNamespace(context="c", server="s")
         api: Any = None
-        super().__init__(target, api, ThreadPoolExecutor(4))
+        super().__init__(TARGET, api, ThreadPoolExecutor(4))
         self.lease: dict[str, Any] | None = None
         self.version = 0
         self.asked: list[str] = []
@@ -66,10 +68,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def leases(monkeypatch: pytest.MonkeyPatch) -> Iterator[Leases]:
-    """Leases that are renewed much more often than in earnest."""
-    monkeypatch.setattr(lock, "RENEW_SECONDS", 0.02)
-    monkeypatch.setattr(lock, "RETRY_SECONDS", 0.02, raising=False)
+def leases() -> Iterator[Leases]:
     made = Leases()
     yield made
     made._pool.shutdown()
@@ -83,7 +82,7 @@ def test_a_renewal_whose_answer_is_lost_does_not_lose_the_lock(leases: Leases) -
             lost.append(method)
             raise SILENT
 
-    with lock.hold(leases, "n", "me") as held:
+    with lock.hold(leases, "n", "me", times=OFTEN) as held:
         leases.spoil = once
         leases.renewed(5)
         held.check()
@@ -93,7 +92,7 @@ def test_a_renewal_whose_answer_is_lost_does_not_lose_the_lock(leases: Leases) -
 
 @pytest.mark.parametrize("taken", [True, False], ids=["taken", "deleted"])
 def test_a_lease_that_another_has_is_lost(leases: Leases, taken: bool) -> None:
-    with lock.hold(leases, "n", "me") as held:
+    with lock.hold(leases, "n", "me", times=OFTEN) as held:
         assert leases.lease is not None
         other = {**leases.lease, "spec": {**leases.lease["spec"], "holderIdentity": "you/1"}, "metadata": {"resourceVersion": "x"}}
         leases.lease = other if taken else None
@@ -104,16 +103,12 @@ def test_a_lease_that_another_has_is_lost(leases: Leases, taken: bool) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 409, 429, 503])
-def test_a_lease_that_the_server_will_not_renew_is_lost_before_it_lapses(
-    leases: Leases, status: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lock, "LEASE_SECONDS", 1.0)
-
+def test_a_lease_that_the_server_will_not_renew_is_lost_before_it_lapses(leases: Leases, status: int) -> None:
     def refuse(method: str, done: bool) -> None:
         if method == "PUT":
             raise ApiError(status, {"message": "not now"}, "PUT lease")
 
-    with lock.hold(leases, "n", "me") as held:
+    with lock.hold(leases, "n", "me", times=replace(OFTEN, lease=1.0)) as held:
         leases.spoil = refuse
         leases.renewed(2)
         held.check()
@@ -122,12 +117,9 @@ def test_a_lease_that_the_server_will_not_renew_is_lost_before_it_lapses(
             held.check()
 
 
-def test_after_a_sleep_the_loss_is_known_before_anything_is_renewed(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "RENEW_SECONDS", 8)
+def test_after_a_sleep_the_loss_is_known_before_anything_is_renewed(leases: Leases) -> None:
     slept = 0.0
-    clock = time.clock_gettime
-    monkeypatch.setattr(time, "clock_gettime", lambda which: clock(which) + slept)
-    with lock.hold(leases, "n", "me") as held:
+    with lock.hold(leases, "n", "me", clock=lambda: client.clock() + slept) as held:
         slept = 21.0
         held.check()
         slept = 23.0
@@ -153,17 +145,16 @@ def test_after_an_interrupt_nothing_is_written_when_the_lock_was_given_back(leas
         leases.asked.append("write")
 
     monkeypatch.setattr(client, "wait", interrupted)
-    with pytest.raises(KeyboardInterrupt), lock.hold(leases, "n", "me") as held:
+    with pytest.raises(KeyboardInterrupt), lock.hold(leases, "n", "me", times=OFTEN) as held:
         leases.each(write, range(20))
     leases._pool.shutdown()
     assert leases.asked.count("write") == 4
     assert leases.asked[-1] == "DELETE"
 
 
-def test_work_that_outlasts_the_lock_may_not_write(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "DRAIN_SECONDS", 0.05)
+def test_work_that_outlasts_the_lock_may_not_write(leases: Leases) -> None:
     go_on = threading.Event()
-    with lock.hold(leases, "n", "me") as held:
+    with lock.hold(leases, "n", "me", times=replace(OFTEN, drain=0.05)) as held:
 
         def write() -> None:
             go_on.wait(10)
