@@ -4,22 +4,25 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ops.catalog.model import Catalog, Environment
-from ops.cluster import release, smoke
+from ops.cluster import smoke
+from ops.cluster.plan import Origin
+from ops.cluster.prepare import prepare
 from ops.cluster.target import Target
 from ops.errors import Exit, Failure, UsageError
 from ops.kube import kubectl
+from ops.kube.objects import Object
 from ops.retry import Policy
 from ops.verbs import deploy as verb
 from tests.integration.small_platform import Platform
+from tests.unit.memory import Memory
 
 CHECKS = """
 SERVICE = "ct-web"
@@ -95,43 +98,43 @@ def test_a_check_fails_with_its_own_words_or_with_the_place(tmp_path: Path, body
     assert wrong.endswith(words)
 
 
+Deploy = Callable[..., tuple[list[str], str]]
+
+
 @pytest.fixture
-def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """A deploy whose plan is given and whose applying is only noted; returns what was done, in order."""
+def deploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
+    """A deploy of one ConfigMap to a cluster that has no pods: what it wrote, and why it failed, if it did."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("ops.testbed.running", lambda: None)  # whose kubectl would do
 
-    def does(text: str, *, empty: bool = False, dry_run: bool = False) -> list[str]:
-        done: list[str] = []
-        result = SimpleNamespace(resumed="", record=1, changed=1, state="done")
-        monkeypatch.setattr(verb, "resolved", lambda *_: (catalog(tmp_path, text), TARGET))
-        monkeypatch.setattr(verb, "begin_reading", lambda *_: "a checkout")
-        monkeypatch.setattr(verb, "connect", lambda _: nullcontext(SimpleNamespace(cluster=TARGET)))
-        monkeypatch.setattr(verb, "_planned", lambda *_: SimpleNamespace(problems=(), empty=empty))
-        monkeypatch.setattr(verb, "_judged", lambda *given: given[-1])
-        monkeypatch.setattr(verb, "_show", lambda *_: None)
-        monkeypatch.setattr(verb, "confirm", lambda *_, **__: done.append("asked"))
-        monkeypatch.setattr(release, "execute", lambda *_, **__: done.append("applied") or result)
+    def does(text: str, *, empty: bool = False, dry_run: bool = False) -> tuple[list[str], str]:
+        found = catalog(tmp_path, text)
+        home = found.namespaces[0]
+        cluster = Memory({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}})
+        wanted: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": home}}
+        plan = prepare(found, cluster, Origin("deploy", "staging", ""), [] if empty else [wanted])
         try:
-            assert verb.deploy("staging", testbed=False, plan_file="", yes=True, dry_run=dry_run) == Exit.DONE
+            assert verb._carry_out(found, cluster, plan, yes=True, dry_run=dry_run, checked=True) == Exit.DONE
         except Failure as failure:
-            done.append(failure.cause)
-        return done
+            return cluster.writes, failure.cause
+        return cluster.writes, ""
 
     return does
 
 
-def test_a_deploy_without_kubectl_or_with_broken_checks_ends_before_the_question(deploy: Callable[..., list[str]], tmp_path: Path) -> None:
-    assert deploy(CHECKS) == ["it is not on this machine (≥ 1.30 is wanted)"]
+def test_a_deploy_without_kubectl_or_with_broken_checks_ends_before_anything_is_written(deploy: Deploy, tmp_path: Path) -> None:
+    assert deploy(CHECKS) == ([], "it is not on this machine (≥ 1.30 is wanted)")
     program(tmp_path, """echo '{"clientVersion": {"gitVersion": "v1.33.0"}}'""")
-    assert deploy(CHECKS) == ["asked", "applied"]
-    (cause,) = deploy("import no_such_module")
-    assert "no_such_module" in cause
+    writes, cause = deploy(CHECKS)
+    assert any(one.startswith("PATCH") and one.endswith("/configmaps/c") for one in writes)
+    assert cause.startswith("nothing of that name runs")  # then the checks ran
+    writes, cause = deploy("import no_such_module")
+    assert writes == [] and "no_such_module" in cause
 
 
 @pytest.mark.parametrize("how", ["empty", "dry_run"])
-def test_where_nothing_is_applied_the_checks_are_not_loaded(deploy: Callable[..., list[str]], how: str) -> None:
-    assert deploy("import no_such_module", **{how: True}) == []
+def test_where_nothing_is_applied_the_checks_are_not_loaded(deploy: Deploy, how: str) -> None:
+    assert deploy("import no_such_module", **{how: True}) == ([], "")
 
 
 def test_a_forward_that_says_nothing_ends_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
