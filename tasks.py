@@ -301,7 +301,7 @@ def release(_: Context, bump: str, testbed: bool = False, yes: bool = False, dry
 
 @verb(positional=("job",), job="a job of platform.yaml", json=JSON)
 def run(_: Context, job: str, json: bool = False) -> int | None:
-    """Run a job now, beside the platform that runs on this machine, and show its lines. `invoke run JOB`."""
+    """Run a job now, beside the platform that runs on this machine, and show its lines."""
     from ops import catalog
     from ops.verbs import run as story
 

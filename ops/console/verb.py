@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from invoke.context import Context
 from invoke.exceptions import Exit as Leave
@@ -19,6 +19,18 @@ from ops.console.output import answer_failed, error, unwritten, use_json, warn
 from ops.errors import Exit, Failure, UsageError
 
 P = ParamSpec("P")
+# Invoke would take the first letter that is free, so that one letter would be another flag in another verb.
+SHORT = {"dry_run": "d", "env": "e", "follow": "f", "json": "j", "service": "s", "testbed": "t", "yes": "y"}
+
+
+class VerbTask(Task[Callable[..., None]]):
+    """An Invoke task whose flags have the same short forms in every verb."""
+
+    def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
+        """The options of one argument, as Invoke has them, with its letter from `SHORT`."""
+        options = super().arg_opts(name, default, taken_names)
+        options["names"] = [options["names"][0], *([SHORT[name]] if name in SHORT else [])]
+        return options
 
 
 def verb(
@@ -49,7 +61,9 @@ def verb(
             if code:
                 raise Leave(code=code)
 
-        made: Task[Callable[..., None]] = task(positional=positional, iterable=repeated, default=default, name=called, help=help)(body)
+        made: Task[Callable[..., None]] = task(
+            klass=VerbTask, positional=positional, iterable=repeated, default=default, name=called, help=help
+        )(body)
         return made
 
     return decorate

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from invoke.parser.context import ParserContext
 
-from tasks import namespace
+from tests.unit.command_line import arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 MESSAGES = (ROOT / "tasks.py", ROOT / "noxfile.py", *sorted((ROOT / "ops").rglob("*.py")))
-VERBS: Mapping[str, ParserContext] = {
-    name: context for context in namespace.to_contexts() for name in (context.name, *context.aliases) if name
+FLAGS: Mapping[str, set[str]] = {
+    name: {f"--{each.replace('_', '-')}" for argument in found for each in argument.names if len(each) > 1}
+    for verb, found in arguments().items()
+    for name in (verb, *(["migrate"] if verb == "migrate.migrate" else []))
 }
 CORE = {"--list", "--help", "-l", "-h"}  # Invoke's own
 QUOTED = re.compile(r"`([^`\n]+)`")
@@ -32,7 +33,7 @@ def wrong(command: str) -> Iterator[str]:
     """What is wrong with the calls of `invoke` in a command line, and with a verb that is named without it."""
     command = re.sub(r"\{[^{}]*\}", "X", command)  # what an f-string fills in
     first = command.split(maxsplit=1)[0] if command.split() else ""
-    calls = [found[1] for found in CALLED.finditer(command)] or ([command] if first in VERBS and " --" in command else [])
+    calls = [found[1] for found in CALLED.finditer(command)] or ([command] if first in FLAGS and " --" in command else [])
     for call in calls:
         words = call.split()
         if not words or PLACEHOLDER.fullmatch(words[0]) or words[0].rstrip("=…") in CORE:
@@ -40,11 +41,10 @@ def wrong(command: str) -> Iterator[str]:
         if not words or PLACEHOLDER.fullmatch(words[0]) or words[0].startswith(("-", "[", "X")):
             continue
         verb, flags = words[0].rstrip(".,:"), [word.split("=")[0] for word in words[1:] if word.startswith("--")]
-        if verb not in VERBS:
+        if verb not in FLAGS:
             yield f"there is no verb {verb}: {command}"
             continue
-        known = {*VERBS[verb].flags, *VERBS[verb].inverse_flags}
-        yield from (f"{verb} has no flag {flag}: {command}" for flag in flags if flag.strip("].,X") not in known)
+        yield from (f"{verb} has no flag {flag}: {command}" for flag in flags if flag.strip("].,X") not in FLAGS[verb])
 
 
 @pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: str(file.relative_to(ROOT)))
@@ -71,7 +71,7 @@ def test_no_message_says_uv_run_invoke_but_the_one_that_explains_it() -> None:
 
 def test_the_readme_names_each_verb() -> None:
     tour = (ROOT / "README.md").read_text(encoding="utf-8").partition("## A tour of the verbs")[2].partition("\n## ")[0]
-    assert [verb for verb in VERBS if verb != "migrate.migrate" and not re.search(rf"`{re.escape(verb)}\b", tour)] == []
+    assert [verb for verb in FLAGS if verb != "migrate.migrate" and not re.search(rf"`{re.escape(verb)}\b", tour)] == []
 
 
 def sessions() -> set[str]:
