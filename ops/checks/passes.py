@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ops.checks.reads import Reads
 from ops.checks.report import Outcome, Pass, slug
-from ops.checks.snapshot import Inputs, Snapshot, take
+from ops.checks.snapshot import SessionInputs, Snapshot, take
 from ops.errors import Failure
 from ops.folders import place, short, write_private
 from ops.images.disk import shown
@@ -26,7 +26,7 @@ class Attempt:
     """A session that runs, and what there was when it began."""
 
     snapshot: Snapshot
-    inputs: Inputs
+    inputs: SessionInputs
 
 
 def of(root: Path) -> "Passes":
@@ -60,7 +60,7 @@ class Passes:
                 say(f"{session} is run: {self.why(inputs)}")
         return found
 
-    def find(self, inputs: Inputs) -> Pass | None:
+    def find(self, inputs: SessionInputs) -> Pass | None:
         """The pass with these inputs; None where there is none that can be read."""
         try:
             found = Pass(**json.loads(self._file(inputs.session, inputs.key).read_text("utf-8")))
@@ -96,7 +96,7 @@ class Passes:
             return f"{error.filename or self.folder}: {error.strerror}"
         return ""
 
-    def why(self, inputs: Inputs) -> str:
+    def why(self, inputs: SessionInputs) -> str:
         """Why a session must run: what differs from what it read when it last passed."""
         try:
             before = json.loads(self._file(inputs.session, "last").read_text("utf-8"))
@@ -113,7 +113,7 @@ class Passes:
                 file.unlink()
 
 
-def _parts(inputs: Inputs) -> dict[str, str]:
+def _parts(inputs: SessionInputs) -> dict[str, str]:
     return {
         **{path: f"{entry.mode} {entry.content}" for path, entry in inputs.files.items()},
         **{f" {n}": v for n, v in inputs.facts.items()},

@@ -59,15 +59,15 @@ class Snapshot:
     facts: Mapping[str, str]
     stamp: str
 
-    def inputs(self, session: str, reads: Reads) -> "Inputs":
+    def inputs(self, session: str, reads: Reads) -> "SessionInputs":
         """What a session's key is made from."""
         files = {path: entry if reads.content(path) else entry._replace(content="") for path, entry in self.files.items()}
         today = {"day": date.today().isoformat()} if reads.days else {}
-        return Inputs(session, files, {**self.facts, **today})
+        return SessionInputs(session, files, {**self.facts, **today})
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class SessionInputs:
     """What a session reads, as values."""
 
     session: str
