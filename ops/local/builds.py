@@ -15,10 +15,10 @@ from ops.local.state import State, building
 from ops.stacks import BuildPlace, Built, Recipe, kind_of
 from ops.tools import find
 
-Say = Callable[[str, str, bool], None]  # (service, what it is doing, whether that is its end)
+SayState = Callable[[str, str, bool], None]  # (service, what it is doing, whether that is its end)
 
 
-def build(catalog: Catalog, state: State, say: Say, images: Collection[Image] | None = None) -> dict[str, Built]:
+def build(catalog: Catalog, state: State, say: SayState, images: Collection[Image] | None = None) -> dict[str, Built]:
     """Build every service (or `images`, which may be jobs) whose files have changed since the last time, as many at once as cores.
 
     One at a time in a build folder, whoever else has a link to it. Ctrl-C ends the builds.
@@ -29,7 +29,7 @@ def build(catalog: Catalog, state: State, say: Say, images: Collection[Image] | 
         return _build_all(catalog, state, say, catalog.services.values() if images is None else images)
 
 
-def _build_all(catalog: Catalog, state: State, say: Say, images: Collection[Image]) -> dict[str, Built]:
+def _build_all(catalog: Catalog, state: State, say: SayState, images: Collection[Image]) -> dict[str, Built]:
     recipes = {image.name: recipe(catalog, state, image) for image in images}
     children = Children()
     with ThreadPoolExecutor(max_workers=max(2, os.cpu_count() or 2)) as pool:
@@ -57,7 +57,7 @@ def recipe(catalog: Catalog, state: State, service: Image) -> Recipe:
     return kind_of(service.stack.name).recipe(BuildPlace(catalog.root, state.build, service))
 
 
-def _packages(catalog: Catalog, state: State, children: Children, say: Say) -> None:
+def _packages(catalog: Catalog, state: State, children: Children, say: SayState) -> None:
     """Install the packages of the pnpm workspace as its lock file says, unless they are."""
     pnpm = find("pnpm")
     wanted = key(catalog.root, ("pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json", ":(glob)**/package.json"), pnpm.version)
@@ -79,7 +79,7 @@ def _after(before: Future[None] | None, work: Callable[[], None]) -> None:
     work()
 
 
-def _build(catalog: Catalog, state: State, service: Image, made: Recipe, *, children: Children, say: Say) -> None:
+def _build(catalog: Catalog, state: State, service: Image, made: Recipe, *, children: Children, say: SayState) -> None:
     versions = [f"{tool.name} {tool.version}" for tool in made.tools]
     wanted = key(catalog.root, (service.path, *service.packages, *service.stack.shared), *versions)
     mark = state.build / f"{service.name}.key"

@@ -9,7 +9,7 @@ from typing import Literal
 from ops.catalog import Catalog
 from ops.errors import Failure
 
-State = Literal["ok", "later", "missing"]
+RowState = Literal["ok", "later", "missing"]
 LOOPBACK = "127.0.0.1"
 ENGINE = "Docker Engine"
 EMBEDDED = "embedded "
@@ -20,7 +20,7 @@ class DoctorRow:
     """One line of the table: the thing, its state, the details and the remedy. `later`: it is not there, and not needed yet."""
 
     what: str
-    state: State
+    state: RowState
     detail: str
     remedy: str = ""
 

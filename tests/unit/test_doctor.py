@@ -15,7 +15,7 @@ BUILDX = DoctorRow("buildx", "missing", "it is not on this machine", "Install it
 
 @pytest.mark.parametrize(("engine", "expected"), [("ok", "missing"), ("later", "later")])
 def test_the_clients_of_an_engine_are_missing_only_where_an_engine_answers(
-    monkeypatch: pytest.MonkeyPatch, engine: doctor.State, expected: doctor.State
+    monkeypatch: pytest.MonkeyPatch, engine: doctor.RowState, expected: doctor.RowState
 ) -> None:
     monkeypatch.setattr(doctor, "_tools", lambda: (BUILDX, DoctorRow("go", "missing", "", "")))
     monkeypatch.setattr(doctor, "_engine", lambda: (DoctorRow(doctor.ENGINE, engine, ""),))
@@ -53,7 +53,7 @@ def test_every_port_of_the_platform_that_is_taken_is_named() -> None:
     ],
 )
 def test_the_testbeds_provider_is_said_and_why_not_another(
-    monkeypatch: pytest.MonkeyPatch, reasons: dict[str, str | None], state: doctor.State, said: str
+    monkeypatch: pytest.MonkeyPatch, reasons: dict[str, str | None], state: doctor.RowState, said: str
 ) -> None:
     monkeypatch.setattr("ops.testbed.running", lambda: None)
     monkeypatch.setattr("ops.testbed.reason", reasons.__getitem__)
@@ -65,7 +65,7 @@ def test_the_testbeds_provider_is_said_and_why_not_another(
 
 @pytest.mark.parametrize(("installed", "expected"), [(False, "later"), (True, "missing")])
 def test_what_up_installs_is_missing_only_where_it_was_installed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: bool, expected: doctor.State
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: bool, expected: doctor.RowState
 ) -> None:
     find = import_module("ops.tools.find")
     monkeypatch.setattr(find, "ROOT", tmp_path)

@@ -69,7 +69,7 @@ def test_every_store_that_cannot_be_had_is_named_at_once(intel_mac: Path, monkey
 
 @pytest.mark.parametrize(("engine", "expected"), [("ok", "later"), ("later", "missing")])
 def test_the_doctor_misses_a_store_where_no_docker_engine_answers(
-    intel_mac: Path, monkeypatch: pytest.MonkeyPatch, engine: doctor.State, expected: doctor.State
+    intel_mac: Path, monkeypatch: pytest.MonkeyPatch, engine: doctor.RowState, expected: doctor.RowState
 ) -> None:
     monkeypatch.setattr(doctor, "_tools", tuple)
     monkeypatch.setattr(doctor, "_engine", lambda: (DoctorRow(doctor.ENGINE, engine, ""),))
