@@ -7,7 +7,7 @@ from typing import Final
 
 from ops.cluster import needs, ownership
 from ops.cluster.facts import ClusterFacts
-from ops.cluster.record import KEEP, Kind
+from ops.cluster.record import KEEP, ChangeKind
 from ops.cluster.sight import Sight
 from ops.cluster.step import Remembered, Step
 from ops.cluster.unwanted import Unwanted
@@ -29,7 +29,7 @@ class Decided:
     kept: Mapping[Key, str]
 
 
-def decide(facts: ClusterFacts, stores: Collection[str], kind: Kind) -> Decided:
+def decide(facts: ClusterFacts, stores: Collection[str], kind: ChangeKind) -> Decided:
     """What happens to each object. `stores`: the images of the stores, whose workloads come before all others."""
     steps = [_introduced(_step(one, facts, stores, kind), one, facts) for one in facts.sights]
     going = [one for one in facts.unwanted if _goes(one.live, kind)]
@@ -55,7 +55,7 @@ def _without_clean_up_alone(steps: list[Step]) -> list[Step]:
     return [replace(step, action="unchanged", note="goes with the next change") if step.note == _NEEDLESS else step for step in steps]
 
 
-def _step(sight: Sight, facts: ClusterFacts, stores: Collection[str], kind: Kind) -> Step:
+def _step(sight: Sight, facts: ClusterFacts, stores: Collection[str], kind: ChangeKind) -> Step:
     """What happens to a wanted object."""
     wanted, live = sight.wanted, sight.live
     step = Step(sight.key, "create", phase_of(wanted, stores), wanted, remembered=Remembered(warned=sight.warnings))
@@ -139,7 +139,7 @@ def _job(step: Step, wanted: Object, live: Object | None, ran: Collection[Key] |
     return replace(found, action="unchanged", doing="running", note="still runs: it is waited for")
 
 
-def _goes(live: Object, kind: Kind) -> bool:
+def _goes(live: Object, kind: ChangeKind) -> bool:
     name = text(live, "kind")
     return name not in KEPT and not (name == "Job" and kind != "deploy")
 

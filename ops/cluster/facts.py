@@ -12,7 +12,7 @@ from ops.cluster import lock, needs, past, record, sight
 from ops.cluster.past import Past
 from ops.cluster.record import Header
 from ops.cluster.sight import Sight
-from ops.cluster.unwanted import Listed, Place, Unwanted, unwanted
+from ops.cluster.unwanted import KindPlace, Listed, Unwanted, unwanted
 from ops.kube import references
 from ops.kube.client import Client, Resource
 from ops.kube.objects import Key, Object, group_of, key_of, number, table, text
@@ -44,8 +44,8 @@ class _Answers:
 
     namespaces: "Future[Mapping[str, Object]]"
     history: "Future[tuple[Header, ...]]"
-    secrets: "Mapping[needs.Place, Future[Object | None]]"
-    lists: "Mapping[Place, Future[list[Object]]]"
+    secrets: "Mapping[needs.SecretPlace, Future[Object | None]]"
+    lists: "Mapping[KindPlace, Future[list[Object]]]"
     replica_sets: "Sequence[Future[list[Object]]]"
 
     def listed(self) -> Listed:
@@ -141,9 +141,9 @@ def _needed(made_up: Sequence[Object], answers: _Answers) -> list[Object]:
     return [s for s in made_up if (answer := answers.secrets.get((key_of(s).namespace, key_of(s).name))) and answer.result() is None]
 
 
-def _secrets(objects: Iterable[Object], answers: _Answers, cluster: str) -> dict[needs.Place, needs.SecretFound]:
+def _secrets(objects: Iterable[Object], answers: _Answers, cluster: str) -> dict[needs.SecretPlace, needs.SecretFound]:
     """The Secrets that exist, or that this deploy makes. Their values are not passed on: only the names of keys and a hash."""
-    found: dict[needs.Place, needs.SecretFound] = {}
+    found: dict[needs.SecretPlace, needs.SecretFound] = {}
     for place, answer in answers.secrets.items():
         secret = answer.result()
         if secret is not None:
@@ -160,7 +160,7 @@ def _secrets(objects: Iterable[Object], answers: _Answers, cluster: str) -> dict
     return found
 
 
-def _start_lists(client: Client, known: Iterable[Object]) -> "dict[Place, Future[list[Object]]]":
+def _start_lists(client: Client, known: Iterable[Object]) -> "dict[KindPlace, Future[list[Object]]]":
     """Live objects with our label, one list for each kind and namespace: cheaper than a request for each object."""
     places = {(text(o, "apiVersion"), text(o, "kind"), text(o, "metadata", "namespace")) for o in known}
     swept = (("v1", "ConfigMap"), ("batch/v1", "Job"))

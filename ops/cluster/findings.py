@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ops.cluster.decide import Decided
 from ops.cluster.facts import ClusterFacts
-from ops.cluster.record import Kind
+from ops.cluster.record import ChangeKind
 from ops.kube import byhand
 from ops.kube.objects import Key, key_of
 from ops.kube.readiness import steady
@@ -33,7 +33,7 @@ def about(facts: ClusterFacts, decided: Decided) -> About:
     return About(facts, decided, changing, halted)
 
 
-def problems(this: About, kind: Kind, *, rehearsal: bool) -> Iterator[str]:
+def problems(this: About, kind: ChangeKind, *, rehearsal: bool) -> Iterator[str]:
     """Why the plan cannot be applied. On a rehearsal, a kind that the cluster does not know is no problem."""
     facts = this.facts
     yield from (f"{s.key}: {s.refusal}" for s in facts.sights if s.refusal)

@@ -9,7 +9,7 @@ from ops.catalog.model import Catalog
 from ops.kube.objects import Key, Object, containers_of, key_of, pod_template, rows, table, text
 
 CHECKSUM = "nextai-agent.com/secrets-checksum"
-Place = tuple[str, str]  # namespace, name
+SecretPlace = tuple[str, str]  # namespace, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +20,13 @@ class SecretFound:
     hash: str
 
 
-def secrets_of(manifest: Object) -> dict[Place, frozenset[str]]:
+def secrets_of(manifest: Object) -> dict[SecretPlace, frozenset[str]]:
     """The Secrets that an object's pods cannot start without, with the keys they name."""
     template = pod_template(manifest)
     if template is None:
         return {}
     namespace = text(manifest, "metadata", "namespace")
-    needed: dict[Place, frozenset[str]] = {}
+    needed: dict[SecretPlace, frozenset[str]] = {}
     for name, keys in _references(template):
         needed[namespace, name] = needed.get((namespace, name), frozenset()) | keys
     return needed
@@ -65,7 +65,7 @@ def sealed_digest(sealed: Object) -> str:
     return hashlib.sha256("\0".join(f"{k}\0{v}" for k, v in sorted(values.items())).encode()).hexdigest()
 
 
-def stamp(manifest: Object, secrets: Mapping[Place, SecretFound]) -> None:
+def stamp(manifest: Object, secrets: Mapping[SecretPlace, SecretFound]) -> None:
     """Write the checksum of the Secrets that the pods read into their template, so that a changed Secret restarts them.
 
     A Job is left alone: its template cannot change, and its name is its content's.
@@ -83,9 +83,9 @@ def stamp(manifest: Object, secrets: Mapping[Place, SecretFound]) -> None:
         metadata["annotations"] = {**table(metadata, "annotations"), CHECKSUM: checksum}
 
 
-def missing_secrets(objects: Iterable[Object], secrets: Mapping[Place, SecretFound]) -> list[str]:
+def missing_secrets(objects: Iterable[Object], secrets: Mapping[SecretPlace, SecretFound]) -> list[str]:
     """Every Secret, and every key of one, that pods need and that is not there."""
-    needed: dict[Place, dict[str, set[Key]]] = {}
+    needed: dict[SecretPlace, dict[str, set[Key]]] = {}
     for manifest in objects:
         for place, keys in secrets_of(manifest).items():
             for name in keys or {""}:
@@ -105,7 +105,7 @@ def missing_secrets(objects: Iterable[Object], secrets: Mapping[Place, SecretFou
     return lines
 
 
-def missing_variables(catalog: Catalog, objects: Iterable[Object], secrets: Mapping[Place, SecretFound]) -> list[str]:
+def missing_variables(catalog: Catalog, objects: Iterable[Object], secrets: Mapping[SecretPlace, SecretFound]) -> list[str]:
     """Every required variable of the catalogue that a container of ours would start without."""
     objects = list(objects)
     maps = {(k.namespace, k.name): frozenset(table(o, "data")) for o in objects if (k := key_of(o)).kind == "ConfigMap"}
@@ -129,7 +129,7 @@ def missing_variables(catalog: Catalog, objects: Iterable[Object], secrets: Mapp
 
 
 def _given(
-    container: Object, namespace: str, maps: Mapping[Place, frozenset[str]], secrets: Mapping[Place, SecretFound]
+    container: Object, namespace: str, maps: Mapping[SecretPlace, frozenset[str]], secrets: Mapping[SecretPlace, SecretFound]
 ) -> frozenset[str] | None:
     """The variables a container gets, or None when one of its sources is not there."""
     names = {text(variable, "name") for variable in rows(container, "env")}
@@ -143,7 +143,7 @@ def _given(
     return frozenset(names)
 
 
-def config_maps_of(manifest: Object) -> set[Place]:
+def config_maps_of(manifest: Object) -> set[SecretPlace]:
     """The ConfigMaps that an object's pods read."""
     template = pod_template(manifest)
     if template is None:

@@ -7,7 +7,7 @@ from ops.cluster import findings
 from ops.cluster.decide import decide
 from ops.cluster.facts import ClusterFacts
 from ops.cluster.past import Past
-from ops.cluster.record import Kind, RecordedMigration, unfinished
+from ops.cluster.record import ChangeKind, RecordedMigration, unfinished
 from ops.cluster.step import Step
 from ops.errors import Refused
 from ops.kube.objects import Key, Object, key_of, text
@@ -21,7 +21,7 @@ class Origin:
     `migrations` are those that the code knows, `earlier` those that the database may have already.
     """
 
-    kind: Kind
+    kind: ChangeKind
     environment: str
     made_at: str
     commit: str = ""

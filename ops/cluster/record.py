@@ -25,7 +25,7 @@ PART_BYTES: Final = 900 * 1024  # a Secret holds 1 MiB
 KEEP: Final = 10
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
-Kind = Literal["deploy", "rollback", "scale"]
+ChangeKind = Literal["deploy", "rollback", "scale"]
 Outcome = Literal["running", "good", "failed", "abandoned"]
 
 
@@ -43,7 +43,7 @@ class Header:
     """A record without its body. Times are RFC 3339, UTC. `target` is the record that a rollback went to."""
 
     number: int
-    kind: Kind
+    kind: ChangeKind
     environment: str
     who: str
     commit: str

@@ -24,7 +24,7 @@ _AROUND = (("v1", "Pod"), ("apps/v1", "ReplicaSet"))
 _BEHIND = (("v1", "PersistentVolumeClaim"), ("v1", "Event"))  # what tells why something is not ready
 _PATHS = 3  # so many fields of an object that differs are named
 GONE = "it is gone: the next deploy makes it again"
-Place = tuple[str, str, str]  # apiVersion, kind, namespace
+ListPlace = tuple[str, str, str]  # apiVersion, kind, namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def status(catalog: Catalog, client: Client) -> EnvironmentStatus:
     """Ask the cluster once; nothing is watched. What can be asked at once is asked at once."""
     home = catalog.namespaces[0]
     asked = client.start(partial(record.history, client, home))
-    lists: dict[Place, Future[list[Object]]] = {}
+    lists: dict[ListPlace, Future[list[Object]]] = {}
     _list(client, (("apps/v1", kind, n) for n in catalog.namespaces for kind in WORKLOADS), lists)
     headers = asked.result()
     good, cut = record.last_good(headers), record.unfinished(headers)
@@ -105,7 +105,7 @@ def _kinds(client: Client, kinds: Iterable[tuple[str, str]]) -> list[Resource]:
     return [resource for version, kind in kinds if (resource := client.resource(version, kind))]
 
 
-def _list(client: Client, places: Iterable[Place], lists: "dict[Place, Future[list[Object]]]") -> None:
+def _list(client: Client, places: Iterable[ListPlace], lists: "dict[ListPlace, Future[list[Object]]]") -> None:
     """Begin to list what deploys made, one list for each kind and namespace."""
     for place in places:
         resource = client.resource(place[0], place[1])
@@ -113,7 +113,7 @@ def _list(client: Client, places: Iterable[Place], lists: "dict[Place, Future[li
             lists[place] = client.start(partial(client.find, resource, place[2], labels=OWNED))
 
 
-def _used(catalog: Catalog, lists: "Mapping[Place, Future[list[Object]]]") -> list[str]:
+def _used(catalog: Catalog, lists: "Mapping[ListPlace, Future[list[Object]]]") -> list[str]:
     """The namespaces that have workloads or scheduled jobs of ours."""
     found = {namespace for (_, kind, namespace), asked in lists.items() if kind in _ROWS and asked.result()}
     return [namespace for namespace in catalog.namespaces if namespace in found]

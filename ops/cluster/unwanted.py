@@ -15,7 +15,7 @@ from ops.kube.order import KEPT
 from ops.kube.readiness.state import parse_time
 
 _CLOCKS = timedelta(seconds=5)  # by which a record's time and the API server's may differ
-Place = tuple[str, str, str]  # kind, group, namespace
+KindPlace = tuple[str, str, str]  # kind, group, namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Listed:
     """The live objects with our label: `objects`, and the `places` that were listed, so that what is not among them is not there."""
 
     objects: Mapping[Key, Object]
-    places: Collection[Place] = ()
+    places: Collection[KindPlace] = ()
 
 
 def unwanted(client: Client, listed: Listed, wanted: Collection[Key], past: Past) -> tuple[Unwanted, ...]:

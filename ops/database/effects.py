@@ -12,7 +12,7 @@ from ops.database.reading import CONTROL
 from ops.database.schema import Schema, restore
 from ops.database.scratch import STATEMENT_SECONDS, Scratch
 from ops.database.sql import Statement
-from ops.database.witness import EffectReport, Facts, Since
+from ops.database.witness import EffectReport, RelationFacts, Since
 from ops.database.words import words
 from ops.errors import Failure
 
@@ -42,7 +42,7 @@ class Observer:
 
     scratch: Scratch
     keep: bool
-    relations: dict[int, Facts] = field(default_factory=dict)
+    relations: dict[int, RelationFacts] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
 
     def listen(self, diagnostic: "psycopg.errors.Diagnostic") -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import cast
 
 from ops.database.sql import Statement
-from ops.database.witness import EffectReport, Facts
+from ops.database.witness import EffectReport, RelationFacts
 from ops.database.words import words
 
 DROPPED = {
@@ -51,8 +51,8 @@ class Moment:
     `held`: the relations that earlier statements of the transaction have locked; `mark`: the first OID of the file's own objects."""
 
     mark: int
-    old: Mapping[int, Facts]
-    now: dict[int, Facts]
+    old: Mapping[int, RelationFacts]
+    now: dict[int, RelationFacts]
     held: set[int] = field(default_factory=set)
 
     def after(self, report: EffectReport) -> None:
@@ -81,7 +81,7 @@ def effects_of(statement: Statement, report: EffectReport, moment: Moment) -> li
     return list(dict.fromkeys(one for one in found if not (scanned and one[0] == "scan-table")))
 
 
-def _label(facts: Facts) -> str:
+def _label(facts: RelationFacts) -> str:
     return f"{facts['name']}" if facts["schema"] == "public" else f"{facts['schema']}.{facts['name']}"
 
 
@@ -103,13 +103,13 @@ def _dropped(statement: Statement, report: EffectReport, moment: Moment) -> Iter
             yield rule, event.identity
 
 
-def _constraints(old: Mapping[int, Facts]) -> dict[int, str]:
+def _constraints(old: Mapping[int, RelationFacts]) -> dict[int, str]:
     """The kind of each constraint (pg_constraint.contype), by its OID."""
     tables = (cast("dict[str, list[str]]", facts["constraints"] or {}) for facts in old.values())
     return {int(oid): kind for table in tables for oid, (_, kind) in table.items()}
 
 
-def _rewritten(statement: Statement, report: EffectReport, old: Mapping[int, Facts]) -> Iterator[tuple[str, str]]:
+def _rewritten(statement: Statement, report: EffectReport, old: Mapping[int, RelationFacts]) -> Iterator[tuple[str, str]]:
     if _first(statement) in NAMED:
         return
     for event in report.seen:
@@ -143,7 +143,7 @@ def _changed(report: EffectReport, moment: Moment) -> Iterator[tuple[str, str]]:
         yield from _columns(label, report, was, facts)
 
 
-def _columns(label: str, report: EffectReport, was: Facts, facts: Facts) -> Iterator[tuple[str, str]]:
+def _columns(label: str, report: EffectReport, was: RelationFacts, facts: RelationFacts) -> Iterator[tuple[str, str]]:
     columns = cast("dict[str, list[object]]", was["columns"] or {})
     built = any((match := BUILDING.match(said)) and match["table"] == facts["name"] for said in report.said)
     verified = any((match := VERIFYING.match(said)) and match["table"] == facts["name"] for said in report.said)
@@ -215,7 +215,7 @@ def _only_validates(statement: Statement) -> bool:
     return found[:2] == ["ALTER", "TABLE"] and "VALIDATE" in found and not {"ADD", "ALTER", "SET", "DROP"} & set(found[2:])
 
 
-def _rows(statement: Statement, report: EffectReport, old: Mapping[int, Facts]) -> Iterator[tuple[str, str]]:
+def _rows(statement: Statement, report: EffectReport, old: Mapping[int, RelationFacts]) -> Iterator[tuple[str, str]]:
     first = _first(statement)
     for event in report.seen:
         if event.kind != "rows" or event.oid not in old:
@@ -238,7 +238,7 @@ def _replaced(statement: Statement, report: EffectReport, mark: int) -> Iterator
             yield "revoke", ""
 
 
-def _locked(report: EffectReport, old: Mapping[int, Facts]) -> Iterator[tuple[str, str]]:
+def _locked(report: EffectReport, old: Mapping[int, RelationFacts]) -> Iterator[tuple[str, str]]:
     for oid, mode in sorted(report.locks):
         if oid in old:
             spelled = re.sub(r"(?<!^)(?=[A-Z])", " ", mode.removesuffix("Lock")).upper()

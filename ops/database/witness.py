@@ -125,7 +125,7 @@ CREATE TABLE IF NOT EXISTS drizzle.__drizzle_migrations (id SERIAL PRIMARY KEY, 
 """
 
 FIRST_OID = 16384  # below it are PostgreSQL's own objects
-Facts = Mapping[str, object]
+RelationFacts = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class EffectReport:
 
     seen: tuple[Event, ...]
     locks: frozenset[tuple[int, str]]
-    facts: Mapping[int, Facts]
+    facts: Mapping[int, RelationFacts]
     said: tuple[str, ...]
 
     @property
@@ -183,7 +183,7 @@ def report(owner: "Connection", since: Since, said: tuple[str, ...], *, anew: bo
     return found, Since(since.mark, int(str(document["last"])), str(document["xid"]))
 
 
-def facts_from(observer: "Connection", oid: int) -> dict[int, Facts]:
+def facts_from(observer: "Connection", oid: int) -> dict[int, RelationFacts]:
     """What there is of each relation from an OID on."""
     row = observer.execute(FACTS_FROM, (oid,)).fetchone()
     return _facts(row[0]) if row else {}
@@ -193,5 +193,5 @@ def _document(row: tuple[object, ...] | None) -> dict[str, object]:
     return cast("dict[str, object]", row[0] if row else {})
 
 
-def _facts(found: object) -> dict[int, Facts]:
-    return {int(oid): facts for oid, facts in cast("dict[str, Facts]", found).items()}
+def _facts(found: object) -> dict[int, RelationFacts]:
+    return {int(oid): facts for oid, facts in cast("dict[str, RelationFacts]", found).items()}

@@ -8,7 +8,7 @@ from ops.kube.client import Client
 from ops.kube.excerpt import excerpt
 from ops.kube.objects import Key
 from ops.kube.readiness import Failed, Stuck, Waiting, remedy
-from ops.kube.readiness.state import Kind
+from ops.kube.readiness.state import CauseKind
 
 _FOREIGN = "exec format error"
 
@@ -19,7 +19,7 @@ class Broken:
 
     key: Key
     cause: str
-    kind: Kind
+    kind: CauseKind
     log: tuple[str, ...] = ()
 
     @property

@@ -12,14 +12,14 @@ from ops.kube.objects import Key
 from ops.kube.progress import Notice, RolloutProgress
 from ops.kube.readiness import Done, Failed, LogOf, State, Waiting
 from ops.kube.readiness.causes import CAUSES
-from ops.kube.readiness.state import Kind
+from ops.kube.readiness.state import CauseKind
 
 WEB, API = Key("Deployment", "n", "web", "apps"), Key("Deployment", "n", "api", "apps")
 LOG = LogOf("n", "web-1", "web")
 
 
 def test_every_kind_of_cause_has_a_remedy_of_its_own() -> None:
-    assert set(CAUSES) == set(get_args(Kind))
+    assert set(CAUSES) == set(get_args(CauseKind))
     assert len({cause.remedy for cause in CAUSES.values()}) == len(CAUSES)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ops.kube.readiness.state import Failed, Kind, LogOf
+from ops.kube.readiness.state import CauseKind, Failed, LogOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Cause:
 ROOM_SECONDS: Final = 60
 BINDING_SECONDS: Final = 120
 
-CAUSES: Final[Mapping[Kind, Cause]] = {
+CAUSES: Final[Mapping[CauseKind, Cause]] = {
     "image": Cause(
         "image {image} cannot be pulled: {why}",
         "See that the registry has this image and that the nodes may pull it (the Secret `registry`); `invoke build --push` pushes it.",
@@ -89,11 +89,11 @@ CAUSES: Final[Mapping[Kind, Cause]] = {
 }
 
 
-def failed(kind: Kind, log: LogOf | None = None, /, **words: object) -> Failed:
+def failed(kind: CauseKind, log: LogOf | None = None, /, **words: object) -> Failed:
     """A cause in words."""
     return Failed(CAUSES[kind].text.format_map(words), log, kind)
 
 
-def remedy(kind: Kind) -> str:
+def remedy(kind: CauseKind) -> str:
     """What to do about a cause."""
     return CAUSES[kind].remedy

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from ops.kube.objects import Object, condition, number, rows, table, text
 from ops.kube.readiness import reasons, steady
 from ops.kube.readiness.causes import CAUSES, failed
-from ops.kube.readiness.state import Failed, Kind, LogOf, Surroundings, event_time, parse_time
+from ops.kube.readiness.state import CauseKind, Failed, LogOf, Surroundings, event_time, parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def readiness_timeout(container: Object, *, started: bool) -> float:
     return max(15.0, seconds("readinessProbe", 2) + (0 if started else seconds("startupProbe", 1)))
 
 
-def kind_of(end: Object) -> Kind:
+def kind_of(end: Object) -> CauseKind:
     """Why a container ended, as far as its `terminated` state tells."""
     if text(end, "reason") == "OOMKilled":
         return "memory"

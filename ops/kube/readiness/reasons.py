@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from ops.kube.readiness.state import Kind
+from ops.kube.readiness.state import CauseKind
 
 # Why a container waits that has no image, and one that cannot be made of it (kubelet, pkg/kubelet/images and container).
 PULL: Final = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "RegistryUnavailable")
@@ -20,7 +20,7 @@ FOREIGN: Final = re.compile(r"exec format error")
 # Of the cluster autoscaler, of Karpenter; the scheduler itself names the node on which it makes room.
 PLACE_COMES: Final = ("TriggeredScaleUp", "Nominated")
 # Why a pod cannot get what it needs from its node, by the reason of the event.
-SETTING_UP: Final[Mapping[str, Kind]] = {"FailedMount": "mount", "FailedAttachVolume": "attach", "FailedCreatePodSandBox": "network"}
+SETTING_UP: Final[Mapping[str, CauseKind]] = {"FailedMount": "mount", "FailedAttachVolume": "attach", "FailedCreatePodSandBox": "network"}
 
 
 def innermost(message: str) -> str:

@@ -31,7 +31,7 @@ class Waiting:
     log: LogOf | None = None
 
 
-Kind = Literal[
+CauseKind = Literal[
     "image",
     "platform",
     "configuration",
@@ -64,7 +64,7 @@ class Failed:
 
     cause: str
     log: LogOf | None = None
-    kind: Kind = "crash"
+    kind: CauseKind = "crash"
 
 
 @dataclass(frozen=True, slots=True)
