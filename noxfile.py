@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from ops import catalog, tools  # noqa: E402
 from ops.bytecode import keep_for_children  # noqa: E402
-from ops.catalog.model import Service  # noqa: E402
+from ops.catalog.model import Image  # noqa: E402
 from ops.checks import dockerfiles, ending, passes, trace  # noqa: E402
 from ops.checks.attempt import Declared, attempt  # noqa: E402
 from ops.checks.certain import Certain, certain  # noqa: E402, F401
@@ -40,10 +40,12 @@ try:
     CATALOG = catalog.load()
 except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
-# The shared packages that have tests, and the services that take each.
+# What has tests of its own: the services, and the jobs but the migrations, which are a part of the build system.
+TESTED = {**CATALOG.services, **CATALOG.other_jobs}
+# The shared packages that have tests, and the services and jobs that take each.
 PACKAGES = {
-    folder: [service for service in CATALOG.services.values() if folder in service.packages]
-    for folder in dict.fromkeys(folder for service in CATALOG.services.values() for folder in service.packages)
+    folder: [image for image in TESTED.values() if folder in image.packages]
+    for folder in dict.fromkeys(folder for image in TESTED.values() for folder in image.packages)
     if any((ROOT / folder / file).exists() for file in ("package.json", "pyproject.toml", "go.mod"))
 }
 REPORT = Report(ROOT / ".nox" / "report")
@@ -56,7 +58,7 @@ keep_for_children(ROOT / ".nox" / "bytecode")  # the sessions start hundreds of 
 # server, after typecheck, which writes types there. A session that may not run beside others (it has enough to do) comes last.
 CHECKS = [
     *("scan", "typecheck", "lifecycle", "local", "tests", "pythons", "e2e"),
-    *(f"services({name})" for name in CATALOG.services),
+    *(f"services({name})" for name in TESTED),
     *(f"packages({Path(folder).name})" for folder in PACKAGES),
     *("lint", "vulnerabilities", "manifests", "platform", "integration", "faults", "templates"),
 ]
@@ -97,7 +99,7 @@ def _of_testbed() -> Reads:
 
 
 def _of_service(service: str) -> Reads:
-    entry = CATALOG.services[service]
+    entry = TESTED[service]
     return own(CATALOG, (entry.path, *entry.packages), *UNPUBLISHED)
 
 
@@ -254,10 +256,10 @@ def pythons(session: nox.Session) -> None:
 
 
 @check(tests=True, traced=True, reads=_of_service, allow_parallel=True)
-@nox.parametrize("service", list(CATALOG.services), ids=list(CATALOG.services))
+@nox.parametrize("service", list(TESTED), ids=list(TESTED))
 def services(session: nox.Session, service: str) -> None:
-    """A service's own tests by its stack's runner, against real stores."""
-    entry = CATALOG.services[service]
+    """A service's own tests, or a job's, by its stack's runner, against real stores."""
+    entry = TESTED[service]
     own_tests(session, entry.path, entry)
 
 
@@ -268,7 +270,7 @@ def packages(session: nox.Session, package: str) -> None:
     own_tests(session, package, *PACKAGES[package])
 
 
-def own_tests(session: nox.Session, folder: str, *users: Service) -> None:
+def own_tests(session: nox.Session, folder: str, *users: Image) -> None:
     """Run the tests in a folder as the stack of its users has them, with every store that these need."""
     from ops import local
 

@@ -34,8 +34,9 @@ DOCUMENTS = ("docs/*", "README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 
 
 def without_sources(catalog: Catalog, *names_only: str, but: tuple[str, ...] = ()) -> Reads:
-    """All but what the services are made of: what lies in a folder of a service or of a shared package, except the migrations."""
-    folders = dict.fromkeys(folder for service in catalog.services.values() for folder in (service.path, *service.packages))
+    """All but what the services and jobs are made of: what lies in a folder of one, or of a shared package, except the migrations."""
+    sources = (*catalog.services.values(), *catalog.other_jobs.values())
+    folders = dict.fromkeys(folder for image in sources for folder in (image.path, *image.packages))
     return Reads((*(f"{folder}/*/*" for folder in folders), *names_only), (f"{catalog.database.migrations}/*", *but))
 
 
