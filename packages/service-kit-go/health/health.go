@@ -14,8 +14,8 @@ import (
 	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 )
 
-// Each store has this long to answer a readiness check.
-const timeout = 2 * time.Second
+// Timeout is how long each store has to answer a readiness check.
+const Timeout = 2 * time.Second
 
 // Check asks one store.
 type Check func(context.Context) error
@@ -59,7 +59,7 @@ func Ready(needed, shown map[string]Check, log *slog.Logger) http.HandlerFunc {
 }
 
 func ask(ctx context.Context, checks map[string]Check) map[string]error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	var (
 		wait    sync.WaitGroup
@@ -82,7 +82,7 @@ func ask(ctx context.Context, checks map[string]Check) map[string]error {
 func brief(err error) string {
 	var network net.Error
 	if errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &network) && network.Timeout()) {
-		return "no answer within " + timeout.String()
+		return "no answer within " + Timeout.String()
 	}
 	return "failed (the log says why)"
 }

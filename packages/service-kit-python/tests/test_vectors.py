@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
 
-from nextai_service_kit import errors, logs, settings
+from nextai_service_kit import errors, health, logs, requests, serve, settings
 from nextai_service_kit.contract import Contract, Variable
 from nextai_service_kit.errors import ApiError
 from nextai_service_kit.identity import current_user
@@ -109,6 +109,11 @@ def test_a_line_of_text_is_as_in_every_stack(capsys: pytest.CaptureFixture[str])
     time, line = capsys.readouterr().out.rstrip("\n").split(" ", 1)
     assert re.fullmatch(r"time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time)
     assert line == vector["line"]
+
+
+def test_limits_are_those_of_every_stack() -> None:
+    seconds = {"requestMs": requests.LIMIT, "readinessMs": health.TIMEOUT, "drainMs": serve.DRAIN, "farewellMs": serve.FAREWELL}
+    assert {"bodyBytes": requests.BODY_LIMIT, **{name: limit * 1000 for name, limit in seconds.items()}} == VECTORS["limits"]
 
 
 def test_what_is_unavailable_says_when_to_come_again() -> None:

@@ -7,7 +7,8 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, string>>;
 }
 
-const timeout = 2_000; // milliseconds that one store has to answer
+/** Milliseconds that one store has to answer. */
+export const timeout = 2_000;
 
 /**
  * Asks every store at once.

@@ -49,15 +49,20 @@ export interface ServerOptions {
   readonly limit?: number;
 }
 
+/** Bytes of the largest request body. */
+export const bodyLimit = 64 * 1024;
+/** Milliseconds from a request's headers to its answer. */
+export const requestLimit = 6_000;
+
 /** A server with request ids, error bodies, a body limit, request logs, /health and /health/ready; routes are added by the service. */
 export function createServer(options: ServerOptions): Server {
   const server = Fastify({
     loggerInstance: options.log as FastifyBaseLogger,
     logController: new Fastify.LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
     genReqId: requestId,
-    bodyLimit: options.bodyLimit ?? 64 * 1024,
+    bodyLimit: options.bodyLimit ?? bodyLimit,
     requestTimeout: 30_000,
-    handlerTimeout: options.limit ?? 6_000,
+    handlerTimeout: options.limit ?? requestLimit,
     // Longer than the gateway keeps idle connections (30 s), so that it never sends a request on one being closed.
     keepAliveTimeout: 75_000,
     routerOptions: { ignoreTrailingSlash: true },

@@ -12,8 +12,10 @@ export interface Parts {
   close(): Promise<void>;
 }
 
-const drain = 3_000; // milliseconds in which connections that are kept learn from their next answer that they end
-const grace = 10_000; // milliseconds that requests under way have after that
+/** Milliseconds in which connections that are kept learn from their next answer that they end. */
+export const drain = 3_000;
+/** Milliseconds that requests under way have after that. */
+export const grace = 10_000;
 
 /**
  * Runs a service until it is told to stop: reads its configuration, listens, and on SIGTERM or SIGINT ends connections

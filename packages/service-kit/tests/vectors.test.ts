@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import vectors from "../../contract/vectors.json" with { type: "json" };
 import { codes } from "../src/errors.ts";
+import { timeout } from "../src/health.ts";
 import { ApiError, createServer, isBlank, type Reader, readConfig } from "../src/index.ts";
+import { bodyLimit, requestLimit } from "../src/server.ts";
+import { drain, grace } from "../src/service.ts";
 import { contractWith, variable } from "./contract.ts";
 import { recordedLog } from "./lines.ts";
 
@@ -48,6 +51,17 @@ test.each(Object.entries(vectors.retryAfter))("a %s says when to come again", as
     const answer = await server.inject({ url });
     expect([answer.statusCode, answer.headers["retry-after"]]).toEqual([Number(status), seconds]);
   }
+});
+
+test("limits are those of every stack", () => {
+  const own = {
+    requestMs: requestLimit,
+    bodyBytes: bodyLimit,
+    readinessMs: timeout,
+    drainMs: drain,
+    farewellMs: grace,
+  };
+  expect(own).toEqual(vectors.limits);
 });
 
 test("a line has one of the levels", () => {
