@@ -2,7 +2,7 @@
 
 Files count with their content, as for an image (`ops/images`). So do the files that git ignores, unless the sessions make them. Of the
 machine counts what can change an answer: system, Python and its packages, programs, environment, a person's settings of programs.
-What is not in it, and why, is in docs/decisions/checks.md.
+What is not in it, and why, is in docs/decisions/checks.
 """
 
 import os

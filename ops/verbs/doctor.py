@@ -150,7 +150,7 @@ def _testbed() -> tuple[DoctorRow, ...]:
         return (DoctorRow("testbed", "ok", f"runs (provider {running.provider}), registry {running.registry}"),)
     provider = testbed.provider()
     if provider is None:
-        remedy = "Use Linux as root, or start Docker, or name a cluster of your own (docs/decisions/testbed.md)."
+        remedy = "Use Linux as root, or start Docker, or name a cluster of your own (docs/decisions/testbed)."
         return (DoctorRow("testbed", "later", f"cannot run here: {testbed.refusals(testbed.reason)}", remedy),)
     aside = f"; not native: {testbed.reason('native')}" if provider == "container" else ""
     return (DoctorRow("testbed", "ok", f"can run here (`invoke testbed.up`, provider {provider}{aside})"),)

@@ -100,7 +100,7 @@ def test_a_store_without_a_file_is_named_with_where_it_belongs() -> None:
         stores.kind_of("oracle")
 
 
-# What is about PostgreSQL itself (docs/decisions/stores.md).
+# What is about PostgreSQL itself (docs/decisions/stores).
 ABOUT_IT = ("stores/", "database/", "config/sidecar.py", "cluster/schema.py")
 
 

@@ -21,7 +21,7 @@ import (
 	"github.com/nextai-agent/platform/packages/service-kit-go/requestid"
 )
 
-// Work is how long a request may take in a service: less than the gateway waits for it (docs/decisions/services.md).
+// Work is how long a request may take in a service: less than the gateway waits for it (docs/decisions/services).
 const Work = 6 * time.Second
 
 var limits = Limits{Request: 10 * time.Second, Answer: 10*time.Second + Work}
