@@ -1,5 +1,6 @@
 """The compose engine on a real Docker Engine: the whole platform, and the catalogue's PostgreSQL and Redis by themselves."""
 
+import os
 import socket
 import subprocess
 import uuid
@@ -11,6 +12,7 @@ import pytest
 from docker import DockerClient
 
 from ops import catalog as catalogue
+from ops import stores
 from ops.catalog import Catalog
 from ops.cluster import smoke
 from ops.config import local as config
@@ -192,6 +194,17 @@ def test_an_image_that_the_engine_lacks_is_pulled_before_the_start(
     engine.images.remove(f"{place}:8")
 
 
+def asked(catalog: Catalog, home: state.State, name: str, words: str) -> str:
+    """What a store's own client answers, run in its container as `connect` runs it."""
+    client = stores.of(catalog.stores[name]).client
+    assert client
+    inside = client.inside(config.access(catalog, name, compose.setting_of(catalog, home)))
+    command = compose.inside(catalog, home, name, inside, terminal=False)
+    environment = {**os.environ, **command.env}
+    done = subprocess.run(command.argv, input=words, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout + done.stderr
+
+
 def test_a_redis_password_of_any_characters_is_taken(stores_alone: tuple[Catalog, state.State]) -> None:
     whole, home = stores_alone
     catalog = replace(whole, root=home.folder)
@@ -199,6 +212,8 @@ def test_a_redis_password_of_any_characters_is_taken(stores_alone: tuple[Catalog
     (home.folder / ".env.local").write_text(f"REDIS_PASSWORD='{word}'\n")
     compose.start(catalog, home)
     assert ready.ask(servers.probe(redis.ping(word), catalog.stores["redis"].local_port), {}) == ""
+    assert asked(catalog, home, "redis", "PING\n") == "PONG\n"
+    assert f"42 | {catalog.database.user}" in asked(catalog, home, "postgres", "SELECT 6 * 7 AS answer, current_user;")
 
 
 def test_a_container_that_dies_is_told_with_its_last_words_and_nothing_stays(
