@@ -2,7 +2,7 @@
 
 It sees what running cannot: code behind a condition that was not met, loops over rows that a scratch database does not have, text that
 is put together, functions that are called. Inside a body (DO, a called function, a constant EXECUTE) every statement counts, reached or
-not. Outside, a statement's text is only one witness of two (`safety` weighs them).
+not. Outside, a statement's text is only one witness of two (`weigh` weighs them).
 """
 
 import re
