@@ -37,9 +37,8 @@ class Memory(Client):
         self.version = 0
         self.writes: list[str] = []
         self.answering: Callable[[str, str], None] = lambda method, path: None
-        for manifest in ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("kube-system", HOME)):
-            self.keep(manifest)
-        for manifest in objects:
+        namespaces: list[Object] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in ("kube-system", HOME)]
+        for manifest in (*namespaces, *objects):
             self.keep(manifest)
 
     def keep(self, manifest: Object) -> Object:
