@@ -121,8 +121,9 @@ TABLE = "CREATE TABLE t (a int, b int);"
         (
             TABLE + "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
             "CREATE TRIGGER z AFTER INSERT ON t EXECUTE FUNCTION f();",
-            "DROP TRIGGER z ON t;\nCREATE TRIGGER z AFTER INSERT ON t EXECUTE FUNCTION f();",
-            [(1, "drop-trigger"), (2, "create-trigger")],
+            "ALTER TABLE t ADD COLUMN c int;\nCREATE TABLE u (a int);\nDROP TRIGGER z ON t;\n"
+            "CREATE TRIGGER z AFTER INSERT ON t EXECUTE FUNCTION f();",
+            [(3, "drop-trigger"), (4, "create-trigger")],
         ),
         (
             TABLE,
