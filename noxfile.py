@@ -65,7 +65,7 @@ CHECKS = [
 WITHOUT_TESTBED = [
     f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database", "migration_gates", "migration_source")
 ]
-PLATFORM = [f"tests/integration/test_{name}.py" for name in ("platform", "local_compose")]
+PLATFORM = [f"tests/integration/test_{name}.py" for name in ("platform", "platform_compose")]
 FAULTED = ("local_durability", "cluster_durability", "network_faults", "verbs_under_faults")
 FAULTS = [f"tests/integration/test_{name}.py" for name in FAULTED]
 AT_NIGHT = ["tests/integration/test_verbs_one_in_five.py"]  # minutes of waiting for answers that do not come

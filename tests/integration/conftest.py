@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from docker import DockerClient
 from xdist.scheduler import LoadScopeScheduling
 
 from ops import testbed as rooms
@@ -86,6 +87,14 @@ def testbed() -> Testbed:
             pytest.fail(text)
         pytest.skip(text)
     return rooms.up()
+
+
+@pytest.fixture
+def engine(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> DockerClient:
+    """The testbed's Docker Engine, as the one of this machine."""
+    monkeypatch.setenv("DOCKER_HOST", testbed.docker_host)
+    monkeypatch.setenv("DOCKER_CONFIG", str(testbed.docker_config))
+    return DockerClient(base_url=testbed.docker_host)
 
 
 @pytest.fixture(scope="session")

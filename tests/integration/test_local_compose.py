@@ -1,10 +1,9 @@
-"""The compose engine on a real Docker Engine: the whole platform, and the catalogue's PostgreSQL and Redis by themselves."""
+"""The compose engine on a real Docker Engine: the catalogue's PostgreSQL and Redis by themselves."""
 
 import os
 import socket
-import subprocess
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from docker import DockerClient
 from ops import catalog as catalogue
 from ops import stores
 from ops.catalog import Catalog
-from ops.cluster import smoke
 from ops.config import local as config
 from ops.errors import Failure
 from ops.local import compose, composefile, containers, ready, servers, state
@@ -23,14 +21,6 @@ from ops.stores import redis
 from ops.testbed import Testbed
 from tests.integration import migrate_image
 from tests.integration.acknowledged import STORES, Clients, Load, lost
-
-
-@pytest.fixture
-def engine(testbed: Testbed, monkeypatch: pytest.MonkeyPatch) -> DockerClient:
-    """The testbed's Docker Engine, as the one of this machine."""
-    monkeypatch.setenv("DOCKER_HOST", testbed.docker_host)
-    monkeypatch.setenv("DOCKER_CONFIG", str(testbed.docker_config))
-    return DockerClient(base_url=testbed.docker_host)
 
 
 @pytest.fixture
@@ -44,35 +34,6 @@ def stores_alone(engine: DockerClient, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(compose, "_images", lambda *_: {})
     yield catalog, home
     compose.stop(catalog, home, volumes=True)
-    assert not containers.leaves(catalog, home)
-
-
-def test_the_whole_platform_comes_up_and_passes_the_checks_that_follow_a_deploy(engine: DockerClient, tmp_path: Path) -> None:
-    whole = catalogue.load()
-    ports = free_ports(len(whole.services) + len(whole.stores))
-    catalog = replace(
-        whole,
-        platform=f"test-{uuid.uuid4().hex[:8]}",
-        services={name: replace(service, local_port=ports.pop()) for name, service in whole.services.items()},
-        stores={name: replace(store, local_port=ports.pop()) for name, store in whole.stores.items()},
-    )
-    home = state.opened(state.State(tmp_path / "of it"))
-    said: list[str] = []
-
-    def run(where: str, argv: Sequence[str], stdin: str = "") -> str:
-        """Run a program in a container, as the checks do it in a pod."""
-        command = ("docker", "exec", "--interactive", f"{composefile.project(catalog, home)}-{where}-1", *argv)
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=60).stdout
-
-    try:
-        compose.start(catalog, home)
-        assert {what for _, what, _ in containers.rows(catalog, home)} == {"ready", "done"}
-        checks = smoke.checks_of(catalog)
-        reach = smoke.Reach(f"http://127.0.0.1:{catalog.services[checks.service].local_port}", run)
-        assert [wrong for check in checks.functions if (wrong := smoke.one(check, reach, said.append))] == []
-        assert len(said) == len(checks.functions) > 9
-    finally:
-        compose.stop(catalog, home, volumes=True)
     assert not containers.leaves(catalog, home)
 
 
@@ -131,7 +92,7 @@ def test_a_migration_is_tried_beside_it_and_what_it_does_there_decides(
     store = replace(whole.stores["postgres"], local_port=free_ports(1)[0])
     catalog = replace(whole, platform=f"test-{uuid.uuid4().hex[:8]}", stores={"postgres": store}, services={})
     home = state.opened(state.State(tmp_path / "of it"))
-    base = compose._images(catalog)
+    base = compose._images(catalog, catalog.images)
     tags: list[str] = []
 
     def with_one_more(sql: str) -> None:
