@@ -60,16 +60,16 @@ CHECKS = [
     *("scan", "typecheck", "lifecycle", "local", "tests", "pythons", "e2e"),
     *(f"services({name})" for name in TESTED),
     *(f"packages({Path(folder).name})" for folder in PACKAGES),
-    *("lint", "vulnerabilities", "manifests", "platform", "integration", "faults", "templates"),
+    *("lint", "vulnerabilities", "manifests", "platform", "integration", "faults", "new_services"),
 ]
 WITHOUT_TESTBED = [
     f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database", "migration_gates", "migration_source")
 ]
 PLATFORM = [f"tests/integration/test_{name}.py" for name in ("platform", "platform_compose")]
+NEW = "tests/integration/test_new_services.py"
 FAULTED = ("local_durability", "cluster_durability", "network_faults", "verbs_under_faults")
 FAULTS = [f"tests/integration/test_{name}.py" for name in FAULTED]
 AT_NIGHT = ["tests/integration/test_verbs_one_in_five.py"]  # minutes of waiting for answers that do not come
-TEMPLATES = "tests/integration/test_new_services.py"
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 
 
@@ -329,11 +329,18 @@ def platform(session: nox.Session) -> None:
     pytest(session, *PLATFORM, "-n", "2")
 
 
+# It meets the services that there are, too, in a copy: whether those are sound, the other sessions say of the checkout itself.
+@check(tests=True, reads=lambda: own(CATALOG, tuple(PACKAGES), *DOCUMENTS, *tests_but("integration")))
+def new_services(session: nox.Session) -> None:
+    """A service of each stack, as `invoke new` makes it: every check, and all four forms of the platform."""
+    pytest(session, NEW)
+
+
 @check(tests=True, reads=_of_testbed)
 def integration(session: nox.Session) -> None:
     """The testbed: a real engine, registry and cluster; images, deploys, rollbacks of a small platform."""
     # Most of their time these tests wait for pods: three at once keep two cores busy.
-    ignored = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, *FAULTS, *AT_NIGHT, *PLATFORM, LIFECYCLE, TEMPLATES)]
+    ignored = [f"--ignore={file}" for file in (*WITHOUT_TESTBED, *FAULTS, *AT_NIGHT, *PLATFORM, LIFECYCLE, NEW)]
     pytest(session, "tests/integration", *ignored, "-n", "3")
 
 
@@ -341,12 +348,6 @@ def integration(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Stores are ended under load, here and in the cluster, and one request in five fails: nothing is lost, every verb ends right."""
     pytest(session, *FAULTS, *(AT_NIGHT if os.environ.get("FAULT_ROUNDS") else ()), "-n", "2")
-
-
-@check(tests=True)
-def templates(session: nox.Session) -> None:
-    """`invoke new`: a service of each stack, unchanged, through all checks, as processes, in Compose and in a cluster, and away again."""
-    pytest(session, TEMPLATES)  # by itself: it deploys to the testbed's staging, as `integration` does, and its checks use both cores
 
 
 @check(tests=True, reads=lambda: Reads((*DOCUMENTS, *tests_but("e2e"), "k8s/*", ".github/*")), allow_parallel=True)

@@ -28,13 +28,13 @@ def certain(catalog: Catalog) -> Iterator[Certain]:
     try:
         running = testbed.running()
     except Failure as failure:
-        yield Certain(("integration", "platform", "lifecycle"), failure.cause, failure.remedy)
+        yield Certain(("integration", "platform", "new_services", "lifecycle"), failure.cause, failure.remedy)
     else:
         if running and os.environ.get("CI") != "true":
             yield Certain(("lifecycle",), "it would end the testbed that runs here", "End it: `invoke testbed.down`.")
         if not running and testbed.provider() is None:
             why = f"no testbed can run here ({testbed.refusals(testbed.reason)})"
-            yield Certain(("integration", "platform", "lifecycle"), why, "Be root on Linux, or start Docker.")
+            yield Certain(("integration", "platform", "new_services", "lifecycle"), why, "Be root on Linux, or start Docker.")
     taken = [f"{port} ({name})" for name, port in _ports(catalog).items() if _listens(port)]
     if taken and not os.environ.get("E2E_BASE_URL"):
         yield Certain(("e2e",), f"ports of the platform are in use: {', '.join(taken)}", "End what runs there: `invoke down`.")

@@ -130,7 +130,7 @@ def test_what_cannot_pass_is_said_before_anything_is_run(monkeypatch: pytest.Mon
     monkeypatch.setattr("ops.testbed.provider", lambda: None)
     monkeypatch.setattr("ops.testbed.reason", lambda provider: f"{provider} needs root")
     (known,) = certain(catalog)
-    assert known.sessions == ("integration", "platform", "lifecycle") and "native needs root" in known.why
+    assert known.sessions == ("integration", "platform", "new_services", "lifecycle") and "native needs root" in known.why
 
 
 def test_it_is_said_at_the_top_and_the_other_sessions_are_run(tmp_path: Path) -> None:
