@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
