@@ -50,6 +50,7 @@ PACKAGES = {
 }
 REPORT = Report(ROOT / ".nox" / "report")
 PASSES = passes.of(ROOT)
+ending.remember_ctrl_c()
 ending.as_ctrl_c()  # this Nox, and that of each session
 # Nox kills a session's programs 2 s after it has told them to end: a testbed and a platform take longer to be gone.
 nox._parallel._TERMINATE_TIMEOUT = TIMEOUT

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ops.checks import trace
+from ops.checks import ending, trace
 from ops.checks.passes import Passes
 from ops.checks.reads import Reads
 from ops.checks.report import Report
@@ -36,6 +36,8 @@ def attempt(
     with trace.watching(declared.traced) as seen:
         with report.session(name, declared.tests) as outcome:
             yield seen
+            if ending.told():
+                raise KeyboardInterrupt
         if before and declared.traced:
             trace.check(passes.root, name, seen.opened(), before.snapshot, declared.reads)
     if not keep:

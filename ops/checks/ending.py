@@ -20,7 +20,27 @@ def as_ctrl_c() -> None:
             signal.signal(number, _interrupt)
 
 
+_told = threading.Event()
+
+
+def told() -> bool:
+    """Whether this process was told to end. Nox takes a program for good whose end and Ctrl-C come at one moment: its exit code is lost."""
+    return _told.is_set()
+
+
+def remember_ctrl_c() -> None:
+    """Have Ctrl-C remembered for `told`; it raises KeyboardInterrupt as before."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _pressed)
+
+
+def _pressed(number: int, frame: FrameType | None) -> None:
+    _told.set()
+    raise KeyboardInterrupt
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _told.set()
     for other in _ENDS:
         signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt(signal.Signals(number).name)
