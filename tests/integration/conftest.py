@@ -26,6 +26,7 @@ from tests.integration.small_platform import Platform
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WAS_RUNNING = pytest.StashKey[bool]()
+USED = pytest.StashKey[bool]()
 ALONE = re.compile(r"/test_deploy\w*\.py::")  # each of these tests has a place of its own in the cluster, and shares nothing with its file
 
 
@@ -65,9 +66,22 @@ def pytest_configure_node(node: object) -> None:
     node.workerinput["testbed_was_running"] = node.config.stash[WAS_RUNNING]  # type: ignore[attr-defined]
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells its master whether it used the testbed."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["testbed_used"] = session.config.stash.get(USED, False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object, error: object) -> None:
+    """What a worker told; one that crashed may have used it."""
+    if error or getattr(node, "workeroutput", {}).get("testbed_used", True):
+        node.config.stash[USED] = True  # type: ignore[attr-defined]
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The end of the run, when no worker is left."""
-    if not hasattr(config, "workerinput") and not config.stash[WAS_RUNNING] and rooms.running():
+    """The end of the run, when no worker is left. A testbed that this run did not use is somebody else's, who started it meanwhile."""
+    if not hasattr(config, "workerinput") and config.stash.get(USED, False) and not config.stash[WAS_RUNNING] and rooms.running():
         rooms.down()
 
 
@@ -78,7 +92,7 @@ def testbed_was_running(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture(scope="session")
-def testbed() -> Testbed:
+def testbed(pytestconfig: pytest.Config) -> Testbed:
     """A real Docker Engine, registry and Kubernetes. Where none can run the test is skipped with the reason; with CI=true it fails."""
     reason = rooms.reason("native") if rooms.provider() != "existing" else None  # these tests look into the native one's folders
     if reason:
@@ -86,6 +100,7 @@ def testbed() -> Testbed:
         if os.environ.get("CI") == "true":
             pytest.fail(text)
         pytest.skip(text)
+    pytestconfig.stash[USED] = True
     return rooms.up()
 
 
