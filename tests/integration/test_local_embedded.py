@@ -30,7 +30,7 @@ from pathlib import Path
 from ops import catalog
 from ops.console import error
 from ops.errors import Failure
-from ops.verbs import run, up as story
+from ops.verbs import local, run, up as story
 root, verb, *flags = sys.argv[1:]
 if "dropped" in flags:
     flags.remove("dropped")
@@ -45,7 +45,8 @@ if "dropped" in flags:
     story._announce = announced
 options = {flag.partition("=")[0]: flag.partition("=")[2] or True for flag in flags}
 try:
-    sys.exit(getattr(run if verb == 'run' else story, verb)(catalog.load(Path(root)), **options))
+    room = {'run': run, 'status': local, 'logs': local}.get(verb, story)
+    sys.exit(getattr(room, verb)(catalog.load(Path(root)), **options))
 except Failure as failure:
     error(failure)
     sys.exit(failure.code)
