@@ -20,6 +20,7 @@ import pytest
 from ops.catalog import Catalog, load
 from ops.cluster import schema
 from ops.cluster.plan import Origin
+from ops.cluster.record import RecordedMigration
 from ops.cluster.target import Target
 from ops.config import sidecar
 from ops.database import effects, lint, safety, scratch, weigh, witness
@@ -419,7 +420,7 @@ def checkout(folder: Path, *texts: str) -> Catalog:
     return catalog
 
 
-def origin(*earlier: schema.RecordedMigration) -> Origin:
+def origin(*earlier: RecordedMigration) -> Origin:
     return Origin("deploy", "staging", "", "", "", digests={}, migrations=(), earlier=earlier)
 
 
