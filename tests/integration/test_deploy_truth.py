@@ -262,7 +262,7 @@ def test_every_workload_that_fails_is_told_with_its_own_cause_and_remedy(cluster
     assert {(o["object"]["name"], o["reason"]) for o in error["objects"]} == {("web", "crash"), ("other", "readiness")}
     assert (error["record"], error["restored"]) == (2, 1)
     assert failed.value.remedy.startswith("web: See the lines above")
-    assert "\nother: See what its readiness waits for" in failed.value.remedy
+    assert "\nother: See what its readiness probe waits for" in failed.value.remedy
 
 
 def test_every_object_that_is_refused_while_it_is_applied_is_told(cluster: Cluster) -> None:

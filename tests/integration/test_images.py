@@ -249,13 +249,13 @@ def test_an_interrupted_build_stops_the_builder_and_leaves_nothing(catalog: Cata
         sys.path.insert(0, {str(ROOT)!r})
         from pathlib import Path
         from ops.catalog.model import Catalog, Database, Job, Stack
-        from ops.images import Engine, build, plan, registry
+        from ops.images import BuildEngine, build, plan, registry
         stack = Stack("plain", "Dockerfile", {{"BASE": "debian:trixie-slim"}}, ("true",), 1001)
         jobs = {{"one": Job("one", stack, "one", "Dockerfile", "n")}}
         none = Database("", "", "", "", "")
         names = ("t", "r", {catalog.prefix!r}, {catalog.nodes!r})
         catalog = Catalog(Path({str(catalog.root)!r}), *names, {{}}, {{}}, jobs, {{}}, (), none, {{}}, {{}})
-        engine = Engine({engine.docker_host!r}, Path({str(engine.docker_config)!r}), {engine.registry!r})
+        engine = BuildEngine({engine.docker_host!r}, Path({str(engine.docker_config)!r}), {engine.registry!r})
         build(plan(catalog, [], engine, push=True), engine, True, report=lambda line: print(line, flush=True))
     """
     process = subprocess.Popen(
