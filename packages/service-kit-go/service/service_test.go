@@ -44,20 +44,6 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
 func TestWrongVariablesAreNamedInOneLine(t *testing.T) {
 	code, said := servicetest.Ended(t, []string{"EXAMPLE=1", "PORT=http"}, os.Args[0])
 	want := "example-service: cannot start: PORT must be a port number, 1 to 65535; GREETING is required (what it says)\n"
@@ -80,7 +66,7 @@ func TestAPortThatIsTakenIsAFailure(t *testing.T) {
 }
 
 func TestItServesAnswersItsHealthCheckAndEndsOnSIGTERM(t *testing.T) {
-	port := freePort(t)
+	port := servicetest.FreePort(t)
 	command := exec.Command(os.Args[0])
 	command.Env = []string{"EXAMPLE=1", "GREETING=hello", "PORT=" + port}
 	out, err := command.StdoutPipe()

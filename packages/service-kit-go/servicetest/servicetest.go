@@ -3,6 +3,7 @@ package servicetest
 
 import (
 	"errors"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -39,4 +40,19 @@ func Code(err error) int {
 		return ended.ExitCode()
 	}
 	return -1
+}
+
+// FreePort is a port of the loopback address that nobody listens on at this moment.
+func FreePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }
