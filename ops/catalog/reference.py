@@ -16,7 +16,7 @@ _BEGIN = """\
 
 # platform.yaml
 
-Every field of the catalogue. What is wrong in it is told with its line by every verb; editors know the same by `platform.schema.json`.
+Every field of the catalogue. Every verb reports a mistake with its line; editors find the same mistakes with `platform.schema.json`.
 NAME stands for a name that you choose. A field without a default has to be there.
 """
 _HEAD = "| field | type | default | meaning | example | read by |\n|---|---|---|---|---|---|\n"
