@@ -1,12 +1,10 @@
 """`invoke new`: a service that starts, answers, has tests and passes every check, before anything is written in it."""
 
-import os
 import re
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
-from hashlib import sha256
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -17,8 +15,9 @@ from ops.catalog.edit import with_entry
 from ops.catalog.load import FILE
 from ops.console import emit_json, machine_readable, say
 from ops.errors import UsageError
-from ops.folders import cache
+from ops.folders import cache, short
 from ops.local.interrupt import handled, uninterrupted
+from ops.local.state import alone
 from ops.stacks import BuildPlace, kind_of, scaffold
 from ops.verbs import sync
 
@@ -71,21 +70,11 @@ def new(name: str, stack: str, *, dry_run: bool) -> int:
     return 0
 
 
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def _alone(root: Path) -> AbstractContextManager[None]:
     """One at a time in a checkout: each takes the next free port, and writes the files that all share."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(cache() / f"new-{sha256(os.fsencode(root)).hexdigest()[:16]}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say("waiting for another `invoke new` in this checkout")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+    locks = cache() / "new"
+    locks.mkdir(exist_ok=True)
+    return alone(locks / f"{short(root)}.lock", "waiting for another `invoke new` in this checkout")
 
 
 def _check(catalog: Catalog, name: str, stack: str) -> None:
