@@ -27,7 +27,7 @@ from ops.tools import find
 
 _VOLUME = "com.docker.compose.volume"
 _SECONDS_TO_READY = 300
-_SECONDS_TO_STOP = 120  # each has 12, those that need others first
+_SECONDS_TO_STOP = 180  # each has its own time, those that need others first
 _CORRECT = "Correct what the lines above say, then run `invoke up` again."
 
 
@@ -274,7 +274,7 @@ def stop(catalog: Catalog, home: State, *, volumes: bool, forget: bool = True) -
         state.keep_stopping(home)
     count = len(containers.look(catalog, home))
     more = ("--volumes",) if volumes else ()
-    command = _compose(catalog, home, ("down", "--remove-orphans", "--timeout", "12", *more), "stopping the containers")
+    command = _compose(catalog, home, ("down", "--remove-orphans", *more), "stopping the containers")
     Children().run(replace(command, remedy="`invoke down` ends the rest; `docker info` may say more."), timeout=_SECONDS_TO_STOP)
     shutil.rmtree(composefile.folder(home), ignore_errors=True)
     if forget:

@@ -156,7 +156,7 @@ def _store(catalog: Catalog, home: State, store: Store) -> Document:
         "ports": [_port(store.local_port, store.port)],
         "volumes": mounts,
         "healthcheck": {**_CHECK, "test": ["CMD", *check]} if check else {"disable": True},
-        "stop_grace_period": "12s",
+        "stop_grace_period": f"{known.grace}s",
     }
 
 

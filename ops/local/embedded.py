@@ -17,7 +17,7 @@ from ops.local import builds, plan, servers, state
 from ops.local.follow import follow
 from ops.local.interrupt import uninterrupted
 from ops.local.ports import require_free
-from ops.local.process import Identity, Process, end, identify
+from ops.local.process import GRACE, Ending, Process, end, identify
 from ops.local.process import start as start_process
 from ops.local.state import RunRecord, State
 from ops.stores import programs
@@ -40,18 +40,22 @@ def running(home: State) -> RunRecord | None:
     return record if record and record.engine == "embedded" and record.supervisor.alive else None
 
 
-def leftovers(home: State) -> list[tuple[str, Identity, int]]:
+def leftovers(home: State) -> dict[str, Ending]:
     """Processes that a supervisor left behind when it was killed."""
     record = state.read(home)
     if record is None or record.supervisor.alive:
-        return []
-    return [(name, entry.identity, entry.stop) for name, entry in record.processes.items() if entry.identity.alive]
+        return {}
+    return _alive(record)
+
+
+def _alive(record: RunRecord) -> dict[str, Ending]:
+    return {name: entry.ending for name, entry in record.processes.items() if entry.identity.alive}
 
 
 def clear(home: State) -> int:
     """End what a killed supervisor left, and return how many processes that were. Raises `Failure` when one does not end."""
     found = leftovers(home)
-    if left := end((identity, number) for _, identity, number in found):
+    if left := end(found.values(), lambda: _say_slow(home)):
         pids = ", ".join(str(identity.pid) for identity in left)
         raise Failure("ending what an earlier run left", f"processes {pids} do not end", f"kill -9 {pids.replace(',', '')}")
     if state.read(home) and not running(home):
@@ -101,7 +105,7 @@ def run_job(catalog: Catalog, home: State, job: Job) -> int:
         return child.wait()
     finally:
         with uninterrupted():
-            end([(identify(child.pid), process.stop)])  # where it runs still
+            end([Ending(identify(child.pid), process.stop)])  # where it runs still
 
 
 def _supervise(home: State, address: str, processes: list[Process]) -> Platform:
@@ -219,16 +223,23 @@ def _ended(event: Event) -> str:
     return "\n".join([first, *(f"{name} | {line}" for line in lines), last])
 
 
+def _say_slow(home: State) -> None:
+    if (record := state.read(home)) and (left := _alive(record)):
+        seconds = max(ending.grace for ending in left.values())
+        say(f"waiting for {', '.join(left)} to end, for at most {seconds:g} s: a slow disk takes time to write to")
+
+
 def stop(home: State) -> int:
     """End everything, and return how many processes there were. Raises `Failure` when one does not end."""
     record = state.read(home)
     if record is None:
         return 0
-    everyone = [(entry.identity, entry.stop) for entry in record.processes.values() if entry.identity.alive]
+    everyone = _alive(record)
     count = len(everyone) + record.supervisor.alive
     # The supervisor ends services before stores. It takes as long as the slowest of both: then what is left is ended from here.
-    left = end([(record.supervisor, 15)], timeout=30)
-    left += end(everyone)
+    seconds = GRACE + max((ending.grace for ending in everyone.values()), default=0) + 15
+    left = end([Ending(record.supervisor, grace=seconds, whole=False)], lambda: _say_slow(home))
+    left += end(everyone.values(), lambda: _say_slow(home))
     if left:
         pids = " ".join(str(identity.pid) for identity in left)
         raise Failure("stopping the platform", f"processes {pids} do not end", f"kill -9 {pids}")

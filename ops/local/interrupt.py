@@ -10,7 +10,7 @@ from types import FrameType
 
 from ops.command import Command, Completed, checked, late, started
 from ops.errors import Failure
-from ops.local.process import end, identify
+from ops.local.process import Ending, end, identify
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def _end(children: list[subprocess.Popen[str]]) -> None:
     for child in running:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGTERM)  # a package manager need not hand it on to what it runs
-    end(((identify(child.pid), signal.SIGTERM) for child in running), timeout=5)
+    end(Ending(identify(child.pid), grace=5) for child in running)
     for child in running:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)  # what its first process left behind

@@ -13,7 +13,7 @@ from ops.config.local import store_variables
 from ops.errors import Failure
 from ops.local import ready
 from ops.local.ports import free_ports
-from ops.local.process import Identity, Process, end, identify, last_lines, start
+from ops.local.process import Ending, Process, end, identify, last_lines, start
 from ops.local.ready import Probe
 from ops.local.state import State, opened
 from ops.stores import kind_of
@@ -43,6 +43,7 @@ def process(state: State, wanted: Wanted) -> Process:
         user=launch.unprivileged() if server.unprivileged else "",
         port=wanted.port,
         lost=server.lost,
+        grace=kind_of(kind).grace,
     )
 
 
@@ -66,13 +67,13 @@ def stores(state: Path, ports: Mapping[str, int] | None = None, names: Iterable[
     """
     catalog, home = load(), opened(State(state.absolute()))
     wanted = _wanted(list(catalog.stores if names is None else names), ports or {}, catalog.database.store)
-    running: list[tuple[Identity, int]] = []
+    running: list[Ending] = []
     started: list[tuple[Process, subprocess.Popen[bytes]]] = []
     try:
         for one in wanted:
             store = process(home, one)
             child = start(store, home.log(one.name))
-            running.append((identify(child.pid), store.stop))
+            running.append(Ending(identify(child.pid), store.stop, store.grace))
             started.append((store, child))
         for store, child in started:
             trouble = ready.wait(store.probe, store.env, lambda c=child: c.poll() is not None, 60)  # type: ignore[misc]

@@ -10,7 +10,7 @@ from pathlib import Path
 from ops.console import say
 from ops.errors import Failure
 from ops.folders import remedy, short, state_folder_of, write_private
-from ops.local.process import Identity, identify
+from ops.local.process import GRACE, Ending, Identity, identify
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +106,18 @@ def opened(state: State) -> State:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A process in the record: who it is, which signal ends it, what it is doing (starting, ready, done, ended)."""
+    """A process in the record: who it is, which signal ends it within how many seconds, what it does (starting, ready, done, ended)."""
 
     identity: Identity
     stop: int
     state: str
     port: int = 0
+    grace: float = GRACE
+
+    @property
+    def ending(self) -> Ending:
+        """How it is ended."""
+        return Ending(self.identity, self.stop, self.grace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +142,14 @@ class RunRecord:
 def write(state: State, record: RunRecord) -> None:
     """Keep the record for the next `up`, `down` and `status`."""
     processes = {
-        name: {"pid": e.identity.pid, "started": e.identity.started, "stop": e.stop, "state": e.state, "port": e.port}
+        name: {
+            "pid": e.identity.pid,
+            "started": e.identity.started,
+            "stop": e.stop,
+            "state": e.state,
+            "port": e.port,
+            "grace": e.grace,
+        }
         for name, e in record.processes.items()
     }
     document = {
@@ -156,7 +169,8 @@ def read(state: State) -> RunRecord | None:
         document = json.loads(state.record.read_text("utf-8"))
         supervisor = Identity(document["supervisor"]["pid"], document["supervisor"]["started"])
         processes = {
-            name: Entry(Identity(e["pid"], e["started"]), e["stop"], e["state"], e["port"]) for name, e in document["processes"].items()
+            name: Entry(Identity(e["pid"], e["started"]), e["stop"], e["state"], e["port"], e.get("grace", GRACE))
+            for name, e in document["processes"].items()
         }
         stopping = Identity(**document["stopping"]) if document.get("stopping") else None
         return RunRecord(document["engine"], supervisor, document["address"], processes, stopping)

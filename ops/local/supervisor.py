@@ -18,7 +18,7 @@ from queue import SimpleQueue
 from typing import Literal
 
 from ops.local import ready, state
-from ops.local.process import Identity, Process, end, found_in, from_document, identify, last_lines, start
+from ops.local.process import Ending, Identity, Process, end, found_in, from_document, identify, last_lines, start
 from ops.local.state import Entry, RunRecord, State
 
 SECONDS_TO_READY = 90.0
@@ -147,15 +147,16 @@ class Supervisor:
         left: list[Identity] = []
         for kinds in (("service", "job"), ("store",)):
             names = [name for name in self.children if self.processes[name].kind in kinds]
-            left += end((self.identities[name], self.processes[name].stop) for name in names)
+            left += end(Ending(self.identities[name], self.processes[name].stop, self.processes[name].grace) for name in names)
         tell(life, left=[identity.pid for identity in left])
         if not left:
             self.home.record.unlink(missing_ok=True)
 
     def _record(self) -> None:
         entries: Mapping[str, Entry] = {
-            name: Entry(self.identities[name], self.processes[name].stop, self.life[name], self.processes[name].port)
-            for name in self.children
+            name: Entry(self.identities[name], process.stop, self.life[name], process.port, process.grace)
+            for name, process in self.processes.items()
+            if name in self.children
         }
         own = identify(os.getpid())
         state.write(self.home, RunRecord("embedded", own, self.address if self.up else "", entries, own if self.stopping else None))

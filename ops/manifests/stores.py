@@ -30,7 +30,7 @@ def stateful_set(catalog: Catalog, store: Store) -> Object:
         "serviceAccountName": store.name,
         "securityContext": {**user, "fsGroupChangePolicy": "OnRootMismatch"},
         "containers": [_container(catalog, store, kind)],
-        "terminationGracePeriodSeconds": kind.pod.grace,
+        "terminationGracePeriodSeconds": kind.grace,
         "volumes": [_volume(folder) for folder in kind.pod.folders],
     }
     claim: Object = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": kind.pod.storage}}}

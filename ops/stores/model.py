@@ -71,7 +71,6 @@ class Pod:
     """A pod in a cluster. `storage`: of its volume, which is mounted at the catalogue's `data`; it has the image's user and groups.
 
     `settings`: variables beside the kind's own. `ports`: beside the store's. `tries`: of the start-up check, 2 s apart.
-    `grace`: seconds that it has to end.
     """
 
     user: int
@@ -84,7 +83,6 @@ class Pod:
     settings: Mapping[str, str] = field(default_factory=dict)
     ports: Mapping[str, int] = field(default_factory=dict)
     tries: int = 90
-    grace: int = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +192,7 @@ class StoreKind:
     `stand_in`: the image that takes the place of its own on the testbed is made upon this one, in infra/testbed/images/KIND.
     `holds`: which of a store's contents it can have; the functions of its file are given them, and see to it.
     `replicated`: what its StatefulSet has otherwise in an environment where it is replicated, as a patch of its `spec`.
+    `grace`: seconds that it has to end, in every form, before it is killed.
     What is None or empty it has not: a process of this machine, a program to ask it by, a stand-in.
     """
 
@@ -210,3 +209,4 @@ class StoreKind:
     other_data: OtherData | None = None
     holds: frozenset[Holding] = frozenset()
     replicated: Callable[[Store], Mapping[str, object]] | None = None
+    grace: int = 60

@@ -98,7 +98,6 @@ STORE = StoreKind(
         resources=Resources({"cpu": "100m", "memory": "128Mi"}, {"cpu": "500m", "memory": "512Mi"}),
         command=_command,
         folders=(Folder("run", "/run/redis", "1Mi", memory=True), Folder("tmp", "/tmp", "16Mi")),  # noqa: S108 (in the container)
-        grace=30,
     ),
     # Its program knows nothing of Python: whichever runs this, the wheels of one version bring it.
     embedded=Embedded(
@@ -115,5 +114,6 @@ STORE = StoreKind(
         _server,
     ),
     client=ClientProgram(_inside, _here),
+    grace=30,
     stand_in="debian:trixie-slim",
 )

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ import pytest
 
 from ops.local import embedded, servers, state
 from ops.local.ports import free_ports
-from ops.local.process import Process, end, identify
+from ops.local.process import GRACE, Ending, Process, end, identify
 from ops.local.state import State
 from ops.stores.model import Wanted
 from tests.integration.acknowledged import STORES, Clients, Load, lost, stored
@@ -64,10 +65,10 @@ class Platform:
     def left(self) -> None:
         """Wait until nothing of it runs: what a killed supervisor leaves ends by itself."""
         everyone = embedded.leftovers(self.home)
-        deadline = time.monotonic() + 30
-        while any(identity.alive for _, identity, _ in everyone) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 120  # a slow disk takes a store's last writes slowly
+        while any(ending.identity.alive for ending in everyone.values()) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert not any(identity.alive for _, identity, _ in everyone)
+        assert [name for name, ending in everyone.items() if ending.identity.alive] == []
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def supervisor_is_killed(platform: Platform) -> None:
 
 def stores_are_killed(platform: Platform) -> None:
     identities = [identify(platform.pid(name)) for name in STORES]
-    end([(identity, signal.SIGKILL) for identity in identities])
+    end(Ending(identity, signal.SIGKILL) for identity in identities)
     platform.down()
 
 
@@ -106,6 +107,21 @@ def test_every_acknowledged_write_is_there_again(platform: Platform, ends: Calla
         ends(platform)
     platform.up()
     assert lost(platform.clients, load) == dict.fromkeys(STORES, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a process is told by /proc")
+def test_a_store_that_writes_to_a_slow_disk_is_not_killed(platform: Platform) -> None:
+    """Its checkpoint takes longer than a service has to end. A stopped process looks like one that waits for the disk."""
+    platform.up(only=("postgres",))
+    checkpointer = next(pid for pid in children(platform.pid("postgres")) if b"checkpointer" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(checkpointer, signal.SIGSTOP)
+    disk = threading.Timer(GRACE + 2, os.kill, (checkpointer, signal.SIGCONT))
+    disk.start()
+    platform.down()
+    disk.join()
+    assert not Path(f"/proc/{checkpointer}").exists()
+    platform.up(only=("postgres",))
+    assert "not properly shut down" not in platform.home.log("postgres").read_text()
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="a file system of its own takes root on Linux")
@@ -151,15 +167,21 @@ def mounted(image: Path, folder: Path, *, new: bool = False) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True, timeout=60)
+        deadline = time.monotonic() + 60  # a process that was killed closes its files when the disk lets it
+        while subprocess.run(["umount", str(folder)], check=time.monotonic() > deadline).returncode:
+            time.sleep(0.2)
 
 
 def descendants(platform: Platform) -> list[int]:
     """The processes of the stores, PostgreSQL's own children among them."""
     found = [platform.pid(name) for name in STORES]
     for pid in found:
-        found += [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        found += children(pid)
     return found
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_a_store_that_says_that_it_lost_data_is_a_failure_and_the_next_start_goes_on(platform: Platform) -> None:

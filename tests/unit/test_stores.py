@@ -44,7 +44,7 @@ STORE = StoreKind(
     compose=Compose({"user": "7:7"}, lambda access: f"password {access.password}", "/etc/valkey.conf"),
     pod=Pod(user=7, group=8, volume_group=9, storage="3Gi", resources=Resources({"cpu": "1"}, {"memory": "2Gi"}),
             folders=(Folder("tmp", "/tmp", "4Mi", memory=True),), command=lambda store: ("valkey", store.data),
-            settings={"HERE": "pod"}, ports={"metrics": 9121}, tries=5, grace=6),
+            settings={"HERE": "pod"}, ports={"metrics": 9121}, tries=5), grace=6,
     embedded=Embedded(Program(Locked(ROOT / "none", "Valkey 9", 1), "bin/valkey", Spec("valkey-server", "machine")), _server),
     client=ClientProgram(lambda access: ("valkey-cli", access.user), lambda program, access: (("valkey-cli", str(access.port)), {})),
     stand_in="debian:trixie-slim",
