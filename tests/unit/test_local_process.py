@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_a_process_whose_first_thread_has_ended_runs_as_long_as_another_does() -
         identity = identify(child.pid)
         try:
             deadline = time.monotonic() + 20
-            while not process.Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].startswith(" Z"):
+            while not Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].startswith(" Z"):
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
             assert identity.alive
