@@ -219,7 +219,7 @@ def lint(session: nox.Session) -> None:
     run("zizmor", "--offline", "--quiet", ".github")
 
 
-@check(quick=True, traced=True, reads=lambda: Reads((*DOCUMENTS, "k8s/*", "tests/*")), allow_parallel=True)
+@check(quick=True, traced=True, reads=lambda: Reads((*DOCUMENTS, "k8s/*", "tests/golden/*", "tests/data/*")), allow_parallel=True)
 def typecheck(session: nox.Session) -> None:
     """mypy --strict, tsc and go build."""
     program(session, sys.executable, "-m", "mypy")

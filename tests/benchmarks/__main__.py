@@ -61,18 +61,21 @@ def releasing() -> list[Compared]:
     commits = 10_000
     with tempfile.TemporaryDirectory() as folder:
         root, remote = Path(folder, "clone"), Path(folder, "remote.git")
-        git = functools.partial(subprocess.run, check=True, capture_output=True)
-        git(["git", "clone", "--quiet", str(ROOT), str(root)])
-        git(["git", "-C", str(root), "switch", "--quiet", "--force-create", "main"])
-        head = git(["git", "-C", str(root), "rev-parse", "HEAD"]).stdout.decode().strip()
+
+        def git(*words: str, given: str = "") -> str:
+            return subprocess.run(("git", *words), check=True, capture_output=True, text=True, input=given).stdout.strip()
+
+        git("clone", "--quiet", str(ROOT), str(root))
+        git("-C", str(root), "switch", "--quiet", "--force-create", "main")
+        head = git("-C", str(root), "rev-parse", "HEAD")
         stream = "".join(
             f"commit refs/heads/main\nmark :{n}\ncommitter A <a@example.org> {1_700_000_000 + n} +0000\n"
             f"data <<END\nfeat(web): change {n}\n\nWhy it was made.\nEND\nfrom {f':{n - 1}' if n > 1 else head}\n"
             for n in range(1, commits + 1)
         )
-        git(["git", "-C", str(root), "fast-import", "--quiet", "--force"], input=stream.encode())
-        git(["git", "clone", "--quiet", "--bare", str(root), str(remote)])
-        git(["git", "-C", str(root), "remote", "set-url", "origin", str(remote)])
+        git("-C", str(root), "fast-import", "--quiet", "--force", given=stream)
+        git("clone", "--quiet", "--bare", str(root), str(remote))
+        git("-C", str(root), "remote", "set-url", "origin", str(remote))
         ours = command([*INVOKE, "release", "--bump", "minor", "--dry-run"], cwd=root)
         peer = command(["git", "log", "--format=%H%n%B"], cwd=root)
         return [compare(f"release --dry-run, {commits:,} commits / git log", ours, peer, 7)]

@@ -54,8 +54,15 @@ class Clients:
     folder: Path
 
     def postgres(self) -> psycopg.Connection:
-        account = {"user": self.user, "password": self.passwords["postgres"], "dbname": self.database}
-        return psycopg.connect(host="127.0.0.1", port=self.ports["postgres"], autocommit=True, connect_timeout=5, **account)
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.ports["postgres"],
+            user=self.user,
+            password=self.passwords["postgres"],
+            dbname=self.database,
+            autocommit=True,
+            connect_timeout=5,
+        )
 
     def redis(self, *words: str, connection: socket.socket | None = None) -> bytes:
         own = connection or self.redis_connection()

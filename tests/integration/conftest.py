@@ -44,12 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
     """How the workers get their tests."""
 
-    class Scheduling(LoadScopeScheduling):
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
         def _split_scope(self, nodeid: str) -> str:
             return _unit(nodeid)
 
     config.option.loadscopereorder = False
-    return Scheduling(config, log)  # type: ignore[arg-type]
+    return Scheduling(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -66,6 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: "_Server"
+    raw_requestline: bytes  # set by the base class, which does not declare it
 
     def log_message(self, format: str, *arguments: object) -> None: ...
 

@@ -885,7 +885,8 @@ def drizzle(url: str, config: Path, folder: Path = PROJECT) -> None:
     """drizzle-kit's own `migrate` on a folder."""
     config.write_text(json.dumps({"dialect": "postgresql", "out": str(folder), "dbCredentials": {"url": url}}))
     package = ROOT / "packages/db"
-    kit = [Path(sys.executable).parent / "node", package / "node_modules/drizzle-kit/bin.cjs", "migrate", "--config", config]
+    program = package / "node_modules/drizzle-kit/bin.cjs"
+    kit = (Path(sys.executable).with_name("node"), program, "migrate", "--config", config)
     done = subprocess.run(kit, cwd=package, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

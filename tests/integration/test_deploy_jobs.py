@@ -27,7 +27,7 @@ def with_sweep(cluster: Cluster, schedule: str = "0 3 * * *", **env: str) -> Non
     container |= {"image": f"{REGISTRY}/{PREFIX}/ct-migrate", "args": ["once"]}
     container["env"] = [{"name": name, "value": value} for name, value in env.items()]
     spec["jobTemplate"]["spec"]["backoffLimit"] = 0
-    cluster.platform.change = lambda objects: objects.extend([account, cronjob])  # type: ignore[arg-type]
+    cluster.platform.change = lambda objects: objects.extend([account, cronjob])
 
 
 def sweep_of(cluster: Cluster) -> dict[str, Any] | None:

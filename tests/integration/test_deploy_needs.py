@@ -121,7 +121,7 @@ def _pod(cluster: Cluster, container: dict[str, Any]) -> dict[str, Any]:
 def test_a_right_that_is_missing_is_in_the_plan(cluster: Cluster, tmp_path: Path) -> None:
     cluster.deploy()
     home = cluster.platform.home
-    everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch", "create", "patch"]}
+    everything: dict[str, Any] = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch", "create", "patch"]}
     role, rbac = cluster.platform.name, "/apis/rbac.authorization.k8s.io/v1"
     account: dict[str, Any] = {"kind": "ServiceAccount", "name": "limited", "namespace": home}
     cluster.client.request("POST", f"/api/v1/namespaces/{home}/serviceaccounts", body={"metadata": {"name": "limited"}})

@@ -81,6 +81,7 @@ def test_what_others_made_with_our_label_is_kept_and_said(cluster: Cluster) -> N
     cluster.deploy()
     web, label = cluster.web(), {OWNED: "staging"}
     owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": web["metadata"]["uid"], "controller": True}
+    metadata: dict[str, Any]
     for name, more in (("operator-state", {"ownerReferences": [owner]}), ("copied-by-hand", {})):
         metadata = {"name": name, "labels": label, **more}
         cluster.client.request("POST", path(cluster, "configmaps"), {"fieldManager": "someone"}, body={"metadata": metadata})

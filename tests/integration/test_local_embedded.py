@@ -490,7 +490,7 @@ def test_a_state_folder_that_cannot_be_written_is_a_clear_failure(platform: Plat
 
 def test_a_redis_password_of_any_characters_is_taken(tmp_path: Path) -> None:
     home = state.opened(state.State(tmp_path / "state"))
-    redis = servers.process(home, Wanted("redis", *free_ports(1), 'a "quoted" \\ wörd'))
+    redis = servers.process(home, Wanted("redis", free_ports(1)[0], 'a "quoted" \\ wörd'))
     child = process.start(redis, home.log("redis"))
     try:
         assert ready.wait(redis.probe, redis.env, lambda: child.poll() is not None, 30) == ""

@@ -256,7 +256,12 @@ def test_a_scratch_server_whose_connections_are_all_taken_is_waited_for(server: 
     with pytest.raises(psycopg.OperationalError):
         while len(taken) < 100:
             taken.append(psycopg.connect(server.admin.reveal()))
-    Timer(0.5, lambda: [one.close() for one in taken]).start()
+
+    def give_back() -> None:
+        for one in taken:
+            one.close()
+
+    Timer(0.5, give_back).start()
     with scratch.session(server.admin) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 

@@ -51,8 +51,8 @@ class Checkout:
     def git(self, *arguments: str) -> str:
         return self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false", *arguments)
 
-    def invoke(self, *arguments: str, **env: str) -> dict[str, object]:
-        document: dict[str, object] = json.loads(self.run(sys.executable, "-m", "invoke", *arguments, "--json", **env))
+    def invoke(self, *arguments: str) -> dict[str, object]:
+        document: dict[str, object] = json.loads(self.run(sys.executable, "-m", "invoke", *arguments, "--json"))
         return document
 
 

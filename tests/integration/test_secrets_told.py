@@ -77,10 +77,10 @@ def test_no_verb_tells_or_records_the_value_of_a_secret(cluster: Cluster, capsys
     told += [line.text for line in logs.read(catalog, cluster.client, "web", LogSelection(tail=50))]
     told += [show.notice_line(notice) for notice in cluster.notices]
     told += [str(header) for header in cluster.history()]
-    kept = cluster.client.request("GET", f"/api/v1/namespaces/{home}/secrets", {"labelSelector": record.NUMBER})
-    for item in kept["items"]:  # type: ignore[union-attr]
+    kept: Any = cluster.client.request("GET", f"/api/v1/namespaces/{home}/secrets", {"labelSelector": record.NUMBER})
+    for item in kept["items"]:
         told.append(json.dumps(item))
-        told.append(gzip.decompress(base64.b64decode(item["data"]["part"])).decode())  # type: ignore[index,call-overload]
+        told.append(gzip.decompress(base64.b64decode(item["data"]["part"])).decode())
     said = capsys.readouterr()
     coded = base64.b64encode(CANARY.encode()).decode()
     assert "the database said" in said.err

@@ -7,6 +7,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
     return True
 
 
-def pod(name: str, image: str, *, command: list[str] | None = None, **spec: object) -> dict[str, object]:
+def pod(name: str, image: str, *, command: list[str] | None = None, **spec: Any) -> dict[str, object]:
     """A pod that the "restricted" Pod Security standard admits."""
     container: dict[str, object] = {
         "name": "main",
@@ -61,8 +62,8 @@ def pod(name: str, image: str, *, command: list[str] | None = None, **spec: obje
         "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
     }
     container |= {"command": command} if command else {}
-    container |= spec.pop("container", {})  # type: ignore[call-overload]
-    rules = {"runAsNonRoot": True, "runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}} | spec.pop("security", {})  # type: ignore[call-overload]
+    container |= spec.pop("container", {})
+    rules = {"runAsNonRoot": True, "runAsUser": 1001, "seccompProfile": {"type": "RuntimeDefault"}} | spec.pop("security", {})
     whole = {"containers": [container], "securityContext": rules, "terminationGracePeriodSeconds": 1, **spec}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": whole}
 

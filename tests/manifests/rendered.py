@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,7 +14,7 @@ CATALOG = catalogue.load(ROOT)
 
 
 @functools.cache
-def objects(environment: str) -> list[dict[str, object]]:
+def objects(environment: str) -> list[dict[str, Any]]:
     overlay = CATALOG.environments[environment].overlay
     assert overlay
     return [document for document in yaml.safe_load_all(build(ROOT / overlay)) if document]

@@ -5,7 +5,7 @@ That a derived file itself was edited is told by `sync --check` (test_derived.py
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -18,8 +18,33 @@ from tests.manifests.rendered import CATALOG, objects
 ENVIRONMENT = "production"
 NAME = "app.kubernetes.io/name"
 REACHES = sorted({label for image in CATALOG.images.values() for label in reaches(image)})
+SOMEBODY = {"matchLabels": {NAME: "somebody"}}
 Tree = Any
 Change = tuple[str, Callable[[Tree], None]]
+
+
+def put(value: Tree, *path: str | int) -> Callable[[Tree], None]:
+    """The change that gives the field at this path another value."""
+
+    def change(thing: Tree) -> None:
+        _at(thing, path[:-1])[path[-1]] = value
+
+    return change
+
+
+def drop(*path: str | int) -> Callable[[Tree], None]:
+    """The change that takes the field at this path away."""
+
+    def change(thing: Tree) -> None:
+        del _at(thing, path[:-1])[path[-1]]
+
+    return change
+
+
+def _at(thing: Tree, path: Iterable[str | int]) -> Tree:
+    for key in path:
+        thing = thing[key]
+    return thing
 
 
 def changes(thing: Tree) -> Iterator[Change]:
@@ -28,15 +53,15 @@ def changes(thing: Tree) -> Iterator[Change]:
     if kind == "NetworkPolicy":
         yield from _of_policy(thing)
     elif kind == "PodDisruptionBudget":
-        yield "selects others", lambda o: o["spec"]["selector"].update(matchLabels={NAME: "somebody"})
-        yield "selects all", lambda o: o["spec"].update(selector={})
+        yield "selects others", put(SOMEBODY, "spec", "selector")
+        yield "selects all", put({}, "spec", "selector")
     elif kind == "HorizontalPodAutoscaler":
-        yield "another's target", lambda o: o["spec"]["scaleTargetRef"].update(name="nobody")
-        yield "another kind of target", lambda o: o["spec"]["scaleTargetRef"].update(kind="StatefulSet")
+        yield "another's target", put("nobody", "spec", "scaleTargetRef", "name")
+        yield "another kind of target", put("StatefulSet", "spec", "scaleTargetRef", "kind")
     elif kind == "Service":
-        yield "another port", lambda o: o["spec"]["ports"][0].update(port=1)
-        yield "selects others", lambda o: o["spec"].update(selector={NAME: "somebody"})
-        yield "selects too many", lambda o: o["spec"].update(selector={"app.kubernetes.io/part-of": "nextai-agent"})
+        yield "another port", put(1, "spec", "ports", 0, "port")
+        yield "selects others", put(SOMEBODY["matchLabels"], "spec", "selector")
+        yield "selects too many", put({"app.kubernetes.io/part-of": "nextai-agent"}, "spec", "selector")
     elif kind == "ConfigMap":
         yield from _of_config(thing)
     elif kind in PODS:
@@ -45,25 +70,19 @@ def changes(thing: Tree) -> Iterator[Change]:
 
 def _of_policy(thing: Tree) -> Iterator[Change]:
     platforms = thing["spec"]["podSelector"].get("matchLabels", {}).get(NAME)
-    yield "selects others", lambda o: o["spec"].update(podSelector={"matchLabels": {NAME: "somebody"}})
+    yield "selects others", put(SOMEBODY, "spec", "podSelector")
     for direction, peers in (("ingress", "from"), ("egress", "to")):
         for n, rule in enumerate(thing["spec"].get(direction, [])):
-            yield f"{direction} {n} missing", lambda o, d=direction, n=n: o["spec"][d].pop(n)
-            yield f"{direction} {n} to any port", lambda o, d=direction, n=n: o["spec"][d][n].update(ports=[{"port": 1}])
+            yield f"{direction} {n} missing", drop("spec", direction, n)
+            yield f"{direction} {n} to any port", put([{"port": 1}], "spec", direction, n, "ports")
             if platforms:
-                yield f"{direction} {n} everybody", lambda o, d=direction, n=n, p=peers: o["spec"][d][n].pop(p)
+                yield f"{direction} {n} everybody", drop("spec", direction, n, peers)
             for m, peer in enumerate(rule.get(peers, [])):
+                at = ("spec", direction, n, peers, m)
                 if "podSelector" in peer:
-                    yield (
-                        f"{direction} {n} peer {m} of another name",
-                        lambda o, d=direction, n=n, p=peers, m=m: o["spec"][d][n][p][m].update(podSelector={"matchLabels": {NAME: "x"}}),
-                    )
-                yield (
-                    f"{direction} {n} peer {m} of another namespace",
-                    lambda o, d=direction, n=n, p=peers, m=m: o["spec"][d][n][p][m].update(
-                        namespaceSelector={"matchLabels": {"kubernetes.io/metadata.name": "nextai-mq"}}
-                    ),
-                )
+                    yield f"{direction} {n} peer {m} of another name", put(SOMEBODY, *at, "podSelector")
+                elsewhere = {"matchLabels": {"kubernetes.io/metadata.name": "nextai-mq"}}
+                yield f"{direction} {n} peer {m} of another namespace", put(elsewhere, *at, "namespaceSelector")
 
 
 def _of_config(thing: Tree) -> Iterator[Change]:
@@ -77,44 +96,37 @@ def _of_config(thing: Tree) -> Iterator[Change]:
                 "a misspelt namespace": f"http://{host}x:{port}",
                 "a store": "http://redis.nextai-data:6379",
             }.items():
-                yield f"{key} {what}", lambda o, k=key, v=wrong: o["data"].update({k: v})
+                yield f"{key} {what}", put(wrong, "data", key)
         elif key.endswith("_HOST"):
-            yield f"{key} misspelt", lambda o, k=key, v=value: o["data"].update({k: f"x{v}"})
-            yield f"{key} without namespace", lambda o, k=key, v=value: o["data"].update({k: v.partition(".")[0]})
+            yield f"{key} misspelt", put(f"x{value}", "data", key)
+            yield f"{key} without namespace", put(value.partition(".")[0], "data", key)
         elif key.endswith("_PORT"):
-            yield f"{key} another", lambda o, k=key: o["data"].update({k: "29530"})
+            yield f"{key} another", put("29530", "data", key)
 
 
 def _of_workload(thing: Tree) -> Iterator[Change]:
-    def pod(o: Tree) -> Tree:
-        for key in PODS[o["kind"]]:
-            o = o[key]
-        return o
-
+    pod = PODS[thing["kind"]]
     others = sorted({"web", "user-service"} - {owner(thing)})
-    yield "another's account", lambda o: pod(o).update(serviceAccountName=others[0])
-    wrong = {"matchLabels": {NAME: "somebody"}}
-    for n, _ in enumerate(pod(thing).get("topologySpreadConstraints", [])):
-        yield f"spread {n} of others", lambda o, n=n: pod(o)["topologySpreadConstraints"][n].update(labelSelector=wrong)
-    for label in [label for label in _labels(thing) if label.startswith("reaches/")]:
-        yield f"no label {label}", lambda o, k=label: _labels(o).pop(k)
-    for label in [label for label in REACHES if label not in _labels(thing) and owner(thing) != label.partition("/")[2]]:
-        yield f"label {label} too", lambda o, k=label: _labels(o).update({k: "true"})
+    yield "another's account", put(others[0], *pod, "serviceAccountName")
+    for n, _ in enumerate(_at(thing, pod).get("topologySpreadConstraints", [])):
+        yield f"spread {n} of others", put(SOMEBODY, *pod, "topologySpreadConstraints", n, "labelSelector")
+    labels = (*pod[:-1], "metadata", "labels")
+    for label in REACHES:
+        if label in _at(thing, labels):
+            yield f"no label {label}", drop(*labels, label)
+        elif owner(thing) != label.partition("/")[2]:
+            yield f"label {label} too", put("true", *labels, label)
     if thing["kind"] == "Deployment":
-        yield "no spread", lambda o: pod(o).pop("topologySpreadConstraints")
+        yield "no spread", drop(*pod, "topologySpreadConstraints")
     if "selector" in thing["spec"]:
-        yield "selects others", lambda o: o["spec"]["selector"].update(matchLabels={NAME: "somebody"})
+        yield "selects others", put(SOMEBODY, "spec", "selector")
     if "serviceName" in thing["spec"]:
-        yield "another serviceName", lambda o: o["spec"].update(serviceName="nobody")
-        yield "no headless serviceName", lambda o: o["spec"].update(serviceName=owner(o))
-
-
-def _labels(thing: Tree) -> Tree:
-    return thing["spec"]["template"]["metadata"]["labels"]
+        yield "another serviceName", put("nobody", "spec", "serviceName")
+        yield "no headless serviceName", put(owner(thing), "spec", "serviceName")
 
 
 MISSING = {"NetworkPolicy", "PodDisruptionBudget", "HorizontalPodAutoscaler", "Service", "ServiceAccount", "ConfigMap"}
-ALL = [
+ALL: list[tuple[str, int, Callable[[Tree], None] | None]] = [
     (f"{thing['kind']} {thing['metadata'].get('namespace')}/{thing['metadata']['name'].partition('-config-')[0]}: {what}", n, change)
     for n, thing in enumerate(objects(ENVIRONMENT))
     for what, change in [*changes(thing), *([("missing", None)] if thing["kind"] in MISSING else [])]

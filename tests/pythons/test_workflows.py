@@ -8,6 +8,7 @@ import sys
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,8 +25,9 @@ EXPRESSION = re.compile(r"\$\{\{ (.+?) \}\}")
 
 
 @cache
-def workflow(file: str) -> dict[str, object]:
-    return yaml.safe_load((ROOT / file).read_text())
+def workflow(file: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / file).read_text())
+    return document
 
 
 @cache
@@ -33,7 +35,7 @@ def checks(tag: str) -> tuple[dict[str, str], ...]:
     return tuple(matrix(tag))
 
 
-def pythons(step: dict[str, object]) -> list[str]:
+def pythons(step: dict[str, Any]) -> list[str]:
     """The versions that a step of actions/setup-python is given."""
     named = str(step["with"]["python-version"])
     if named == "${{ matrix.check.python }}":

@@ -6,7 +6,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from invoke import Argument
+from invoke.parser.argument import Argument
 
 ROOT = Path(__file__).resolve().parents[2]
 

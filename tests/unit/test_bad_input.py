@@ -499,7 +499,7 @@ def test_an_environment_that_was_left_out_is_asked_for_by_those_that_there_are()
 
 def test_the_help_of_a_verb_shows_what_needs_no_flag() -> None:
     for name, found in arguments().items():
-        positional = [argument.name for argument in found if argument.positional]
+        positional = [argument.name or "" for argument in found if argument.positional]
         if positional:
             shown = invoke("--help", name).stdout
             assert shown.startswith(f"Usage: invoke {name} {' '.join(p.upper() for p in positional)} [--options]"), shown

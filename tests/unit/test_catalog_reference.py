@@ -52,6 +52,7 @@ def test_the_example_of_a_field_is_one_that_the_catalogue_takes(kind: type, fiel
         return
     entries = Entries()
     node = yaml.compose(yaml.safe_dump(example))
+    assert node is not None
     Decoder(entries).decode(node, get_type_hints(kind)[field.name], (camel(field.name),), field.metadata)
     assert entries.problems == []
 

@@ -2,15 +2,17 @@
 
 import json
 import os
+import platform
 import resource
 import stat
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from ops.checks import snapshot
+from ops.checks import pythons, snapshot
 from ops.checks.passes import MOST, Passes
 from ops.checks.reads import Reads
 from ops.checks.report import Outcome
@@ -66,19 +68,23 @@ def test_of_a_file_that_is_not_read_the_name_and_the_mode_count(root: Path, pass
     assert known(passes, replace(CODE, but=("docs/a.md",))) is None
 
 
+def ignored_here(root: Path) -> None:
+    (root / ".git/info/exclude").write_text("mine\n")
+    (root / "mine").mkdir()
+    (root / "mine/a").write_text("a")
+
+
+def not_looked_at(root: Path) -> None:
+    git(root, "update-index", "--assume-unchanged", "src/a.py")
+    (root / "src/a.py").write_text("b\n")
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "a new file that is not committed": lambda root: (root / "generated.py").write_text(""),
     "a file that is gone": lambda root: (root / "src/a.py").unlink(),
     "an ignored file that no session makes": lambda root: (root / ".env.local").write_text("A=1"),
-    "a file that git ignores here only": lambda root: [
-        (root / ".git/info/exclude").write_text("mine\n"),
-        (root / "mine").mkdir(),
-        (root / "mine/a").write_text("a"),
-    ],
-    "a file that git was told not to look at": lambda root: [
-        git(root, "update-index", "--assume-unchanged", "src/a.py"),
-        (root / "src/a.py").write_text("b\n"),
-    ],
+    "a file that git ignores here only": ignored_here,
+    "a file that git was told not to look at": not_looked_at,
 }
 
 
@@ -132,7 +138,7 @@ def test_a_folder_that_may_not_be_read_costs_the_pass_and_nothing_else(passes: P
     def closed() -> list[Path]:
         raise PermissionError(13, "Permission denied", "/closed")
 
-    monkeypatch.setattr(snapshot.pythons, "candidates", closed)
+    monkeypatch.setattr(pythons, "candidates", closed)
     words = "all sessions are run: /closed: Permission denied. Make it readable, then run the checks again."
     assert known(passes) is None and why(passes) == words
 
@@ -172,7 +178,7 @@ def test_settings_of_programs_in_the_home_folder_count(passes: Passes, monkeypat
 @pytest.mark.parametrize("other", ["machine", "platform"])
 def test_another_machines_pass_is_none_here(other: str, passes: Passes, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ran(passes) == ""
-    monkeypatch.setattr(snapshot.platform, other, lambda: "other")
+    monkeypatch.setattr(platform, other, lambda: "other")
     assert known(passes) is None
 
 
@@ -236,7 +242,7 @@ def test_what_changes_with_the_day_is_known_for_a_day(passes: Passes, monkeypatc
     assert ran(passes, reads) == ""
     assert known(passes, reads)
 
-    class Tomorrow(snapshot.date):
+    class Tomorrow(date):
         @classmethod
         def today(cls) -> "Tomorrow":
             return cls(2999, 1, 1)

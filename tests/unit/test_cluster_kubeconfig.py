@@ -24,6 +24,7 @@ from ops.kube import connect as opening
 from ops.kube import credentials
 from ops.kube.client import Client
 from ops.kube.connect import connect
+from ops.kube.objects import Key
 from ops.retry import Policy
 
 CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parents[1] / "data" / "kubeconfig" / "cases.yaml").read_text())
@@ -222,7 +223,7 @@ def test_a_server_without_aggregated_discovery_is_asked_for_each_version(server:
         assert namespace is not None
         assert not namespace.namespaced
         assert deployment is not None
-        assert client.by_key(room.Key("Deployment", "n", "d", "apps")) == deployment  # in the version that the server prefers
+        assert client.by_key(Key("Deployment", "n", "d", "apps")) == deployment  # in the version that the server prefers
 
 
 def test_of_two_dates_the_first_counts(server: Server, tmp_path: Path) -> None:

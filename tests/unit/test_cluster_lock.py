@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -130,7 +130,7 @@ def test_after_a_sleep_the_loss_is_known_before_anything_is_renewed(leases: Leas
 
 
 def test_after_an_interrupt_nothing_is_written_when_the_lock_was_given_back(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
-    wait, begun = client.wait, threading.Barrier(5)
+    begun = threading.Barrier(5)
 
     def interrupted(futures: Any, *arguments: Any, **options: Any) -> Any:
         monkeypatch.setattr(client, "wait", wait)

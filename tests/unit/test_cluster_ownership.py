@@ -30,7 +30,7 @@ def test_what_kubectl_owns_is_merged_into_ours_and_others_keep_theirs() -> None:
 
 
 def test_a_manager_that_remembers_what_kubectl_applied_is_kubectl() -> None:
-    annotation = {"f:metadata": {"f:annotations": {f"f:{ownership.LAST_APPLIED}": {}}}}
+    annotation: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{ownership.LAST_APPLIED}": {}}}}
     renamed = entry("my-tool", "Update", annotation)
     assert ownership.kubectls(config({}, renamed, entry("kubectl-edit", "Update", names("a")))) == {"my-tool"}
     assert ownership.kubectls(config({}, entry("kubectl-last-applied", "Apply", annotation))) == set()
@@ -50,8 +50,11 @@ def test_items_of_lists_go_by_their_keys() -> None:
 
     once = {"f:spec": {"f:ports": {".": {}, **port(80, "name"), **port(90)}, "f:type": {}}, "f:metadata": {"f:finalizers": {'v:"a/b"': {}}}}
     mine = {"f:spec": {"f:ports": port(80)}}
-    ports = [{"port": 80, "protocol": "TCP", "name": "web", "targetPort": 80}, {"port": 90, "protocol": "TCP", "targetPort": 90}]
-    metadata = {"managedFields": [entry(KUBECTL, "Update", once), entry(MANAGER, "Apply", mine)], "finalizers": ["a/b", "c/d"]}
+    ports: list[Any] = [{"port": 80, "protocol": "TCP", "name": "web", "targetPort": 80}, {"port": 90, "protocol": "TCP", "targetPort": 90}]
+    metadata: dict[str, Any] = {
+        "managedFields": [entry(KUBECTL, "Update", once), entry(MANAGER, "Apply", mine)],
+        "finalizers": ["a/b", "c/d"],
+    }
     left = ownership.without_left({"kind": "Service", "metadata": metadata, "spec": {"ports": ports, "type": "ClusterIP", "ip": "1"}})
     assert left["spec"] == {"ports": [{"port": 80, "protocol": "TCP", "targetPort": 80}], "ip": "1"}
     assert left["metadata"]["finalizers"] == ["c/d"]  # type: ignore[index,call-overload]

@@ -18,7 +18,7 @@ from ops.cluster.facts import ClusterFacts
 from ops.cluster.past import Past
 from ops.cluster.plan import Origin, Plan, Unfinished, make_plan
 from ops.cluster.planfile import from_document, to_document
-from ops.cluster.record import Header, Record, RecordedMigration, together
+from ops.cluster.record import Header, Outcome, Record, RecordedMigration, together
 from ops.cluster.rollback import goal_of
 from ops.cluster.schema import unreadable_data, unsafe_behind
 from ops.cluster.show import summary
@@ -333,7 +333,7 @@ def test_a_record_with_the_former_names_of_two_fields_is_read() -> None:
             return {"data": {"part": base64.b64encode(gzip.compress(json.dumps(body).encode())).decode()}}
 
     written = record._metadata(replace(good(1).header, mutated=("apps/Deployment/n/web spec.replicas",)))
-    annotations = written["annotations"]
+    annotations: Any = written["annotations"]
     former = {name: value.replace('"mutated"', '"stirred"') for name, value in annotations.items()}
     assert former != annotations
     header = record._header({"metadata": {**written, "annotations": former}})
@@ -380,7 +380,7 @@ def test_retention_keeps_what_a_rollback_goes_to_however_often_deploys_failed() 
     assert len(headers) == record.KEEP + 1
 
 
-def went(number: int, target: int = 0, outcome: str = "good") -> Header:
+def went(number: int, target: int = 0, outcome: Outcome = "good") -> Header:
     return replace(good(number).header, outcome=outcome, target=target)
 
 
@@ -524,7 +524,7 @@ def test_every_missing_secret_and_key_is_named_with_who_needs_it() -> None:
 
 
 def test_a_login_at_the_registry_is_not_insisted_on_since_the_nodes_may_have_their_own() -> None:
-    login = {"imagePullSecrets": [{"name": "registry"}]}
+    login: dict[str, Any] = {"imagePullSecrets": [{"name": "registry"}]}
     template = {"spec": {"containers": [{"name": "web"}], **login}}
     wanted = [thing("ServiceAccount", "web", **login), thing("Deployment", "web", version="apps/v1", spec={"template": template})]
     assert needs.missing_secrets(wanted, {}) == []

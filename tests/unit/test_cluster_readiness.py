@@ -76,7 +76,7 @@ def test_an_autoscaler_of_nothing_is_a_failure_and_one_of_a_strange_kind_is_left
 
 
 def test_a_quota_is_done_when_it_bounds_something() -> None:
-    hard = {"pods": "1"}
+    hard: dict[str, Any] = {"pods": "1"}
     assert judge({"kind": "ResourceQuota", "spec": {"hard": hard}}, scene()) == Waiting("what is there to be counted")
     assert judge({"kind": "ResourceQuota", "spec": {"hard": hard}, "status": {"hard": {"pods": "2"}}}, scene()) != Done()
     assert judge({"kind": "ResourceQuota", "spec": {"hard": hard}, "status": {"hard": hard}}, scene()) == Done()
@@ -129,7 +129,7 @@ def every_kind(found: dict[str, Any]) -> list[State]:
     counts = {"observedGeneration": 2, "replicas": 1, "readyReplicas": 1, "updatedReplicas": 1, "numberAvailable": 1}
     counts |= {"desiredNumberScheduled": 1, "updatedNumberScheduled": 1}
     store = {**web, "kind": "StatefulSet", "status": {**counts, "updateRevision": "b", "currentRevision": "b"}}
-    owned = [{"uid": owner} for owner in ("rs", "d")]
+    owned: Any = [{"uid": owner} for owner in ("rs", "d")]
     around = replace(around, pods=[{**labelled, "metadata": {**labelled["metadata"], "ownerReferences": owned}}], workloads=[web])
     daemons = {**web, "kind": "DaemonSet", "status": counts}
     return [judge(manifest, around) for manifest in (web, store, daemons, scaler, labelled)]
@@ -150,7 +150,7 @@ def told(name: str, restarts: int = 0, **state: Any) -> dict[str, Any]:
 
 
 def test_a_job_with_a_sidecar_is_told_by_what_does_the_work() -> None:
-    runs = {"running": {"startedAt": ago(5)}}
+    runs: dict[str, Any] = {"running": {"startedAt": ago(5)}}
     works = beside(phase="Running", initContainerStatuses=[told("scratch", **runs)], containerStatuses=[told("migrate", **runs)])
     assert judge(job(), scene([works])) == Waiting("its end", LogOf("n", "m-1", "migrate"))
     # What a sidecar ends with when the work is done is no failed try, and none of the reasons why the work failed.

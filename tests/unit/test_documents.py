@@ -18,7 +18,7 @@ NUMBERS = ("1e-07", "1e3", "100000000000000000000", "1.5e+300", "922337203685477
 )
 def test_a_value_is_read_as_kubectl_reads_it(written: str, read: object) -> None:
     found = load(f"value: {written}")
-    assert found == {"value": read} and isinstance(found["value"], type(read))  # type: ignore[call-overload,index]
+    assert isinstance(found, dict) and found == {"value": read} and isinstance(found["value"], type(read))
 
 
 def test_what_kustomize_writes_is_what_it_was_given(tmp_path: Path) -> None:

@@ -139,12 +139,13 @@ def deploy_failed() -> None:
         say(show.notice_line(notice))
 
     cluster = Memory()
+    metadata: Any = JOB
     before, after = (thing("ConfigMap", "user-service-config", data={"LOG_LEVEL": level}) for level in ("info", "debug"))
     cluster.keep(before)
     header = record.write(cluster, HOME, Record(Header(6, "deploy", "staging", "ana", "", "2026-11-30T12:00:00Z"), (before,)))
     record.close(cluster, HOME, header, "good")
     decided = prepare(CATALOG, cluster, replace(ORIGIN, version="", digests={}), [after])
-    cluster.keep({**thing("Job", "db-migrate-7f3a", "batch/v1"), "metadata": JOB})
+    cluster.keep({**thing("Job", "db-migrate-7f3a", "batch/v1"), "metadata": metadata})
 
     def work() -> int:
         execute(CATALOG, cluster, decided, tell, verify=rollout)

@@ -1,6 +1,7 @@
 """The key: every input is in it, and nothing else is."""
 
 from dataclasses import replace
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +39,7 @@ def test_two_keys_are_equal_exactly_when_the_inputs_mean_the_same(one: Inputs, o
 
 
 @given(inputs, st.randoms(use_true_random=False))
-def test_the_order_of_files_and_arguments_does_not_matter(value: Inputs, random) -> None:
+def test_the_order_of_files_and_arguments_does_not_matter(value: Inputs, random: Random) -> None:
     files = list(value.entries)
     random.shuffle(files)
     arguments = dict(sorted(value.arguments.items(), reverse=True))

@@ -9,6 +9,7 @@ import pytest
 
 from ops import catalog
 from ops.checks import dockerfiles
+from ops.command import Command
 from ops.errors import Failure, UsageError
 from ops.images import bake, facts, record
 from ops.images.build import _alone
@@ -239,14 +240,14 @@ def test_the_builders_error_is_told_with_its_step_and_log() -> None:
     assert told == ["web build                RUN a b  1.6 s"]
     cause, words = events.failure()
     assert cause == "[web build 3/3] RUN make\nno space left on device\nexit code: 2"
-    failure = bake._failure(bake.Command(("x",), "building"), cause, words)
+    failure = bake._failure(Command(("x",), "building"), cause, words)
     assert "disk of the Docker engine is full" in failure.cause
     assert "prune" in failure.remedy
 
 
 def test_a_refused_push_says_where_to_log_in() -> None:
     words = "failed to push registry.example:5/p/web:x: failed to authorize: 401 Unauthorized"
-    assert bake._failure(bake.Command(("x",), "building"), words, words).remedy.startswith("Run `docker login registry.example:5`")
+    assert bake._failure(Command(("x",), "building"), words, words).remedy.startswith("Run `docker login registry.example:5`")
 
 
 @pytest.mark.parametrize(
@@ -378,7 +379,7 @@ def test_a_base_that_nobody_has_is_told_as_far_as_it_was_asked(
     engine = "the engine here does not have it" if engine_answers else "no Docker engine answers here"
     for _ in range(2):  # an answer that is no digest is not remembered
         with pytest.raises(Failure) as caught:
-            facts._bases(["node:24"], BuildEngine(registry="r"), client)  # type: ignore[arg-type]
+            facts._bases(["node:24"], BuildEngine(registry="r"), client)
         assert caught.value.cause == f"node:24: its registry did not give a digest ({why}), and {engine}"
 
 

@@ -1,6 +1,7 @@
 """An image's part of the workspace: what its projects need, to the letter, and nothing of the others."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 import yaml
@@ -143,10 +144,10 @@ def cut(
     workspace: str = WORKSPACE,
     manifest: str = MANIFEST,
     recipe: Dockerfile | None = None,
-    **more: str,
+    more: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     texts = {pnpm.LOCK: lock, pnpm.WORKSPACE: workspace, pnpm.MANIFEST: manifest}
-    texts |= {f"{project}/{pnpm.MANIFEST}": "{}" for project in projects} | more
+    texts |= {f"{project}/{pnpm.MANIFEST}": "{}" for project in projects} | {**(more or {})}
     return pnpm.parts(image(projects), texts.get, recipe)[0]
 
 
@@ -214,13 +215,13 @@ def test_a_lock_file_that_is_not_understood_stays_whole(lock: str) -> None:
 
 def test_without_development_dependencies_only_what_runs_stays() -> None:
     manifest = json.dumps({"devDependencies": {"peer": "5.0.0"}, "scripts": {"build": "x", "test": "y"}})
-    part = cut(A, recipe=PRODUCTION, **{"services/a/package.json": manifest})
+    part = cut(A, recipe=PRODUCTION, more={"services/a/package.json": manifest})
     lock = yaml.safe_load(part[pnpm.LOCK])
     assert "devDependencies" not in lock["importers"]["services/a"]
     assert sorted(lock["importers"]["services/a"]["dependencies"]) == ["@x/kit", "alias", "shared"]
     assert "peer@5.0.0" in lock["packages"]  # shared needs it too
     assert json.loads(part["services/a/package.json"]) == {"scripts": {"build": "x"}}
-    whole = cut(A, **{"services/a/package.json": manifest})
+    whole = cut(A, more={"services/a/package.json": manifest})
     assert json.loads(whole["services/a/package.json"])["devDependencies"] == {"peer": "5.0.0"}
     assert yaml.safe_load(whole[pnpm.LOCK])["importers"]["services/a"]["devDependencies"]
 

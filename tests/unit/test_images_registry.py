@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,18 @@ DIGEST = "sha256:" + "7" * 64
 LOGIN = "Basic " + base64.b64encode(b"me:pass word").decode()
 
 
+class Server(ThreadingHTTPServer):
+    """`over`: set when no test waits for an answer any more."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.over = Event()
+
+
 class Handler(BaseHTTPRequestHandler):
     """/v2/token/… wants a bearer token that is given for a password, /v2/basic/… the password itself, /v2/silent/… never answers."""
+
+    server: Server
 
     def do_GET(self) -> None:
         granted = self.headers.get("Authorization") == LOGIN
@@ -32,9 +43,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         kind = self.path.split("/")[2]
         told = self.headers.get("Authorization", "")
-        address = f"http://127.0.0.1:{self.server.server_address[1]}/grant"
+        address = f"http://127.0.0.1:{self.server.server_port}/grant"
         if kind == "silent":
-            self.server.over.wait(20)  # type: ignore[attr-defined]
+            self.server.over.wait(20)
         if (kind == "token" and told != "Bearer t0") or (kind == "basic" and told != LOGIN):
             self.send_response(401)
             challenge = f'Bearer realm="{address}",service="s",scope="repository:x:pull"' if kind == "token" else 'Basic realm="x"'
@@ -49,11 +60,10 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[str]:
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    httpd.over = Event()  # type: ignore[attr-defined]
+    httpd = Server(("127.0.0.1", 0), Handler)
     Thread(target=httpd.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{httpd.server_address[1]}"
-    httpd.over.set()  # type: ignore[attr-defined]
+    yield f"127.0.0.1:{httpd.server_port}"
+    httpd.over.set()
     httpd.shutdown()
 
 

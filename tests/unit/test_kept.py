@@ -105,7 +105,12 @@ def test_contents_are_compared_once_a_start_and_older_marks_have_sizes_alone(
     kept(home, filled)
     looked: list[Path] = []
     hashed = room._hash
-    monkeypatch.setattr(room, "_hash", lambda file: looked.append(file) or hashed(file))
+
+    def counted(file: Path) -> str:
+        looked.append(file)
+        return hashed(file)
+
+    monkeypatch.setattr(room, "_hash", counted)
     assert whole(home) and looked == []
     boot.write_text("second")
     assert whole(home) and len(looked) == 3

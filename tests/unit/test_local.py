@@ -15,7 +15,7 @@ from ops.catalog import Catalog
 from ops.config import local as config
 from ops.config import sidecar
 from ops.errors import Failure, UsageError
-from ops.local import builds, composefile, facts, plan, ports, servers, state
+from ops.local import builds, composefile, embedded, facts, plan, ports, servers, state
 from ops.local.follow import Follower
 from ops.local.inputs import key
 from ops.local.process import Process, from_document, identify
@@ -156,12 +156,12 @@ def written(catalog: Catalog, tmp_path: Path) -> tuple[dict[str, dict[str, objec
 def test_the_compose_document_has_everything_closed_and_healthy_in_order(catalog: Catalog, tmp_path: Path) -> None:
     services, _ = written(catalog, tmp_path)
     assert set(services) == {*catalog.stores, *catalog.images, composefile.scratch(catalog)}
-    for name, service in services.items():
-        assert service["cap_drop"] == ["ALL"]
-        assert service["security_opt"] == ["no-new-privileges:true"]
-        assert all(port["host_ip"] == "127.0.0.1" for port in service.get("ports", []))  # type: ignore[attr-defined]
+    for name, entry in services.items():
+        assert entry["cap_drop"] == ["ALL"]
+        assert entry["security_opt"] == ["no-new-privileges:true"]
+        assert all(port["host_ip"] == "127.0.0.1" for port in entry.get("ports", []))  # type: ignore[attr-defined]
         if name in catalog.images:
-            assert service["read_only"] is True
+            assert entry["read_only"] is True
     for service in catalog.services.values():
         waits = services[service.name]["depends_on"]
         assert isinstance(waits, dict)
@@ -430,5 +430,5 @@ def test_up_that_waited_for_a_down_with_volumes_has_its_folders(
 
     monkeypatch.setattr(verb, "say", say)
     monkeypatch.setattr(state, "say", say)
-    monkeypatch.setattr(verb.embedded, "start", start)
+    monkeypatch.setattr(embedded, "start", start)
     assert verb.up(catalog, engine="embedded", detach=True) == 0

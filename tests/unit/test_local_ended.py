@@ -193,7 +193,7 @@ def test_up_starts_everything_again_where_something_has_ended(
     write(home, supervisor, killed="user-service")
     (home.data / "kept").touch()
     began: list[bool] = []
-    monkeypatch.setattr(verb.embedded, "start", lambda *_: began.append(identify(supervisor.pid).alive))
+    monkeypatch.setattr(embedded, "start", lambda *_: began.append(identify(supervisor.pid).alive))
     assert verb.up(catalog, detach=True) == Exit.DONE
     assert began == [False]  # what ran was stopped before
     assert (home.data / "kept").exists()
@@ -214,7 +214,7 @@ def test_up_does_not_change_the_engine_of_a_platform_that_has_lost_something(
     monkeypatch.setattr(facts, "docker", lambda: facts.Answer("1"))  # a Docker engine has come up since
     monkeypatch.setattr(facts, "here", lambda _: True)
     monkeypatch.setattr(compose, "start", lambda *_: pytest.fail("the data is the other engine's"))
-    monkeypatch.setattr(verb.embedded, "start", lambda *_: None)
+    monkeypatch.setattr(embedded, "start", lambda *_: None)
     assert verb.up(catalog, detach=True) == Exit.DONE
 
 

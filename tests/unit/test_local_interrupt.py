@@ -18,7 +18,7 @@ import pytest
 from ops import catalog as catalogue
 from ops.command import Command
 from ops.errors import Failure
-from ops.local import builds, compose, facts, state
+from ops.local import builds, compose, embedded, facts, state
 from ops.local.interrupt import Children
 from ops.local.process import Process, identify
 from ops.local.ready import Probe
@@ -128,7 +128,7 @@ def pressed_twice(home: State, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     became: list[str] = []
 
     def stop(_: State) -> int:
-        for _ in range(2):
+        for _press in range(2):
             signal.raise_signal(signal.SIGINT)
         became.append("stopped")
         home.record.unlink(missing_ok=True)
@@ -136,8 +136,8 @@ def pressed_twice(home: State, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setenv("NEXTAI_STATE", str(home.folder))
     monkeypatch.setattr(facts, "docker", lambda: facts.Answer(trouble="none"))
-    monkeypatch.setattr(verb.embedded, "stop", stop)
-    monkeypatch.setattr(verb.embedded, "start", lambda *_: became.append("started"))
+    monkeypatch.setattr(embedded, "stop", stop)
+    monkeypatch.setattr(embedded, "start", lambda *_: became.append("started"))
     return became
 
 

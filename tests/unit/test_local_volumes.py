@@ -18,6 +18,7 @@ from docker.errors import ImageNotFound
 from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.command import Command, Completed
+from ops.config import local as config
 from ops.console.output import stream
 from ops.errors import Failure
 from ops.local import compose, containers, facts, state
@@ -169,7 +170,7 @@ def test_a_password_that_a_person_gives_is_taken(catalog: Catalog, engine: Engin
     home.secrets.unlink()
     with pytest.raises(Failure, match="password"):
         compose.start(catalog, home)
-    monkeypatch.setattr(compose.config, "overrides", lambda _: {"POSTGRES_PASSWORD": Secret("the former one")})
+    monkeypatch.setattr(config, "overrides", lambda _: {"POSTGRES_PASSWORD": Secret("the former one")})
     compose.start(catalog, home)
     assert engine.found["containers"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from ops.catalog import Catalog, Database, Environment, Job, Service, Stack, Sto
 from ops.config import sidecar
 from ops.manifests import problems
 
-Tree = dict[str, object]
+Tree = dict[str, Any]
 
 STACK = Stack("go", "go.Dockerfile", {}, (), 1001)
 API = Service(
@@ -54,7 +55,7 @@ CATALOG = Catalog(
 
 
 def thing(kind: str, name: str, namespace: str | None, **rest: object) -> Tree:
-    metadata: Tree = {"name": name} | ({"namespace": namespace} if namespace else {})
+    metadata: Tree = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"kind": kind, "metadata": metadata, **rest}
 
 
@@ -121,7 +122,7 @@ def platform() -> dict[str, Tree]:
         startupProbe=probe("/health"),
     )
     own = {"matchLabels": {"app.kubernetes.io/name": "api"}}
-    api["spec"]["topologySpreadConstraints"] = [{"topologyKey": "kubernetes.io/hostname", "labelSelector": own}]  # type: ignore[index]
+    api["spec"]["topologySpreadConstraints"] = [{"topologyKey": "kubernetes.io/hostname", "labelSelector": own}]
     tried = [{"name": "SCRATCH_DATABASE_URL", "value": sidecar.URL}]
     migrate = pod("migrate", "registry.example.com/p/migrate", env=tried, envFrom=[{"secretRef": {"name": "migrate-secrets"}}])
     beside = pod(
@@ -133,8 +134,8 @@ def platform() -> dict[str, Tree]:
         resources={"requests": {"cpu": "1", "memory": "1"}, "limits": {"cpu": "1", "memory": "1"}},
         volumeMounts=[{"name": "scratch", "mountPath": sidecar.HOME}],
     )
-    migrate["spec"] |= {  # type: ignore[operator]
-        "initContainers": beside["spec"]["containers"],  # type: ignore[index]
+    migrate["spec"] |= {
+        "initContainers": beside["spec"]["containers"],
         "volumes": [{"name": "scratch", "emptyDir": {"sizeLimit": "1Gi"}}],
     }
     password = {"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db-secrets", "key": "DB_PASSWORD"}}}
@@ -226,7 +227,7 @@ INIT = {
     "name": "wait",
     "image": "busybox:1",
     **{k: v for k, v in pod("x", "y")["spec"]["containers"][0].items() if k not in {"name", "image"}},
-}  # type: ignore[index]
+}
 CRON = {"jobTemplate": {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "dump:1"}]}}}}}
 
 BROKEN: list[tuple[Callable[[dict[str, Tree]], None], str]] = [

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops import catalog
+from ops.catalog import Catalog
 from ops.catalog.edit import with_entry
 from ops.errors import Failure, UsageError
 from ops.stacks import kind_of, scaffold
 from ops.verbs import new as verb
+from ops.verbs import sync
 from tests.copied import copy_without_sources
 
 ROOT = catalog.load().root
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of this checkout, which the verb takes for its own; packages are locked by nobody."""
     copy_without_sources(tmp_path)
     monkeypatch.setattr(verb, "load", lambda root=tmp_path: catalog.load(root))
@@ -41,7 +42,7 @@ def test_a_service_is_one_folder_and_one_entry(checkout: Path, stack: str) -> No
     before = contents(checkout)
     assert verb.new("plug-in-service", stack, dry_run=False) == 0
     after = contents(checkout)
-    derived = {str(path) for path in verb.sync.derived(catalog.load(checkout))}
+    derived = {str(path) for path in sync.derived(catalog.load(checkout))}
     by_hand = {name for name in after if after[name] != before.get(name)} - derived
     folder = f"{'apps' if stack == 'nextjs' else 'services'}/plug-in-service/"
     assert {name for name in by_hand if not name.startswith(folder)} == {"platform.yaml"}
@@ -52,7 +53,7 @@ def test_a_service_is_one_folder_and_one_entry(checkout: Path, stack: str) -> No
     assert [name for name in after if name.startswith(folder)]
     assert not [name for name in after if name.startswith(folder) and b"{{" in after[name]]
     assert catalog.load(checkout).services["plug-in-service"].stack.name == stack
-    assert verb.sync.stale(catalog.load(checkout)) == []
+    assert sync.stale(catalog.load(checkout)) == []
 
 
 @pytest.mark.parametrize("name", ["queue", "type", "internal", "main"])
@@ -80,9 +81,17 @@ def test_where_it_fails_nothing_is_left(checkout: Path, monkeypatch: pytest.Monk
         raise Failure("locking one", "the registry does not answer", "Try again.")
 
     if stage == "deriving":
-        real = verb.sync.write
+        real = sync.write
         calls: list[int] = []
-        monkeypatch.setattr(verb.sync, "write", lambda loaded: (real(loaded), calls.append(1), None if len(calls) > 1 else fails())[0])
+
+        def fails_at_first(loaded: Catalog) -> object:
+            written = real(loaded)
+            calls.append(1)
+            if len(calls) == 1:
+                fails()
+            return written
+
+        monkeypatch.setattr(sync, "write", fails_at_first)
     else:
         monkeypatch.setattr(verb, "kind_of", lambda stack: replace(kind_of(stack), lock=fails))
     with pytest.raises((Failure, KeyboardInterrupt)):
@@ -143,7 +152,7 @@ def test_two_at_once_come_one_after_the_other(checkout: Path) -> None:
         assert list(pool.map(lambda name: in_a_process(checkout, name), names)) == [0, 0, 0]
     loaded = catalog.load(checkout)
     assert len({service.port for service in loaded.services.values()}) == len(loaded.services) and {*names} < {*loaded.services}
-    assert verb.sync.stale(loaded) == []
+    assert sync.stale(loaded) == []
 
 
 def in_a_process(checkout: Path, name: str) -> int:

@@ -8,7 +8,8 @@ import yaml
 from ops.catalog import load
 from ops.checks.files import tracked
 from ops.images import BuildEngine
-from ops.testbed.images import SOURCES, stand_ins
+from ops.testbed.images import stand_ins
+from ops.testbed.layout import SOURCES
 
 CATALOG = load()
 UV_FILES = [".github/workflows/deploy.yml", *tracked(CATALOG.root, "infra/docker/python.Dockerfile", "infra/docker/db-migrate.Dockerfile")]

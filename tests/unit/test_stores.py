@@ -113,7 +113,7 @@ def test_no_code_but_that_about_it_names_a_kind_of_store() -> None:
         texts = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # what documents the code, and does nothing
         constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in texts)
         if not name.startswith(ABOUT_IT):
-            found += [f"{name}:{node.lineno}: {node.value}" for node in constants if words.search(str(node.value))]
+            found += [f"{name}:{node.lineno}: {node.value!r}" for node in constants if words.search(repr(node.value))]
     assert found == []
 
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -115,9 +116,10 @@ def test_topics_reach_the_container_the_pod_and_the_process(broker: None, tmp_pa
     services = composefile.document(known, home, dict.fromkeys(known.images, "image"))["services"]
     assert services["db"]["healthcheck"]["test"] == ["CMD", "broker", "ping", "runs", "mails"]  # type: ignore[index]
     (workload,) = [o for o in of_store(known, known.stores["db"]) if o["kind"] == "StatefulSet"]
-    (container,) = workload["spec"]["template"]["spec"]["containers"]  # type: ignore[index, call-overload]
-    assert container["command"] == ["broker", "runs", "mails"]  # type: ignore[index, call-overload]
-    assert {"name": "TOPICS", "value": "runs,mails"} in container["env"]  # type: ignore[index, call-overload, operator]
+    template: Any = workload["spec"]
+    (container,) = template["template"]["spec"]["containers"]
+    assert container["command"] == ["broker", "runs", "mails"]
+    assert {"name": "TOPICS", "value": "runs,mails"} in container["env"]
     (wanted,) = plan.wanted_stores(known, setting)
     assert wanted.access.contents.topics == ("runs", "mails")
 

@@ -17,10 +17,13 @@ def names(kind: ast.expr | None) -> set[str]:
 def raw(handler: ast.ExceptHandler) -> Iterator[int]:
     """The lines at which a handler shows the error as Python writes it."""
     for node in (inner for statement in handler.body for inner in ast.walk(statement)):
-        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str"
-        shown = node.args[:1] if called else [node.value] if isinstance(node, ast.FormattedValue) and node.conversion == -1 else []
-        if any(isinstance(one, ast.Name) and one.id == handler.name for one in shown):
-            yield node.lineno
+        match node:
+            case (
+                ast.Call(func=ast.Name(id="str"), args=[ast.Name(id=shown), *_])
+                | ast.FormattedValue(value=ast.Name(id=shown), conversion=-1)
+            ):
+                if shown == handler.name:
+                    yield node.lineno
 
 
 def test_no_error_of_the_system_is_shown_as_python_writes_it() -> None:

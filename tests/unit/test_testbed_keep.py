@@ -51,6 +51,10 @@ def _die_half_way(target: Path) -> None:
     kept(target, make, "making a thing", quiet)
 
 
+def _write_whole(work: Path) -> None:
+    write(work / "result", "whole")
+
+
 def test_a_kill_half_way_leaves_nothing_that_counts_and_the_next_one_removes_it(tmp_path: Path) -> None:
     child = multiprocessing.get_context("fork").Process(target=_die_half_way, args=(tmp_path / "thing",))
     child.start()
@@ -58,7 +62,7 @@ def test_a_kill_half_way_leaves_nothing_that_counts_and_the_next_one_removes_it(
     assert child.exitcode == -signal.SIGKILL
     assert not (tmp_path / "thing").exists()
     assert len(list(tmp_path.glob(".new-*"))) == 1
-    kept(tmp_path / "thing", lambda work: write(work / "result", "whole") and None, "making a thing", quiet)
+    kept(tmp_path / "thing", _write_whole, "making a thing", quiet)
     assert [path.name for path in tmp_path.iterdir()] == ["thing"]
 
 

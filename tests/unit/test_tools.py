@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import time
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,8 +11,7 @@ import pytest
 
 from ops.command import Command
 from ops.errors import Failure, UsageError
-from ops.folders import cache
-from ops.local.state import write_private
+from ops.folders import cache, write_private
 from ops.tools import find as public_find
 from ops.tools import gomodule, pnpm
 from ops.tools.find import find, here
@@ -176,7 +176,7 @@ def test_npm_is_run_by_the_node_that_was_found() -> None:
 def test_a_go_build_whose_connection_breaks_off_is_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, failures: int, runs: int, fails: bool
 ) -> None:
-    monkeypatch.setattr(gomodule.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     program = f"echo run >> runs; test $(wc -l < runs) -gt {failures} || {{ echo '{words}' >&2; exit 1; }}"
     command = Command(("sh", "-c", program), "building x", cwd=tmp_path)
     with pytest.raises(Failure, match=words[-10:]) if fails else nullcontext():
