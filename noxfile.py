@@ -28,6 +28,7 @@ from ops.checks.reads import DOCUMENTS, EVERYTHING, Reads, own, without_sources 
 from ops.checks.report import Report, show, slug  # noqa: E402
 from ops.console import say  # noqa: E402
 from ops.errors import Failure  # noqa: E402
+from ops.exclusive import exclusive  # noqa: E402
 
 GO_MODULES = ("services/*/go.mod", "packages/*/go.mod")
 TIMEOUT = 30  # seconds in which the programs of a session must end
@@ -170,19 +171,9 @@ def left_out(session: nox.Session, what: str) -> None:
 @contextmanager
 def apart(what: str, who: str = "") -> Iterator[None]:
     """Hold something that two sessions side by side must not use at the same time. `who`: whom to say that this run waits for."""
-    from filelock import FileLock, Timeout
-
     REPORT.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(str(REPORT.folder / f"{what}.lock"))
-    try:
-        lock.acquire(timeout=0 if who else -1)
-    except Timeout:
-        say(f"waiting for {who}")
-        lock.acquire()
-    try:
+    with exclusive(REPORT.folder / f"{what}.lock", f"waiting for {who}" if who else "", say):
         yield
-    finally:
-        lock.release()
 
 
 def workspace(session: nox.Session) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ops.command import Command
 from ops.errors import Failure
+from ops.exclusive import exclusive
 from ops.folders import cache
 from ops.images.facts import present
 from ops.images.model import BuildEngine, BuildPlan, Planned
@@ -144,19 +145,12 @@ def _alive(pid: int) -> bool:
 
 @contextmanager
 def _alone(images: tuple[Planned, ...], report: Callable[[str], None]) -> Iterator[None]:
-    """No two builds of one key at once on this machine. The system drops the locks of a process that dies."""
-    from filelock import FileLock, Timeout
-
+    """No two builds of one key at once on this machine."""
     folder = cache() / "images" / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         names = {image.key: image.name for image in images}  # a service and a job of the same files have one key
         for key in sorted(names):  # in one order everywhere, so that two builds cannot wait for each other
-            lock = FileLock(folder / key[:32])
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                report(f"{names[key]} is being built by another process: waiting for it")
-                lock.acquire()
-            stack.callback(lock.release)
+            waiting = f"{names[key]} is being built by another process: waiting for it"
+            stack.enter_context(exclusive(folder / key[:32], waiting, report))
         yield

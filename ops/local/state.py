@@ -3,12 +3,13 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ops.console import say
 from ops.errors import Failure
+from ops.exclusive import exclusive
 from ops.folders import remedy, short, state_folder_of, write_private
 from ops.local.process import GRACE, Ending, Identity, identify
 
@@ -185,26 +186,9 @@ def keep_stopping(state: State) -> None:
             write(state, replace(record, stopping=identify(os.getpid())))
 
 
-@contextlib.contextmanager
-def alone(lock: Path, meanwhile: str) -> Iterator[None]:
-    """Hold a lock; where another process has it, say so and wait."""
-    from filelock import FileLock, Timeout
-
-    held = FileLock(str(lock))
-    try:
-        held.acquire(timeout=0)
-    except Timeout:
-        say(meanwhile)
-        held.acquire()
-    try:
-        yield
-    finally:
-        held.release()
-
-
 def building(state: State) -> contextlib.AbstractContextManager[None]:
     """Hold the lock of the build folder: one process at a time builds there, or removes what was built."""
-    return alone(state.build_lock, "another build of this checkout is at work; waiting for it")
+    return exclusive(state.build_lock, "another build of this checkout is at work; waiting for it", say)
 
 
 def keep_checkout(state: State, root: Path) -> None:

@@ -1,20 +1,18 @@
 """One file a kind of store, by the kind's name: its `STORE` says all that this build system knows of it."""
 
 from collections.abc import Iterator
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import get_args
 
 from ops.catalog import Store
 from ops.errors import UsageError
+from ops.kinds import Kinds
 from ops.stores.model import Access, Holding, StoreKind
 
 __all__ = ["Access", "StoreKind", "kind_of", "names", "of"]
 
 
-def names() -> list[str]:
-    """The kinds that there is a file for."""
-    return sorted(module.name for module in iter_modules(__path__) if module.name not in ("model", "programs"))
+KINDS = Kinds(__name__, "STORE", StoreKind, what="kind of store", entry="store", others=("model", "programs"))
+names, kind_of = KINDS.names, KINDS.of
 
 
 def of(store: Store) -> StoreKind:
@@ -41,13 +39,3 @@ def _refused(store: Store, kind: StoreKind) -> Iterator[str]:
     for environment, profile in store.profiles.items():
         if profile == "replicated" and kind.replicated is None:
             yield f"{at('profile')}.{environment}: {kind.title} has no replicated form yet"
-
-
-def kind_of(kind: str) -> StoreKind:
-    """What is known of a kind of store. Raises `UsageError` where it has no file."""
-    if kind not in names():
-        cause = f"there is no ops/stores/{kind}.py (there is {', '.join(names())})"
-        raise UsageError(f"looking for the kind of store {kind}", cause, "Add the file, or correct the store's name in platform.yaml.")
-    found = import_module(f"{__name__}.{kind}").STORE
-    assert isinstance(found, StoreKind)
-    return found

@@ -18,6 +18,7 @@ Provider = Literal["native", "container", "existing"]
 
 USUAL: tuple[Part, ...] = ("engine", "cluster", "images")
 CONTEXT = "nextai-testbed"
+WAITING = "another process starts or stops the testbed: waiting for it"
 
 
 @dataclass(frozen=True, slots=True)

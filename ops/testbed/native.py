@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterable, Iterator
 
 from ops.errors import Failure
+from ops.exclusive import exclusive
 from ops.testbed import build, certificates, cgroups, cleanup, cluster, engine, images, network, objects, probes, processes, programs
 from ops.testbed.found import done, record, value
 from ops.testbed.keep import key_of, write
 from ops.testbed.layout import Layout, another_port
-from ops.testbed.model import PARTS, Part, Say, Testbed
+from ops.testbed.model import PARTS, WAITING, Part, Say, Testbed
 from ops.testbed.processes import Daemon
 
 
@@ -150,23 +151,13 @@ def _fingerprint(layout: Layout) -> str:
 @contextlib.contextmanager
 def _alone(layout: Layout, say: Say) -> Iterator[None]:
     """One at a time: whoever comes second waits, and then finds what the first one did."""
-    from filelock import FileLock, Timeout
-
     try:
         layout.state.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         cause = f"{layout.state}: {error.strerror}"
         raise Failure("starting the testbed", cause, "Name another folder: NEXTAI_TESTBED_STATE=/path.") from error
-    lock = FileLock(layout.state.with_name(f"{layout.state.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say("another process starts or stops the testbed: waiting for it")
-        lock.acquire()
-    try:
+    with exclusive(layout.state.with_name(f"{layout.state.name}.lock"), WAITING, say):
         yield
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager

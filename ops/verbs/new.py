@@ -15,9 +15,9 @@ from ops.catalog.edit import with_entry
 from ops.catalog.load import FILE
 from ops.console import emit_json, machine_readable, say
 from ops.errors import UsageError
+from ops.exclusive import exclusive
 from ops.folders import cache, short
 from ops.local.interrupt import handled, uninterrupted
-from ops.local.state import alone
 from ops.stacks import BuildPlace, kind_of, scaffold
 from ops.verbs import sync
 
@@ -74,7 +74,7 @@ def _alone(root: Path) -> AbstractContextManager[None]:
     """One at a time in a checkout: each takes the next free port, and writes the files that all share."""
     locks = cache() / "new"
     locks.mkdir(exist_ok=True)
-    return alone(locks / f"{short(root)}.lock", "waiting for another `invoke new` in this checkout")
+    return exclusive(locks / f"{short(root)}.lock", "waiting for another `invoke new` in this checkout", say)
 
 
 def _check(catalog: Catalog, name: str, stack: str) -> None:

@@ -3,6 +3,7 @@
 from ops.catalog import Catalog, Job
 from ops.console import emit_json, machine_readable, say
 from ops.errors import Exit, Failure, UsageError
+from ops.exclusive import exclusive
 from ops.guess import did_you_mean
 from ops.local import embedded, state
 from ops.local.state import State
@@ -20,7 +21,7 @@ def run(catalog: Catalog, name: str) -> int:
     record = current(catalog, home)
     if record is None:
         raise Failure(doing, "the platform, whose stores it needs, does not run on this machine", "Run `invoke up` first.")
-    with state.alone(home.run / f"{name}.lock", f"another run of {name} is at work; waiting for it"):
+    with exclusive(home.run / f"{name}.lock", f"another run of {name} is at work; waiting for it", say):
         code = _run(catalog, home, job, record.engine)
     found = {"job": name, "engine": record.engine, "exitCode": code}
     if code:

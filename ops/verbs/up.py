@@ -11,6 +11,7 @@ from ops.catalog import Catalog
 from ops.config import local as config
 from ops.console import confirm, counted, emit_json, machine_readable, say
 from ops.errors import Exit, Failure
+from ops.exclusive import exclusive
 from ops.local import embedded, facts, state
 from ops.local.interrupt import handled, uninterrupted
 from ops.local.state import RunRecord, State
@@ -28,7 +29,7 @@ def up(catalog: Catalog, engine: str | None = None, detach: bool = False) -> int
     attend: Callable[[list[int]], None] | None = None
     with _ctrl_c_on_terminate() as pressed:
         try:
-            with state.alone(home.lock, "another `up` or `down` is at work; waiting for it"), _remaining_named(home):
+            with exclusive(home.lock, "another `up` or `down` is at work; waiting for it", say), _remaining_named(home):
                 started = _started(catalog, home, engine)
                 if isinstance(started, RunRecord):
                     return _runs_already(started)
@@ -116,7 +117,7 @@ def _some(count: int, *noun: str) -> str:
 
 def _remove(catalog: Catalog, home: State) -> str:
     """Remove what the state folder holds. What an `up` has started since, while it had the lock, is stopped before."""
-    with state.alone(home.lock, "another `up` is at work; waiting for it"):
+    with exclusive(home.lock, "another `up` is at work; waiting for it", say):
         stopped = _stop(catalog, home, volumes=True)
         for part in (home.data, home.logs, home.run):
             shutil.rmtree(part, ignore_errors=True)

@@ -8,9 +8,10 @@ import contextlib
 from collections.abc import Iterable, Iterator
 
 from ops.errors import Failure
+from ops.exclusive import exclusive
 from ops.testbed.container import apply, client, facts, plan
 from ops.testbed.container.place import ContainerPlace, here
-from ops.testbed.model import Part, Say, Testbed
+from ops.testbed.model import WAITING, Part, Say, Testbed
 
 __all__ = ["ContainerPlace", "down", "here", "running", "unavailable", "up"]
 
@@ -78,19 +79,11 @@ def _remedy(place: ContainerPlace) -> str:
 @contextlib.contextmanager
 def _held(place: ContainerPlace, say: Say) -> Iterator[None]:
     """One at a time: whoever comes second waits, and then finds what the first one did."""
-    from filelock import FileLock, Timeout
-
-    try:
-        place.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = FileLock(place.folder / "lock")
+    with contextlib.ExitStack() as held:
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            say("another process starts or stops the testbed: waiting for it")
-            lock.acquire()
-    except OSError as error:
-        raise Failure("opening the testbed's folder", f"{error.filename}: {error.strerror}", "Name another one: NEXTAI_STATE.") from error
-    try:
+            place.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            held.enter_context(exclusive(place.folder / "lock", WAITING, say))
+        except OSError as error:
+            cause = f"{error.filename}: {error.strerror}"
+            raise Failure("opening the testbed's folder", cause, "Name another one: NEXTAI_STATE.") from error
         yield
-    finally:
-        lock.release()

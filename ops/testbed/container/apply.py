@@ -26,7 +26,7 @@ RECIPE = SOURCES / "container" / "Dockerfile"
 LOCKED = (ROOT / "pyproject.toml", ROOT / "uv.lock")
 # What runs inside: this package as far as it goes without the catalogue, and what the native testbed is made from.
 CODE = (
-    *("ops/__init__.py", "ops/command.py", "ops/errors.py", "ops/folders.py", "ops/gitwords.py", "ops/retry.py", "ops/secret.py"),
+    *(f"ops/{name}.py" for name in ("__init__", "command", "errors", "exclusive", "folders", "gitwords", "retry", "secret")),
     *("ops/tools", "ops/testbed", "infra/testbed"),
 )
 
