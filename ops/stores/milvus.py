@@ -67,5 +67,4 @@ STORE = StoreKind(
         tries=150,
     ),
     embedded=Embedded(Program(Locked(_FOLDER, "Milvus Lite", 20), "bin/python"), _server),
-    stand_in="python:3.13-slim-trixie",
 )

@@ -189,11 +189,10 @@ class StoreKind:
 
     `title`: what people call it. `component`: its part of the platform, a label. `url`: how its users write where it is.
     `settings`: variables of the image, none of them secret.
-    `stand_in`: the image that takes the place of its own on the testbed is made upon this one, in infra/testbed/images/KIND.
     `holds`: which of a store's contents it can have; the functions of its file are given them, and see to it.
     `replicated`: what its StatefulSet has otherwise in an environment where it is replicated, as a patch of its `spec`.
     `grace`: seconds that it has to end, in every form, before it is killed.
-    What is None or empty it has not: a process of this machine, a program to ask it by, a stand-in.
+    What is None or empty it has not: a process of this machine, a program to ask it by.
     """
 
     title: str
@@ -205,7 +204,6 @@ class StoreKind:
     settings: Callable[[Access], Mapping[str, str]] = _nothing
     embedded: Embedded | None = None
     client: ClientProgram | None = None
-    stand_in: str = ""
     other_data: OtherData | None = None
     holds: frozenset[Holding] = frozenset()
     replicated: Callable[[Store], Mapping[str, object]] | None = None

@@ -154,7 +154,6 @@ STORE = StoreKind(
         _server,
     ),
     client=ClientProgram(_inside, _here),
-    stand_in="debian:trixie-slim",
     # From version 18 on it is the image that says so, in place of the server.
     other_data=OtherData(r"database files are incompatible with server|there appears to be PostgreSQL data in", "pg_dump"),
 )

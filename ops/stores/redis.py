@@ -115,5 +115,4 @@ STORE = StoreKind(
     ),
     client=ClientProgram(_inside, _here),
     grace=30,
-    stand_in="debian:trixie-slim",
 )

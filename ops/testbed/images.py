@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -56,29 +57,52 @@ class StandIn:
 
     name: str
     folder: str = ""
-    base: str = "debian:trixie-slim"
+    base: str = ""
     served: bool = False  # also in the registry, where the cluster asks for it
 
 
-DEBIAN = StandIn("debian:trixie-slim", served=True)
-_BASES = (
-    DEBIAN,
-    StandIn("python:3.13-slim-trixie", "python", served=True),
-    StandIn("node:24-trixie-slim", "node", base="python:3.13-slim-trixie"),
-    StandIn("golang:1.26-trixie", "golang", base="python:3.13-slim-trixie"),
-)
+DEBIAN = StandIn("debian:trixie-slim", served=True)  # `invoke shell` has it beside a pod
+_SERVED = "python"  # the base image that pods of the testbed's own tests have too
 LISTED = SOURCES.parents[1] / "stand-ins.json"  # inside the testbed's container, where the catalogue is not
 
 
 @once
 def stand_ins() -> tuple[StandIn, ...]:
-    """Every stand-in: those that images are built upon, and the stores of the catalogue."""
+    """Every stand-in, each after the one that it stands on: the catalogue's base images and stores that have a folder.
+
+    A base image's folder has the name of its repository, a store's that of its kind. Raises `Failure` where a Dockerfile
+    begins with an image that the catalogue does not name.
+    """
     if LISTED.exists():
         return tuple(StandIn(**entry) for entry in json.loads(LISTED.read_text("utf-8")))
-    from ops import catalog, stores
+    from ops import catalog
 
-    known = [(store, stores.of(store).stand_in) for store in catalog.load().stores.values()]
-    return (*_BASES, *dict.fromkeys(StandIn(store.image, store.kind, base, served=True) for store, base in known if base))
+    known = catalog.load()
+    bases = {base: base.partition(":")[0] for stack in known.stacks.values() for base in stack.bases.values()}
+    stores = {store.image: store.kind for store in known.stores.values()}
+    folders = {name: folder for name, folder in {**bases, **stores}.items() if _dockerfile(folder).exists()}
+    made = [StandIn(name, folder, _base(folder), name in stores or folder == _SERVED) for name, folder in folders.items()]
+    found = {image.name: image for image in (DEBIAN, *made)}
+    return tuple(sorted(found.values(), key=partial(_height, found)))
+
+
+def _dockerfile(folder: str) -> Path:
+    return SOURCES / "images" / folder / "Dockerfile"
+
+
+def _base(folder: str) -> str:
+    """The image that a Dockerfile's first stage begins with; what its other stages begin with stands below that one."""
+    return re.findall(r"^FROM (\S+)", _dockerfile(folder).read_text(encoding="utf-8"), re.MULTILINE)[0]
+
+
+def _height(found: Mapping[str, StandIn], image: StandIn) -> int:
+    """How many images an image stands on."""
+    if not image.base:
+        return 0
+    if image.base not in found:
+        cause = f"{_dockerfile(image.folder)} begins with {image.base}, and {DEBIAN.name} and platform.yaml name no such image"
+        raise Failure("looking for the stand-ins", cause, f"Have it begin with one of: {', '.join(found)}.")
+    return 1 + _height(found, found[image.base])
 
 
 def listing() -> str:

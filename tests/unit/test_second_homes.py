@@ -8,7 +8,7 @@ import yaml
 from ops.catalog import load
 from ops.checks.files import tracked
 from ops.images import BuildEngine
-from ops.testbed.images import stand_ins
+from ops.testbed.images import DEBIAN, stand_ins
 from ops.testbed.layout import SOURCES
 
 CATALOG = load()
@@ -68,9 +68,14 @@ def test_the_testbed_stands_in_for_the_base_images_and_stores_of_the_catalogue()
     assert known.keys() >= bases | {store.image for store in CATALOG.stores.values()}
     for image in known.values():
         if image.folder:
-            stages = re.findall(r"^FROM (\S+)", (SOURCES / "images" / image.folder / "Dockerfile").read_text(), re.M)
-            assert image.base in stages and set(stages) <= known.keys(), image.folder
+            text = (SOURCES / "images" / image.folder / "Dockerfile").read_text()
+            base, *others = re.findall(r"^FROM (\S+)", text, re.M)
+            below = known[base]
+            assert image.base == base and set(others) <= {base, below.base}, image.folder  # what its key covers
+            assert text.startswith(f"# Stands in for {image.name}: ")
     assert re.findall(r"^FROM (\S+)", (SOURCES / "container/Dockerfile").read_text(), re.M)[0] in bases
+    assert {path.parent.name for path in (SOURCES / "images").glob("*/Dockerfile")} == {image.folder for image in known.values()} - {""}
+    assert f'image: str = "{DEBIAN.name}"' in (CATALOG.root / "tasks.py").read_text()  # of `shell`
 
 
 def test_the_page_counts_to_the_longest_memory_of_its_service() -> None:

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,7 +49,6 @@ STORE = StoreKind(
             settings={"HERE": "pod"}, ports={"metrics": 9121}, tries=5), grace=6,
     embedded=Embedded(Program(Locked(ROOT / "none", "Valkey 9", 1), "bin/valkey", Spec("valkey-server", "machine")), _server),
     client=ClientProgram(lambda access: ("valkey-cli", access.user), lambda program, access: (("valkey-cli", str(access.port)), {})),
-    stand_in="debian:trixie-slim",
 )
 """
 
@@ -183,11 +184,36 @@ def test_it_is_a_stateful_set_with_its_service_and_budget(loaded: Catalog) -> No
     assert "egress-to-valkey" in found[Path("k8s/base/derived/policies.yaml")]
 
 
-def test_its_image_has_a_stand_in_on_the_testbed(loaded: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def recipe(loaded: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The Dockerfile of its stand-in, among those of the checkout; it is to be written."""
+    shutil.copytree(images.SOURCES / "images", tmp_path / "testbed" / "images")
+    made = tmp_path / "testbed" / "images" / "valkey" / "Dockerfile"
+    made.parent.mkdir()
+    monkeypatch.setattr(images, "SOURCES", tmp_path / "testbed")
     monkeypatch.setattr(catalog, "load", lambda: loaded)
     images.stand_ins.cache_clear()
-    assert images.StandIn("valkey/valkey:9", "valkey", served=True) in images.stand_ins()
+    yield made
     images.stand_ins.cache_clear()
+
+
+def test_its_image_has_a_stand_in_on_the_testbed_where_there_is_a_recipe_for_one(recipe: Path, loaded: Catalog) -> None:
+    assert "valkey/valkey:9" not in {image.name for image in images.stand_ins()}
+    images.stand_ins.cache_clear()
+    python = loaded.stacks["python"].bases["PYTHON_IMAGE"]
+    recipe.write_text(f"FROM {python} AS wheel\nRUN true\nFROM {images.DEBIAN.name}\n")
+    found = images.stand_ins()
+    assert images.StandIn("valkey/valkey:9", "valkey", python, served=True) in found
+    names = [image.name for image in found]
+    assert all(names.index(image.base) < names.index(image.name) for image in found if image.base)
+
+
+def test_a_recipe_that_begins_with_an_image_of_no_catalogue_is_refused(recipe: Path) -> None:
+    recipe.write_text("FROM alpine:3\n")
+    with pytest.raises(
+        Failure, match=r"valkey/Dockerfile begins with alpine:3, and debian:trixie-slim and platform\.yaml name no such image"
+    ):
+        images.stand_ins()
 
 
 def test_its_client_is_run_in_its_pod(loaded: Catalog, tmp_path: Path) -> None:
