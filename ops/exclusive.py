@@ -1,12 +1,14 @@
 """One process at a time: a lock that is a file. The system drops it when its process dies, whatever ended that."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ops.say import Say
+
 
 @contextmanager
-def exclusive(lock: Path, waiting: str, say: Callable[[str], object]) -> Iterator[None]:
+def exclusive(lock: Path, waiting: str, say: Say) -> Iterator[None]:
     """Hold the lock. Where another process has it, say `waiting`, if that is not empty, and wait without a limit.
 
     The lock's folder must be there. Raises OSError where the file cannot be written.

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from ops.cluster import needs, ownership
+from ops.cluster.dryrun import DryRun
 from ops.cluster.facts import ClusterFacts
 from ops.cluster.record import KEEP, ChangeKind
-from ops.cluster.sight import Sight
 from ops.cluster.step import Remembered, Step
 from ops.cluster.unwanted import Unwanted
+from ops.documents import Json
 from ops.kube import byhand
 from ops.kube.diff import by_name, differences, masked, quiet
-from ops.kube.objects import Json, Key, Object, condition, key_of, text
+from ops.kube.objects import Key, Object, condition, key_of, text
 from ops.kube.order import KEPT, Phase, phase_of
 
 _MUTATES: Final = "no manifest has that, and a mutating policy or webhook does it"
@@ -31,7 +32,7 @@ class Decided:
 
 def decide(facts: ClusterFacts, stores: Collection[str], kind: ChangeKind) -> Decided:
     """What happens to each object. `stores`: the images of the stores, whose workloads come before all others."""
-    steps = [_introduced(_step(one, facts, stores, kind), one, facts) for one in facts.sights]
+    steps = [_introduced(_step(one, facts, stores, kind), one, facts) for one in facts.dry_runs]
     going = [one for one in facts.unwanted if _goes(one.live, kind)]
     kept = {key_of(one.live): why for one in going if (why := _kept(one, facts))}
     steps += [_removal(one, facts) for one in going if key_of(one.live) not in kept]
@@ -55,40 +56,40 @@ def _without_clean_up_alone(steps: list[Step]) -> list[Step]:
     return [replace(step, action="unchanged", note="goes with the next change") if step.note == _NEEDLESS else step for step in steps]
 
 
-def _step(sight: Sight, facts: ClusterFacts, stores: Collection[str], kind: ChangeKind) -> Step:
+def _step(tried: DryRun, facts: ClusterFacts, stores: Collection[str], kind: ChangeKind) -> Step:
     """What happens to a wanted object."""
-    wanted, live = sight.wanted, sight.live
-    step = Step(sight.key, "create", phase_of(wanted, stores), wanted, remembered=Remembered(warned=sight.warnings))
+    wanted, live = tried.wanted, tried.live
+    step = Step(tried.key, "create", phase_of(wanted, stores), wanted, remembered=Remembered(warned=tried.warnings))
     if step.key.kind == "Job":
-        return _job(step, wanted, live, None if kind != "deploy" else facts.past.ran)
+        return _job(step, wanted, live, None if kind != "deploy" else facts.history.ran)
     if live is None:
         return replace(step, differences=differences(*masked(None, wanted)))
     before = quiet(live)
-    after = before if sight.after is None or sight.after is live else quiet(sight.after)
-    notes = [f"takes {c.path} back from {c.manager}" for c in sight.conflicts]
+    after = before if tried.after is None or tried.after is live else quiet(tried.after)
+    notes = [f"takes {c.path} back from {c.manager}" for c in tried.conflicts]
     changed = differences(*masked(before, after))
-    mutated = tuple(d.path for d in changed) if _is_mutated(sight, before, after) else ()
-    again = bool(mutated) and all(f"{step.key.written} {path}" in facts.past.mutated for path in mutated)
+    mutated = tuple(d.path for d in changed) if _is_mutated(tried, before, after) else ()
+    again = bool(mutated) and all(f"{step.key.written} {path}" in facts.history.mutated for path in mutated)
     if mutated:
         notes.append(f"the API server changes {', '.join(mutated)} {'at each request' if again else 'itself'}: {_MUTATES}")
     return replace(
         step,
-        action="change" if (changed and not again) or sight.inherits or _owns_otherwise(sight) else "unchanged",
+        action="change" if (changed and not again) or tried.inherits or _owns_otherwise(tried) else "unchanged",
         before=masked(before, before)[0],
         resource_version=text(live, "metadata", "resourceVersion"),
         differences=changed,
         note="; ".join(notes),
-        force=bool(sight.conflicts),
-        inherits=sight.inherits,
-        remembered=replace(step.remembered, adopted=step.key in facts.past.adopted, mutated=mutated),
+        force=bool(tried.conflicts),
+        inherits=tried.inherits,
+        remembered=replace(step.remembered, adopted=step.key in facts.history.adopted, mutated=mutated),
     )
 
 
-def _is_mutated(sight: Sight, before: Object, after: Object) -> bool:
+def _is_mutated(tried: DryRun, before: Object, after: Object) -> bool:
     """Whether the differing fields are in no manifest: then a mutating policy or webhook writes them."""
-    if sight.after is None or sight.conflicts or sight.inherits or _owns_otherwise(sight):
+    if tried.after is None or tried.conflicts or tried.inherits or _owns_otherwise(tried):
         return False
-    return before != after and not differences({"": _of(before, sight.wanted)}, {"": _of(after, sight.wanted)})
+    return before != after and not differences({"": _of(before, tried.wanted)}, {"": _of(after, tried.wanted)})
 
 
 def _of(found: Json, wanted: Json) -> Json:
@@ -101,21 +102,21 @@ def _of(found: Json, wanted: Json) -> Json:
     return [_of(value, new[name]) for name, value in old.items() if name in new]
 
 
-def _owns_otherwise(sight: Sight) -> bool:
+def _owns_otherwise(tried: DryRun) -> bool:
     """Whether an apply changes which fields are ours: a field that is not ours stays when the manifest has it no longer."""
-    return sight.live is not None and sight.after is not None and ownership.fields_of(sight.live) != ownership.fields_of(sight.after)
+    return tried.live is not None and tried.after is not None and ownership.fields_of(tried.live) != ownership.fields_of(tried.after)
 
 
-def _introduced(step: Step, sight: Sight, facts: ClusterFacts) -> Step:
+def _introduced(step: Step, tried: DryRun, facts: ClusterFacts) -> Step:
     """Note who made an object that exists and that no deploy has made."""
-    if sight.live is None or step.key.kind == "Job":
+    if tried.live is None or step.key.kind == "Job":
         return step
     notes = [step.note] if step.note else []
-    others = [m for m in ownership.makers(sight.live) if m not in ownership.kubectls(sight.live)]
-    foreign = not ownership.ours(sight.live) and step.key not in facts.past.keys
-    if sight.inherits:
+    others = [m for m in ownership.makers(tried.live) if m not in ownership.kubectls(tried.live)]
+    foreign = not ownership.ours(tried.live) and step.key not in facts.history.keys
+    if tried.inherits:
         notes.insert(0, "what kubectl applied becomes this deploy's")
-    if foreign and (others or not sight.inherits):
+    if foreign and (others or not tried.inherits):
         notes.insert(0, f"exists, made by {' and '.join(others) or 'hand'}: it is shared from now on")
     elif not notes and step.action == "change" and not step.differences:
         notes = ["its fields become this deploy's"]
@@ -154,7 +155,7 @@ def _kept(one: Unwanted, facts: ClusterFacts) -> str:
     if not ownership.ours(live):
         made = " and ".join(ownership.makers(live)) or "hand"
         return f"it has our label, and was made by {made} and not by a deploy: it is kept"
-    partners = ownership.partners(live, adopted=key_of(live) in facts.past.adopted)
+    partners = ownership.partners(live, adopted=key_of(live) in facts.history.adopted)
     if partners and one.released is None:
         return f"it is {' and '.join(partners)}'s too, and cannot be without what a deploy set: it is kept as it is"
     return ""
@@ -168,11 +169,11 @@ def _removal(one: Unwanted, facts: ClusterFacts) -> Step:
     if why := byhand.lingers(live):
         return replace(step, action="unchanged", note=why, doing="leaving")
     if one.released is not None:
-        partners = " and ".join(ownership.partners(live, adopted=key in facts.past.adopted))
+        partners = " and ".join(ownership.partners(live, adopted=key in facts.history.adopted))
         changed = differences(*masked(quiet(live), quiet(one.released)))
         note = f"stays, as it is {partners}'s too: what a deploy set is given up"
         return replace(step, action="release", manifest=ownership.bare(live), differences=changed, note=note)
-    needed, had = _still_needed(key, facts), key in facts.past.keys
+    needed, had = _still_needed(key, facts), key in facts.history.keys
     if key.kind == "ConfigMap" and (_GENERATED.search(key.name) or not had) and needed:
         return replace(step, action="unchanged", note=f"kept: {needed}")
     return replace(step, note="was in the last deploy, is not in this one" if had else _NEEDLESS)
@@ -183,5 +184,5 @@ def _still_needed(key: Key, facts: ClusterFacts) -> str:
     place = (key.namespace, key.name)
     if any(place in needs.config_maps_of(replica_set) for replica_set in facts.replica_sets):
         return "pods still read it"
-    kept = [header.number for header in facts.past.history[-(KEEP - 1) :] if f"{key.namespace}/{key.name}" in header.keeps]
+    kept = [header.number for header in facts.history.headers[-(KEEP - 1) :] if f"{key.namespace}/{key.name}" in header.keeps]
     return f"record {max(kept)} needs it" if kept else ""

@@ -8,10 +8,10 @@ from functools import partial
 
 from ops.catalog.model import Catalog
 from ops.catalog.names import OWNED
-from ops.cluster import lock, needs, past, record, sight
-from ops.cluster.past import Past
+from ops.cluster import dryrun, history, lock, needs, record
+from ops.cluster.dryrun import DryRun
+from ops.cluster.history import History
 from ops.cluster.record import Header
-from ops.cluster.sight import Sight
 from ops.cluster.unwanted import KindPlace, Listed, Unwanted, unwanted
 from ops.kube import references
 from ops.kube.client import Client, Resource
@@ -27,9 +27,9 @@ class ClusterFacts:
     """
 
     cluster: str
-    sights: tuple[Sight, ...]
+    dry_runs: tuple[DryRun, ...]
     unwanted: tuple[Unwanted, ...] = ()
-    past: Past = field(default_factory=Past)
+    history: History = field(default_factory=History)
     namespaces: frozenset[str] | None = None
     replica_sets: tuple[Object, ...] = ()  # that still have pods
     unknown: tuple[Key, ...] = ()
@@ -43,7 +43,7 @@ class _Answers:
     """What is asked of the cluster at the beginning, all at the same time."""
 
     namespaces: "Future[Mapping[str, Object]]"
-    history: "Future[tuple[Header, ...]]"
+    headers: "Future[tuple[Header, ...]]"
     secrets: "Mapping[needs.SecretPlace, Future[Object | None]]"
     lists: "Mapping[KindPlace, Future[list[Object]]]"
     replica_sets: "Sequence[Future[list[Object]]]"
@@ -75,20 +75,20 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
     for manifest in known:
         needs.stamp(manifest, secrets)
 
-    history = answers.history.result()
-    records = past.start(client, home, history)
+    headers = answers.headers.result()
+    records = history.start(client, home, headers)
     listed = answers.listed()
-    looks = client.each(lambda m: sight.look(client, m, listed.objects.get(key_of(m)), namespaces), known)
-    held = record.unfinished(history) is not None and lock.held(client, home)
-    before = past.past(history, [one.result() for one in records], held=held)
-    sights = sight.settled(client, looks, before)
-    asked = {one.key for one in sights if one.asked}
-    fresh = {one.key for one in sights if one.live is None}
+    looks = client.each(lambda m: dryrun.look(client, m, listed.objects.get(key_of(m)), namespaces), known)
+    held = record.unfinished(headers) is not None and lock.held(client, home)
+    before = history.of(headers, [one.result() for one in records], held=held)
+    dry_runs = dryrun.settled(client, looks, before)
+    asked = {one.key for one in dry_runs if one.asked}
+    fresh = {one.key for one in dry_runs if one.live is None}
     return ClusterFacts(
         cluster=cluster,
-        sights=sights,
+        dry_runs=dry_runs,
         unwanted=unwanted(client, listed, {key_of(o) for o in objects}, before),
-        past=before,
+        history=before,
         namespaces=frozenset(namespaces),
         replica_sets=answers.with_pods(),
         unknown=tuple(unknown),
@@ -110,7 +110,7 @@ def _ask(client: Client, home: str, objects: Sequence[Object], known: Sequence[O
     deployed = sorted({text(o, "metadata", "namespace") for o in objects if text(o, "kind") == "Deployment"})
     return _Answers(
         namespaces=client.start(lambda: {text(n, "metadata", "name"): n for n in client.find(namespaces)}),
-        history=client.start(lambda: record.history(client, home)),
+        headers=client.start(lambda: record.history(client, home)),
         secrets={place: client.start(partial(client.get, secret, *place)) for place in places},
         lists=_start_lists(client, known),
         replica_sets=[client.start(partial(client.find, replica_set, namespace)) for namespace in deployed],

@@ -29,15 +29,15 @@ class About:
 def about(facts: ClusterFacts, decided: Decided) -> About:
     """Look at facts and steps together."""
     changing = frozenset(step.key for step in decided.steps if step.action != "unchanged")
-    halted = {s.key: why for s in facts.sights if s.live and (why := byhand.halted(s.live, s.wanted))}
+    halted = {s.key: why for s in facts.dry_runs if s.live and (why := byhand.halted(s.live, s.wanted))}
     return About(facts, decided, changing, halted)
 
 
 def problems(this: About, kind: ChangeKind, *, rehearsal: bool) -> Iterator[str]:
     """Why the plan cannot be applied. On a rehearsal, a kind that the cluster does not know is no problem."""
     facts = this.facts
-    yield from (f"{s.key}: {s.refusal}" for s in facts.sights if s.refusal)
-    yield from (f"{s.key}: {why}" for s in facts.sights if s.live and (why := byhand.leaving(s.live)))
+    yield from (f"{s.key}: {s.refusal}" for s in facts.dry_runs if s.refusal)
+    yield from (f"{s.key}: {why}" for s in facts.dry_runs if s.live and (why := byhand.leaving(s.live)))
     yield from (f"{key}: {why}" for key, why in this.halted.items() if key in this.stuck)
     yield from _without_namespace(facts)
     yield from facts.missing
@@ -52,7 +52,7 @@ def warnings(this: About) -> Iterator[str]:
     """What prevents nothing, such as what was changed by hand and a deploy does not undo."""
     facts, steps = this.facts, this.decided.steps
     yield from (f"{key}: {why}" for key, why in this.halted.items() if key not in this.stuck)
-    yield from (f"{s.key}: {why}" for s in facts.sights if s.live and (why := byhand.added(s.after or s.live, s.wanted)))
+    yield from (f"{s.key}: {why}" for s in facts.dry_runs if s.live and (why := byhand.added(s.after or s.live, s.wanted)))
     yield from (f"{key}: {why}" for key, why in this.decided.kept.items())
     yield from (
         f"{step.key}: {step.note}" for step in steps if step.doing == "leaving" or (step.remembered.mutated and step.action == "unchanged")
@@ -60,16 +60,16 @@ def warnings(this: About) -> Iterator[str]:
     yield from _heard(facts)
     yield from _missing(this, fatal=False)
     yield from (f"{key} selects nothing: no pod has {labels}" for key, labels in facts.named.idle.items() if key in this.changing)
-    yield from (f"{s.key}: {why}" for s in facts.sights if s.key in this.changing and (why := steady.warning(s.wanted)))
+    yield from (f"{s.key}: {why}" for s in facts.dry_runs if s.key in this.changing and (why := steady.warning(s.wanted)))
 
 
 def _heard(facts: ClusterFacts) -> list[str]:
     """The API server's warnings, each once, with its objects; of an object that was not asked about now, from when it was applied."""
     about: dict[str, list[str]] = {}
-    for sight in facts.sights:
-        begin = "the API server warns" if sight.asked else "the API server warned when it was applied"
-        for words in sight.warnings:
-            about.setdefault(f"{begin}: {words}", []).append(str(sight.key))
+    for tried in facts.dry_runs:
+        begin = "the API server warns" if tried.asked else "the API server warned when it was applied"
+        for words in tried.warnings:
+            about.setdefault(f"{begin}: {words}", []).append(str(tried.key))
     return [f"{', '.join(keys)}: {words}" for words, keys in about.items()]
 
 
@@ -77,7 +77,7 @@ def _without_namespace(facts: ClusterFacts) -> list[str]:
     """The objects in namespaces that neither exist nor are among the manifests."""
     if facts.namespaces is None:
         return []
-    wanted = [key_of(sight.wanted) for sight in facts.sights]
+    wanted = [key_of(tried.wanted) for tried in facts.dry_runs]
     there = {*facts.namespaces, *(key.name for key in wanted if key.kind == "Namespace")}
     places: dict[str, list[str]] = {}
     for key in wanted:

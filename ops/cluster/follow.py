@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ops.cluster.lines import Container, Line, LogSelection, container_of, stamped
+from ops.cluster.loglines import Container, LogLine, LogSelection, container_of, stamped
 from ops.cluster.pods import Selector, find
 from ops.console import has_reader
 from ops.errors import Failure
@@ -25,7 +25,7 @@ def follow(
     *,
     going: Callable[[], bool] = has_reader,
     pause: float = PAUSE_SECONDS,
-) -> Iterator[Line]:
+) -> Iterator[LogLine]:
     """The last lines of the pods and those that come, as long as somebody hears them (`going`, asked where nothing comes).
 
     `pause`: seconds before a stream that ended is begun again. Raises `Failure` when the server may not be asked, or is gone for good.
@@ -54,7 +54,7 @@ class _Followed:
     client: Client
     wanted: LogSelection
     pause: float
-    lines: "queue.SimpleQueue[Line | Failure]" = field(default_factory=queue.SimpleQueue)
+    lines: "queue.SimpleQueue[LogLine | Failure]" = field(default_factory=queue.SimpleQueue)
     streams: list[Stream] = field(default_factory=list)
     now: set[Container] = field(default_factory=set)  # those whose lines a thread reads
     seen: set[Container] = field(default_factory=set)  # those whose lines were read at some time

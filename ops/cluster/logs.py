@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from ops.catalog.model import Catalog
 from ops.cluster.follow import follow
-from ops.cluster.lines import Container, Line, LogSelection, containers, stamped
+from ops.cluster.loglines import Container, LogLine, LogSelection, containers, stamped
 from ops.cluster.pods import Selector, find, selector_of
 from ops.kube.client import ApiError, Client
 
 
-def read(catalog: Catalog, client: Client, name: str, wanted: LogSelection) -> Iterator[Line]:
+def read(catalog: Catalog, client: Client, name: str, wanted: LogSelection) -> Iterator[LogLine]:
     """The lines of all pods of a service, job or store: in order of time without `follow`, as they come with it.
 
     Raises `UsageError` when nothing of that name runs, `Failure` when the server may not be asked, or is gone for good.
@@ -18,10 +18,10 @@ def read(catalog: Catalog, client: Client, name: str, wanted: LogSelection) -> I
     return follow(client, selector, wanted) if wanted.follow else written(client, selector, wanted)
 
 
-def written(client: Client, selector: Selector, wanted: LogSelection) -> Iterator[Line]:
+def written(client: Client, selector: Selector, wanted: LogSelection) -> Iterator[LogLine]:
     """What the pods have written until now, in order of time."""
 
-    def lines(container: Container) -> list[tuple[str, Line]]:
+    def lines(container: Container) -> list[tuple[str, LogLine]]:
         try:
             answer = client.read_text(container.path, container.query(wanted))
         except ApiError as error:

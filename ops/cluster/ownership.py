@@ -10,9 +10,10 @@ from copy import deepcopy
 from typing import Final
 
 from ops.catalog.names import MANAGER
+from ops.documents import Json
 from ops.kube import write
 from ops.kube.client import ApiError, Client, Resource
-from ops.kube.objects import Json, Key, Object, at, rows, table, text
+from ops.kube.objects import Key, Object, at, rows, table, text
 
 KUBECTL: Final = "kubectl-client-side-apply"  # the manager of `kubectl apply` without --server-side
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from ops.cluster import findings
 from ops.cluster.decide import decide
 from ops.cluster.facts import ClusterFacts
-from ops.cluster.past import Past
+from ops.cluster.history import History
 from ops.cluster.record import ChangeKind, RecordedMigration, unfinished
 from ops.cluster.step import Step
 from ops.errors import Refused
@@ -118,26 +118,26 @@ def make_plan(origin: Origin, facts: ClusterFacts, stores: Collection[str], *, r
     """
     decided = decide(facts, stores, origin.kind)
     about = findings.about(facts, decided)
-    last = facts.past.last.header if facts.past.last else None
+    last = facts.history.last.header if facts.history.last else None
     plan = Plan(
         origin,
         facts.cluster,
-        base=max((header.number for header in facts.past.history), default=0),
+        base=max((header.number for header in facts.history.headers), default=0),
         steps=decided.steps,
         problems=tuple(findings.problems(about, origin.kind, rehearsal=rehearsal)),
         warnings=tuple(findings.warnings(about)),
         left_out=facts.unknown if rehearsal else (),
         last=last.number if last else 0,
-        unverified=bool(facts.past.trail),
+        unverified=bool(facts.history.trail),
         names=origin.kind == "deploy" and last is not None and origin.version not in ("", last.version),
     )
-    return replace(plan, unfinished=_unfinished(facts.past, plan.wanted))
+    return replace(plan, unfinished=_unfinished(facts.history, plan.wanted))
 
 
-def _unfinished(past: Past, wanted: str) -> Unfinished | None:
+def _unfinished(history: History, wanted: str) -> Unfinished | None:
     """The deploy that has not ended, or was cut off. `wanted`: the fingerprint of what this plan wants."""
-    cut = unfinished(past.history)
-    return Unfinished(cut.number, cut.who, past.held, same=wanted == cut.wanted) if cut else None
+    cut = unfinished(history.headers)
+    return Unfinished(cut.number, cut.who, history.held, same=wanted == cut.wanted) if cut else None
 
 
 def check_environment(plan: Plan, environment: str) -> None:

@@ -52,8 +52,8 @@ def prepare(catalog: Catalog, client: Client, origin: Origin, objects: Sequence[
     wanted = [o for o in objects if not (o.get("kind") == "Secret" and "keys" in o)]
     stores = frozenset(store.image for store in catalog.stores.values())
     facts = gather(catalog, client, wanted, made_up)
-    earlier = together(*(r.schema for r in facts.past.records))
+    earlier = together(*(r.schema for r in facts.history.records))
     plan = make_plan(replace(origin, earlier=earlier), facts, stores, rehearsal=target_of(client).rehearsal)
     # On the way back nothing is held against the store: what is there may be the very deploy that failed for its data.
-    unreadable = unreadable_data(catalog, facts.sights) if origin.kind == "deploy" else []
+    unreadable = unreadable_data(catalog, facts.dry_runs) if origin.kind == "deploy" else []
     return replace(plan, problems=(*plan.problems, *unreadable, *missing_rights(client, plan, catalog.namespaces[0])))

@@ -11,8 +11,8 @@ from ops.errors import Refused
 from ops.kube.objects import key_of, rows, text
 
 if TYPE_CHECKING:
+    from ops.cluster.dryrun import DryRun
     from ops.cluster.plan import Origin
-    from ops.cluster.sight import Sight
     from ops.cluster.target import Target
     from ops.database.safety import TargetDatabase
 
@@ -62,14 +62,14 @@ def _major(image: str) -> int:
     return int(found[1]) if found else 0
 
 
-def unreadable_data(catalog: Catalog, sights: Sequence["Sight"]) -> list[str]:
+def unreadable_data(catalog: Catalog, dry_runs: Sequence["DryRun"]) -> list[str]:
     """Why the database's server would not start: no major version of PostgreSQL reads the data of one before it."""
     problems = []
-    for sight in sights:
-        key = key_of(sight.wanted)
-        if key.kind != "StatefulSet" or key.name != catalog.database.store or sight.live is None:
+    for tried in dry_runs:
+        key = key_of(tried.wanted)
+        if key.kind != "StatefulSet" or key.name != catalog.database.store or tried.live is None:
             continue
-        images = ([text(c, "image") for c in rows(o, "spec", "template", "spec", "containers")][:1] for o in (sight.live, sight.wanted))
+        images = ([text(c, "image") for c in rows(o, "spec", "template", "spec", "containers")][:1] for o in (tried.live, tried.wanted))
         now, wanted = (_major("".join(image)) for image in images)
         if 0 < now < wanted:
             cause = f"its data is PostgreSQL {now}'s, and PostgreSQL {wanted} cannot read it"

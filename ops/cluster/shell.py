@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from ops.catalog.model import Catalog
 from ops.cluster.pods import Selector, find, selector_of
+from ops.documents import Json
 from ops.errors import Failure, UsageError
 from ops.kube import write
 from ops.kube.client import Client, events
 from ops.kube.cluster import ClusterAccess
 from ops.kube.kubectl import QUESTION_TIMEOUT, join, kubectl
-from ops.kube.objects import Json, Object, rows, table, text
+from ops.kube.objects import Object, rows, table, text
 from ops.kube.readiness.reasons import CREATE, PULL
 
 _READY_SECONDS = 60

@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping
 
 from ops.cluster.ownership import applied_fields, from_kubectl
-from ops.kube.objects import Json, Object, same, table, text
+from ops.documents import Json
+from ops.kube.objects import Object, same, table, text
 
 _IDENTITY = ("apiVersion", "kind")  # and metadata.name, metadata.namespace: no manager owns the fields that name the object
 

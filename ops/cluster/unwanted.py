@@ -7,7 +7,7 @@ from datetime import timedelta
 from ops.catalog.names import OWNED
 from ops.cluster import ownership
 from ops.cluster.applying import apply
-from ops.cluster.past import Past
+from ops.cluster.history import History
 from ops.cluster.record import Record
 from ops.kube.client import ApiError, Client
 from ops.kube.objects import Key, Object, key_of, labels_of, text
@@ -35,23 +35,23 @@ class Listed:
     places: Collection[KindPlace] = ()
 
 
-def unwanted(client: Client, listed: Listed, wanted: Collection[Key], past: Past) -> tuple[Unwanted, ...]:
+def unwanted(client: Client, listed: Listed, wanted: Collection[Key], history: History) -> tuple[Unwanted, ...]:
     """The objects of earlier deploys that are not wanted now, without those that the failed deploys only took over."""
-    adopted = past.adopted
+    adopted = history.adopted
     found = [
         live
-        for live in left_by(client, listed, wanted, past)
-        if ownership.partners(live, adopted=key_of(live) in adopted) or not older(live, past.last, past.trail)
+        for live in left_by(client, listed, wanted, history)
+        if ownership.partners(live, adopted=key_of(live) in adopted) or not older(live, history.last, history.trail)
     ]
     return tuple(client.each(lambda live: _released(client, live, adopted), found))
 
 
-def left_by(client: Client, listed: Listed, wanted: Collection[Key], past: Past) -> list[Object]:
+def left_by(client: Client, listed: Listed, wanted: Collection[Key], history: History) -> list[Object]:
     """What the records had or deleted, is there and is not wanted; and older ConfigMaps and Jobs with our label.
 
     What no list had is asked for by its name.
     """
-    former = past.keys | past.removed
+    former = history.keys | history.removed
     found = [o for key, o in listed.objects.items() if key not in wanted and (key in former or key.kind in ("ConfigMap", "Job"))]
     unseen = [
         key

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from ops.errors import Failure, Refused, UsageError
+from ops.say import Say
 from ops.secret import Secret
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ PAUSE_SECONDS = 0.1, 2.0  # the first and the longest pause between attempts
 URI = re.compile(r"^postgres(?:ql)?://(?P<rest>.*)$", re.DOTALL)
 FORM = "It begins with postgresql://, then come USER, a colon, the password, @, HOST:PORT and /DATABASE."
 ENCODE = "Percent-encode the password's special characters: @ is %40, / is %2F, : is %3A, % is %25, # is %23, ? is %3F."
-
-Say = Callable[[str], None]
 
 
 def secret(dsn: Secret | str) -> Secret:

@@ -1,7 +1,7 @@
 """Running what is pending: facts → plan → gates → lock → each file applied and written down."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,13 @@ from ops.database.connect import check_direct, connect, describe, scrubbed, secr
 from ops.database.facts import Applied, applied, tables
 from ops.database.journal import Migration
 from ops.errors import Failure, Refused, UsageError
+from ops.say import Say
 from ops.secret import Secret
 
 if TYPE_CHECKING:
     from ops.database.connect import Connection
 
 LOCK_WAIT_SECONDS = 120.0
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ import subprocess
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
+from ops.documents import Json
 from ops.errors import Failure
 from ops.folders import home
 from ops.secret import Secret, hide, register
@@ -22,8 +23,6 @@ HELPER_SECONDS = 10.0  # for a credential helper, which may ask a password manag
 _DOCKER_HUB: Final = "https://index.docker.io/v1/"  # the name under which the Docker client keeps docker.io
 _MISSING: Final = "credentials not found"  # how every helper says that it has none
 _IDENTITY: Final = "<token>"  # the user name of what is an identity token
-
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import quote
 
+from ops.documents import Json
 from ops.errors import Failure
 from ops.kube.cluster import ClusterAccess
 from ops.kube.errors import NO_API_SERVER, ApiError, Unavailable
-from ops.kube.objects import Json, Key, Object, group_of, rows, table, text, texts
+from ops.kube.objects import Key, Object, group_of, rows, table, text, texts
 from ops.kube.transport import Call, Transport
 from ops.retry import USUAL, Policy, Transient, persist
 from ops.secret import hide, register

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from ops.background import begin
+from ops.documents import Json
 from ops.errors import Failure, cause_of
 from ops.kube.kubeconfig import Context, bytes_of
-from ops.kube.objects import Json, Object, at, rows, table, text, texts
+from ops.kube.objects import Object, at, rows, table, text, texts
 from ops.secret import Secret, register
 
 CREDENTIALS_SECONDS = 15.0  # for a program of the kubeconfig that gets credentials

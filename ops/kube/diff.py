@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ops.kube.objects import Json, Object, same, table, text
+from ops.documents import Json
+from ops.kube.objects import Object, same, table, text
 
 MASK = "***"
 # What the API server and the controllers write, and no manifest says.

@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from ops.documents import Json
 from ops.errors import Failure
 from ops.kube.cluster import ClusterAccess
-from ops.kube.objects import Json, Object, at, rows, table, text
+from ops.kube.objects import Object, at, rows, table, text
 from ops.retry import passes
 from ops.secret import hide
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from ops.documents import Json
 from ops.kube.client import ApiError
-from ops.kube.objects import Json, Object, key_of, same, table, text
+from ops.kube.objects import Object, key_of, same, table, text
 
 # As its validations put it: apimachinery/pkg/api/validation, and those of StatefulSet, Service, RoleBinding, PriorityClass, Pod.
 _WORDS: Final = re.compile(

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ops.documents import load
+from ops.documents import Json, load
 from ops.errors import Failure, UsageError, cause_of
 from ops.folders import home
-from ops.kube.objects import Json, Object, at, rows, table, text
+from ops.kube.objects import Object, at, rows, table, text
 from ops.network import system_trust
 
 if TYPE_CHECKING:

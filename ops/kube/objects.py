@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+from ops.documents import Json
+
 Object: TypeAlias = dict[str, Json]
 
 SCALED = ("Deployment", "StatefulSet")  # what has a number of replicas

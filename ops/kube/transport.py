@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
+from ops.documents import Json
 from ops.errors import Failure
 from ops.kube.cluster import ClusterAccess
 from ops.kube.credentials import Credentials, PluginFailed, Source
 from ops.kube.errors import Unavailable, behind, failing, reason_of, status_of, unreachable
 from ops.kube.kubeconfig import Context, identify, trust
-from ops.kube.objects import Json, at, text
+from ops.kube.objects import at, text
 from ops.network import connections, proxy_for, shown
 from ops.retry import Transient, begun, retry_after
 

@@ -7,8 +7,9 @@ container of a shell.
 
 from collections.abc import Mapping
 
+from ops.documents import Json
 from ops.kube.client import REQUEST_SECONDS, ApiError, Client
-from ops.kube.objects import Json, Object
+from ops.kube.objects import Object
 from ops.retry import Policy
 
 

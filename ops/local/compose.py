@@ -18,7 +18,7 @@ from ops.console import say
 from ops.console.output import stream
 from ops.errors import Failure
 from ops.folders import write_private
-from ops.local import composefile, containers, plan, state
+from ops.local import composecontainers, composefile, plan, state
 from ops.local.interrupt import Children, uninterrupted
 from ops.local.ports import require_free
 from ops.local.process import Identity, identify
@@ -36,7 +36,7 @@ def start(catalog: Catalog, home: State) -> None:
 
     Raises `Failure` with the last log lines of the container that does not come up; then nothing of it runs.
     """
-    if not any(seen.status == "running" for seen in containers.look(catalog, home)):
+    if not any(seen.status == "running" for seen in composecontainers.look(catalog, home)):
         require_free(plan.ports(catalog), home)
     setting = setting_of(catalog, home)
     _keep_password(catalog, home, setting)
@@ -59,8 +59,8 @@ def start(catalog: Catalog, home: State) -> None:
 
 def _end_scratch(catalog: Catalog, home: State) -> None:
     """End the server on which the migrations were tried: they have run. The next `up` starts it again."""
-    with containers.client() as engine:
-        for container in containers.of(engine, catalog, home, composefile.scratch(catalog)):
+    with composecontainers.client() as engine:
+        for container in composecontainers.of(engine, catalog, home, composefile.scratch(catalog)):
             container.stop(timeout=12)
 
 
@@ -96,8 +96,8 @@ def run_job(catalog: Catalog, home: State, job: Job) -> int:
             if child.poll() is None:
                 child.terminate()  # compose hands it on to the container, and waits for that one's end
                 child.wait()
-            with containers.client() as engine:
-                for left in containers.of(engine, catalog, home, job.name):
+            with composecontainers.client() as engine:
+                for left in composecontainers.of(engine, catalog, home, job.name):
                     left.remove(force=True)
 
 
@@ -115,8 +115,8 @@ def _keep_password(catalog: Catalog, home: State, setting: config.Setting) -> No
     store = catalog.database.store
     variable = config.password_variable(store)
     digest = hashlib.sha256(f"{catalog.database.user}:{config.password(store, setting)}".encode()).hexdigest()
-    with containers.client() as engine:
-        filters: dict[str, str | list[str] | bool] = {"label": [containers.label(catalog, home), f"{_VOLUME}={store}"]}
+    with composecontainers.client() as engine:
+        filters: dict[str, str | list[str] | bool] = {"label": [composecontainers.label(catalog, home), f"{_VOLUME}={store}"]}
         there = bool(engine.volumes.list(filters=filters))
     if not there:
         write_private(home.password, digest)
@@ -142,8 +142,8 @@ def _images(catalog: Catalog, names: Collection[str]) -> dict[str, str]:
 
 def _pull(catalog: Catalog, home: State) -> None:
     """Pull the stores' images that the engine lacks. It may take minutes, so it has no time limit, and shows its progress."""
-    with containers.client() as engine:
-        lacking = {store.name: store.image for store in catalog.stores.values() if not containers.has_image(engine, store.image)}
+    with composecontainers.client() as engine:
+        lacking = {store.name: store.image for store in catalog.stores.values() if not composecontainers.has_image(engine, store.image)}
     if lacking:
         say(f"pulling {', '.join(lacking.values())}")
         command = _compose(catalog, home, ("pull", "--policy", "missing", *lacking), "pulling the stores' images", progress="auto")
@@ -201,15 +201,15 @@ def _await_health(catalog: Catalog, home: State, trouble: str, deadline: float) 
     """
     said: set[str] = set()
     while True:
-        seen = containers._listed(catalog, home)
-        words = {one.name: containers.word(one, one.name in catalog.jobs) for one in seen}
+        seen = composecontainers._listed(catalog, home)
+        words = {one.name: composecontainers.word(one, one.name in catalog.jobs) for one in seen}
         for name, word in words.items():
             if word in ("ready", "done") and name not in said:
                 said.add(name)
                 say(f"{name}: {word}")
         broken = [one for one in seen if words[one.name] == "unhealthy" or words[one.name].startswith("ended")]
         if broken:
-            told = containers.told(catalog, home, broken[0])
+            told = composecontainers.told(catalog, home, broken[0])
             raise Failure(f"starting {broken[0].name}", told, _remedy(catalog, home, broken[0].name, told))
         if trouble:
             raise Failure("starting the containers", trouble, "`docker info` may say more.")
@@ -238,11 +238,11 @@ def _remedy(catalog: Catalog, home: State, name: str, told: str) -> str:
     )
 
 
-def _late(catalog: Catalog, home: State, lacking: list[str], late: list[containers.Seen]) -> Failure:
+def _late(catalog: Catalog, home: State, lacking: list[str], late: list[composecontainers.Seen]) -> Failure:
     """What is not ready in time, with the last lines of the first that runs: the others may only be waiting for that one."""
     names = ", ".join([*lacking, *(one.name for one in late)])
     first = [one for one in late if one.status == "running"][:1]
-    told = [containers.told(catalog, home, one) for one in first]
+    told = [composecontainers.told(catalog, home, one) for one in first]
     return Failure("starting the containers", "\n".join([f"not ready after {_SECONDS_TO_READY} s: {names}", *told]), _CORRECT)
 
 
@@ -272,7 +272,7 @@ def stop(catalog: Catalog, home: State, *, volumes: bool, forget: bool = True) -
     """
     if forget:
         state.keep_stopping(home)
-    count = len(containers.look(catalog, home))
+    count = len(composecontainers.look(catalog, home))
     more = ("--volumes",) if volumes else ()
     command = _compose(catalog, home, ("down", "--remove-orphans", *more), "stopping the containers")
     Children().run(replace(command, remedy="`invoke down` ends the rest; `docker info` may say more."), timeout=_SECONDS_TO_STOP)

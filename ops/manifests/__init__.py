@@ -10,7 +10,7 @@ from ops.catalog import Catalog, Environment
 from ops.manifests.contract import variables
 from ops.manifests.network import certificates, entrance, policies, routes
 from ops.manifests.reach import addresses, names, reach, restricted
-from ops.manifests.reading import Object
+from ops.manifests.reading import Manifest
 from ops.manifests.runs import images, namespaces, ports, probes, replicas, schedules, workloads
 from ops.manifests.scene import RuleInput
 from ops.manifests.security import accounts, security
@@ -27,7 +27,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def problems(catalog: Catalog, environment: Environment, objects: Iterable[Object]) -> list[str]:
+def problems(catalog: Catalog, environment: Environment, objects: Iterable[Manifest]) -> list[str]:
     """Everything in which one environment's rendered objects disagree with the catalogue, each as `FILE: what`."""
     scene = RuleInput(catalog, environment, tuple(objects))
     return list(dict.fromkeys(problem for rule in RULES for problem in rule(scene)))

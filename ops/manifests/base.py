@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from ops.catalog import Catalog, Image, Service, Store
 from ops.config.local import secret_name
-from ops.kube.objects import Json, Object
+from ops.documents import Json
+from ops.kube.objects import Object
 
 Objects: TypeAlias = "list[Object]"
 

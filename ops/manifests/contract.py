@@ -7,7 +7,7 @@ from ops.catalog import Variable
 from ops.catalog.values import items as items_of
 from ops.catalog.values import problem
 from ops.manifests.reading import (
-    Object,
+    Manifest,
     items,
     main_container,
     mapping,
@@ -24,7 +24,7 @@ class Given:
     name: str
     secret: bool
     value: str | None
-    source: Object  # the object whose file to open
+    source: Manifest  # the object whose file to open
 
 
 def variables(scene: RuleInput) -> Iterator[str]:
@@ -48,13 +48,13 @@ def variables(scene: RuleInput) -> Iterator[str]:
                 yield scene.says(workload, f"is not given {variable.name} ({variable.description}): it is required; put it {where}")
 
 
-def given(scene: RuleInput, workload: Object, name: str) -> list[Given]:
+def given(scene: RuleInput, workload: Manifest, name: str) -> list[Given]:
     """Every variable that the main container of a workload is given."""
     contract = {variable.name: variable for variable in scene.catalog.variables_of(name)}
     return list(_given(scene, workload, main_container(workload, name), contract))
 
 
-def _given(scene: RuleInput, workload: Object, container: Object, contract: Mapping[str, Variable]) -> Iterator[Given]:
+def _given(scene: RuleInput, workload: Manifest, container: Manifest, contract: Mapping[str, Variable]) -> Iterator[Given]:
     """What a container is given. A Secret that is not among the objects has, by convention, the reader's secret variables."""
     for source in items(container, "envFrom"):
         config = scene.find("ConfigMap", namespace_of(workload), text(source, "configMapRef", "name"))
@@ -74,7 +74,7 @@ def _given(scene: RuleInput, workload: Object, container: Object, contract: Mapp
             yield Given(name, False, text(entry, "value") if "value" in entry else None, workload)
 
 
-def _sources(scene: RuleInput, workload: Object, container: Object, name: str, contract: Mapping[str, Variable]) -> Iterator[str]:
+def _sources(scene: RuleInput, workload: Manifest, container: Manifest, name: str, contract: Mapping[str, Variable]) -> Iterator[str]:
     """ConfigMaps that are read exist; Secrets that are read are the reader's own, and have the key."""
     refs = [mapping(source, "configMapRef") for source in items(container, "envFrom")]
     refs += [mapping(entry, "valueFrom", "configMapKeyRef") for entry in items(container, "env")]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ops import stores
 from ops.catalog import Catalog, Environment, Image, Store
-from ops.kube.objects import Json, Object
+from ops.documents import Json
+from ops.kube.objects import Object
 from ops.manifests import base, jobs, overlays
 from ops.manifests.base import Objects
 from ops.manifests.stores import of_store

@@ -3,7 +3,8 @@
 from ops.catalog import Catalog, Job
 from ops.catalog.values import seconds
 from ops.config.local import secret_name
-from ops.kube.objects import Json, Object
+from ops.documents import Json
+from ops.kube.objects import Object
 from ops.kube.order import AFTER_MIGRATIONS
 from ops.manifests import migration
 from ops.manifests.base import NAME, Objects, account, config_name, head, reaches

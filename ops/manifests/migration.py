@@ -3,7 +3,8 @@
 from ops.catalog import Catalog, Job
 from ops.config import sidecar
 from ops.config.local import secret_name
-from ops.kube.objects import Json, Object
+from ops.documents import Json
+from ops.kube.objects import Object
 from ops.manifests.base import NAME, head, reaches
 
 COMPONENT = "migration"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ops.catalog import Service
 from ops.manifests.reading import (
-    Object,
+    Manifest,
     items,
     mapping,
     name_of,
@@ -66,7 +66,7 @@ def certificates(scene: RuleInput) -> Iterator[str]:
                 yield scene.says(issuer, f"goes through {', '.join(classes) or 'no Ingress'}; Ingress {name_of(ingress)} is {wanted}'s")
 
 
-def _issuer(ingress: Object) -> str:
+def _issuer(ingress: Manifest) -> str:
     return text(ingress, "metadata", "annotations", "cert-manager.io/cluster-issuer")
 
 
@@ -92,12 +92,12 @@ def entrance(scene: RuleInput) -> Iterator[str]:
         yield f"{file}: the ingress controller is in several namespaces: {', '.join(sorted(controllers))}"
 
 
-def _backends(ingress: Object) -> list[str]:
+def _backends(ingress: Manifest) -> list[str]:
     paths = [path for rule in items(ingress, "spec", "rules") for path in items(rule, "http", "paths")]
     return list(dict.fromkeys(text(path, "backend", "service", "name") for path in paths))
 
 
-def _strangers(scene: RuleInput, place: str, labels: Object, port: int) -> set[str]:
+def _strangers(scene: RuleInput, place: str, labels: Manifest, port: int) -> set[str]:
     """The namespaces other than the platform's that reach a port of the pods with these labels."""
     policies = [p for p in scene.of("NetworkPolicy") if namespace_of(p) == place and _selects(mapping(p, "spec", "podSelector"), labels)]
     rules = [rule for policy in policies for rule in items(policy, "spec", "ingress")]
@@ -106,10 +106,10 @@ def _strangers(scene: RuleInput, place: str, labels: Object, port: int) -> set[s
     return names - {"", *scene.catalog.namespaces}
 
 
-def _selects(selector: Object, labels: Object) -> bool:
+def _selects(selector: Manifest, labels: Manifest) -> bool:
     wanted = mapping(selector, "matchLabels")
     return set(selector) == {"matchLabels"} and all(labels.get(key) == value for key, value in wanted.items())
 
 
-def _ports(service: Object | None) -> list[dict[str, object]]:
+def _ports(service: Manifest | None) -> list[dict[str, object]]:
     return [{"name": entry.get("name"), "port": entry.get("port")} for entry in items(service, "spec", "ports")]

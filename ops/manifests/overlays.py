@@ -6,7 +6,8 @@ from ops import stores
 from ops.catalog import Catalog, Environment, Job, Service
 from ops.catalog.names import OWNED
 from ops.config.local import Setting, derived, in_cluster
-from ops.kube.objects import Json, Object
+from ops.documents import Json
+from ops.kube.objects import Object
 from ops.manifests.base import NAME, config_name, ours
 from ops.manifests.jobs import reads_settings
 from ops.manifests.written import document

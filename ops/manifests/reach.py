@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ops.catalog import Image, Service, Store, url_variable
 from ops.manifests.contract import Given, given
-from ops.manifests.reading import Object, at, items, mapping, name_of, namespace_of, pod_labels, resolve, strings, text
+from ops.manifests.reading import Manifest, at, items, mapping, name_of, namespace_of, pod_labels, resolve, strings, text
 from ops.manifests.scene import POLICIES, RuleInput
 
 PLACE = "kubernetes.io/metadata.name"  # the label that each namespace has by itself
@@ -32,8 +32,8 @@ class End:
 
     name: str
     place: str
-    labels: Object
-    workload: Object | None = None
+    labels: Manifest
+    workload: Manifest | None = None
 
 
 def reach(scene: RuleInput) -> Iterator[str]:
@@ -86,11 +86,11 @@ def restricted(scene: RuleInput) -> Iterator[str]:
             yield f"k8s/components/default-deny/derived.yaml: no NetworkPolicy bounds what {name} sends"
 
 
-def _end(name: str, workload: Object) -> End:
+def _end(name: str, workload: Manifest) -> End:
     return End(name, namespace_of(workload), pod_labels(workload), workload)
 
 
-def _policies(scene: RuleInput, direction: str, end: End) -> list[Object]:
+def _policies(scene: RuleInput, direction: str, end: End) -> list[Manifest]:
     """The policies of a direction that select these pods. Without policyTypes one is for ingress, and for egress where it has rules."""
     found = []
     for policy in scene.of("NetworkPolicy"):
@@ -125,7 +125,7 @@ def _allows(scene: RuleInput, direction: str, ends: tuple[End, End], port: Port)
     )
 
 
-def _is_peer(scene: RuleInput, peer: Object, end: End, other: End) -> bool:
+def _is_peer(scene: RuleInput, peer: Manifest, end: End, other: End) -> bool:
     if "ipBlock" in peer:
         return False  # addresses of pods are nothing to count on
     place = next((n for n in scene.of("Namespace") if name_of(n) == other.place), None)
@@ -134,7 +134,7 @@ def _is_peer(scene: RuleInput, peer: Object, end: End, other: End) -> bool:
     return inside and ("podSelector" not in peer or matches(mapping(peer, "podSelector"), other.labels))
 
 
-def _has_port(entry: Object, target: End, port: Port) -> bool:
+def _has_port(entry: Manifest, target: End, port: Port) -> bool:
     if text(entry, "protocol") not in ("", port.protocol):
         return False
     first, last = entry.get("port"), entry.get("endPort")
@@ -144,7 +144,7 @@ def _has_port(entry: Object, target: End, port: Port) -> bool:
     return number == port.number or (isinstance(last, int) and number <= port.number <= last)
 
 
-def matches(selector: Object, labels: Object) -> bool:
+def matches(selector: Manifest, labels: Manifest) -> bool:
     """Whether a label selector selects what has these labels; an empty one selects everything."""
     for key, value in mapping(selector, "matchLabels").items():
         if labels.get(key) != value:

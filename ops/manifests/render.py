@@ -11,9 +11,9 @@ from pathlib import Path
 from ops.catalog.model import Catalog, Environment
 from ops.catalog.names import OWNED
 from ops.command import Command, run
-from ops.documents import load_all
+from ops.documents import Json, load_all
 from ops.errors import UsageError
-from ops.kube.objects import Json, Object, at, containers_of, key_of, pod_template, rows, table, text
+from ops.kube.objects import Object, at, containers_of, key_of, pod_template, rows, table, text
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from ops.catalog import Service, Store
 from ops.manifests.reading import (
     PODS,
-    Object,
+    Manifest,
     containers,
     items,
     lasting,
@@ -177,7 +177,7 @@ def schedules(scene: RuleInput) -> Iterator[str]:
             yield scene.says(workload, "is suspended, and so never runs")
 
 
-def scales(scaler: Object, workload: Object) -> bool:
+def scales(scaler: Manifest, workload: Manifest) -> bool:
     """Whether an autoscaler's target is this workload."""
     target = mapping(scaler, "spec", "scaleTargetRef")
     return (target.get("kind"), target.get("name")) == (workload.get("kind"), name_of(workload)) and namespace_of(scaler) == namespace_of(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ops.catalog import Catalog, Environment, Image, Store
 from ops.manifests.reading import (
     PODS,
-    Object,
+    Manifest,
     name_of,
     namespace_of,
     owner,
@@ -23,17 +23,17 @@ class RuleInput:
 
     catalog: Catalog
     environment: Environment
-    objects: tuple[Object, ...]
+    objects: tuple[Manifest, ...]
 
-    def of(self, *kinds: str) -> Iterator[Object]:
+    def of(self, *kinds: str) -> Iterator[Manifest]:
         """The objects of these kinds."""
         return (thing for thing in self.objects if thing.get("kind") in kinds)
 
-    def find(self, kind: str, namespace: str, name: str) -> Object | None:
+    def find(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """The one object of this kind and name, or None."""
         return next((o for o in self.of(kind) if name_of(o) == name and namespace_of(o) == namespace), None)
 
-    def workload(self, image: Image | Store) -> Object | None:
+    def workload(self, image: Image | Store) -> Manifest | None:
         """What runs a service, job or store: the workload that bears its name, in whatever namespace."""
         return next((o for o in self.of(*PODS) if owner(o) == image.name), None)
 
@@ -42,11 +42,11 @@ class RuleInput:
         """Everything in the catalogue that runs in a cluster, by name."""
         return {**self.catalog.images, **self.catalog.stores}
 
-    def says(self, thing: Object, what: str) -> str:
+    def says(self, thing: Manifest, what: str) -> str:
         """A problem of an object, with the file that the object came from."""
         return f"{self.file(thing)}: {thing.get('kind')} {name_of(thing)} {what}"
 
-    def file(self, thing: Object) -> str:
+    def file(self, thing: Manifest) -> str:
         """Where an object is written: by kind and owner, since kustomize does not tell."""
         kind, name = str(thing.get("kind")), owner(thing)
         if kind == "Namespace":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ops.catalog import Image
 from ops.manifests.reading import (
     PODS,
-    Object,
+    Manifest,
     containers,
     items,
     mapping,
@@ -58,7 +58,7 @@ def security(scene: RuleInput) -> Iterator[str]:
             yield scene.says(workload, f"runs as user {user}; platform.yaml says {image.stack.user} for the stack {image.stack.name}")
 
 
-def _insecure(pod: Object, container: Object) -> Iterator[str]:
+def _insecure(pod: Manifest, container: Manifest) -> Iterator[str]:
     own = mapping(container, "securityContext")
     both = {**pod, **own}
     if own.get("allowPrivilegeEscalation") is not False:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ops.catalog import Service, Store
 from ops.manifests.reach import matches
-from ops.manifests.reading import Object, items, mapping, name_of, namespace_of, owner, pod_labels, pod_spec, port_names, resolve, text
+from ops.manifests.reading import Manifest, items, mapping, name_of, namespace_of, owner, pod_labels, pod_spec, port_names, resolve, text
 from ops.manifests.runs import scales
 from ops.manifests.scene import RuleInput
 
@@ -78,6 +78,6 @@ def autoscalers(scene: RuleInput) -> Iterator[str]:
             yield scene.says(scaler, f"scales {name_of(target)}; its own is {owner(scaler)}")
 
 
-def _selected(scene: RuleInput, place: str, selector: Object) -> list[Object]:
+def _selected(scene: RuleInput, place: str, selector: Manifest) -> list[Manifest]:
     """The workloads whose pods a selector selects in a namespace."""
     return [w for w in scene.of(*LASTING) if namespace_of(w) == place and matches(selector, pod_labels(w))]

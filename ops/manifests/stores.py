@@ -3,7 +3,8 @@
 from ops import stores
 from ops.catalog import Catalog, Store
 from ops.config.local import secret_name
-from ops.kube.objects import Json, Object
+from ops.documents import Json
+from ops.kube.objects import Object
 from ops.manifests.base import NAME, Objects, account, address, budget, head, pods
 from ops.stores import Access, StoreKind
 from ops.stores.model import Check, Folder

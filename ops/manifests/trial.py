@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ops.config import sidecar
 from ops.config.sidecar import VARIABLE
-from ops.manifests.reading import Object, items, main_container, mapping, pod_spec, strings, text
+from ops.manifests.reading import Manifest, items, main_container, mapping, pod_spec, strings, text
 from ops.manifests.scene import RuleInput
 
 
@@ -25,7 +25,7 @@ def trial(scene: RuleInput) -> Iterator[str]:
         yield scene.says(workload, f"does not give {job.name} {VARIABLE}={sidecar.URL}")
 
 
-def _unlike(scene: RuleInput, workload: Object, beside: Object) -> Iterator[str]:
+def _unlike(scene: RuleInput, workload: Manifest, beside: Manifest) -> Iterator[str]:
     image = scene.catalog.stores[scene.catalog.database.store].image
     if text(beside, "restartPolicy") != "Always":
         yield "has no restartPolicy: Always, and so ends before the migrations begin"

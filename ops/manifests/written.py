@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ops.kube.objects import Json
+from ops.documents import Json
 
 if TYPE_CHECKING:
     import yaml

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterable, Mapping
 
 from ops.errors import Failure
+from ops.say import Say
 from ops.testbed.choice import refusals
-from ops.testbed.model import PARTS, USUAL, Part, Provider, Say, Testbed
+from ops.testbed.model import PARTS, USUAL, Part, Provider, Testbed
 
 __all__ = [
     "PARTS",

@@ -7,9 +7,9 @@ import platform
 import tarfile
 from pathlib import Path
 
+from ops.say import Say
 from ops.testbed.keep import kept, key_of
 from ops.testbed.layout import Layout
-from ops.testbed.model import Say
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ops.command import Command
 from ops.errors import Failure
+from ops.say import Say
 from ops.testbed.keep import kept, key_of
 from ops.testbed.layout import SOURCES, Layout
-from ops.testbed.model import Say
 from ops.tools import find
 from ops.tools.gomodule import compiled
 

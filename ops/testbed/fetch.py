@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ops.command import Command, run
+from ops.say import Say
 from ops.testbed.keep import kept, key_of, text_of, write
 from ops.testbed.layout import SOURCES, Layout
-from ops.testbed.model import Say
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 MIRROR = "http://deb.debian.org/debian"

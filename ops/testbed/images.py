@@ -14,10 +14,10 @@ from typing import Final
 from ops.command import Command, run
 from ops.errors import Failure
 from ops.retry import Policy, Transient, persist
+from ops.say import Say
 from ops.testbed.fetch import KEYRING, mirror
 from ops.testbed.keep import kept, key_of, text_of, write
 from ops.testbed.layout import SOURCES, Layout
-from ops.testbed.model import Say
 from ops.testbed.processes import environment
 
 BUILDING: Final = Policy(tries=3, first=5.0, seconds=1800.0)  # a mirror that fails once; what was built before it is not built again
@@ -92,7 +92,8 @@ def _dockerfile(folder: str) -> Path:
 
 def _base(folder: str) -> str:
     """The image that a Dockerfile's first stage begins with; what its other stages begin with stands below that one."""
-    return re.findall(r"^FROM (\S+)", _dockerfile(folder).read_text(encoding="utf-8"), re.MULTILINE)[0]
+    first = re.search(r"^FROM (\S+)", _dockerfile(folder).read_text(encoding="utf-8"), re.MULTILINE)
+    return first[1] if first else ""
 
 
 def _height(found: Mapping[str, StandIn], image: StandIn) -> int:

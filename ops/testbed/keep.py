@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ops.testbed.model import Say
+from ops.say import Say
 
 
 def key_of(*parts: str) -> str:

@@ -1,12 +1,8 @@
 """What the other rooms see of a testbed: a registry, an engine and a context, as in production."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
-
-Say = Callable[[str], None]
-"""Tells a person what is being done, one line at a time."""
 
 Part = Literal["engine", "cluster", "images", "metrics"]
 PARTS: tuple[Part, ...] = ("engine", "cluster", "images", "metrics")

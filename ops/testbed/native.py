@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator
 
 from ops.errors import Failure
 from ops.exclusive import exclusive
+from ops.say import Say
 from ops.testbed import build, certificates, cgroups, cleanup, cluster, engine, images, network, objects, probes, processes, programs
 from ops.testbed.found import done, record, value
 from ops.testbed.keep import key_of, write
 from ops.testbed.layout import Layout, another_port
-from ops.testbed.model import PARTS, WAITING, Part, Say, Testbed
+from ops.testbed.model import PARTS, WAITING, Part, Testbed
 from ops.testbed.processes import Daemon
 
 

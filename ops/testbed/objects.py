@@ -3,10 +3,10 @@
 from string import Template
 
 from ops.command import Command, run
+from ops.say import Say
 from ops.testbed import archive, build
 from ops.testbed.cluster import PAUSE
 from ops.testbed.layout import NODE, SOURCES, Layout
-from ops.testbed.model import Say
 from ops.testbed.processes import environment
 
 COREDNS, METRICS_SERVER = "testbed.local/coredns:1", "testbed.local/metrics-server:1"

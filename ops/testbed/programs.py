@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ops.errors import Failure
+from ops.say import Say
 from ops.testbed import build, fetch
 from ops.testbed.keep import write
 from ops.testbed.layout import Layout
-from ops.testbed.model import Part, Say
+from ops.testbed.model import Part
 
 KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl")
 PLUGINS = ("docker-buildx", "docker-compose")

@@ -98,9 +98,9 @@ def rows_of(catalog: Catalog, home: State) -> list[ProcessRow]:
     if record is None:
         return []
     if record.engine == "compose":
-        from ops.local import containers
+        from ops.local import composecontainers
 
-        return [ProcessRow(name, what, 0, port) for name, what, port in containers.rows(catalog, home)]
+        return [ProcessRow(name, what, 0, port) for name, what, port in composecontainers.rows(catalog, home)]
     states = {name: entry.state if entry.identity.alive or entry.state == "done" else "ended" for name, entry in record.processes.items()}
     return [ProcessRow(name, states[name], entry.identity.pid, entry.port) for name, entry in record.processes.items()]
 
@@ -111,9 +111,9 @@ def current(catalog: Catalog, home: State) -> RunRecord | None:
     if record is None:
         return None
     if record.engine == "compose":
-        from ops.local import containers
+        from ops.local import composecontainers
 
-        return record if containers.runs(catalog, home) else None
+        return record if composecontainers.runs(catalog, home) else None
     return record if record.supervisor.alive else None
 
 
@@ -151,9 +151,9 @@ def _lines(catalog: Catalog, home: State, name: str, tail: int, *, follow: bool 
     """The lines of the engine that ran it last, also of what has ended."""
     record = state.read(home)
     if record and record.engine == "compose":
-        from ops.local import containers
+        from ops.local import composecontainers
 
-        return containers.lines(catalog, home, name, tail, follow)
+        return composecontainers.lines(catalog, home, name, tail, follow)
     if not home.log(name).exists():
         raise Failure(f"reading the logs of {name}", "it has not run on this machine", "`invoke up` starts it.")
     return followed(home.log(name), tail, lambda: follow and has_reader() and writes(home, name))

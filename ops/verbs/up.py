@@ -97,13 +97,13 @@ def _stop(catalog: Catalog, home: State, volumes: bool) -> str:
 
 def _stop_containers(catalog: Catalog, home: State, volumes: bool) -> str:
     """Stop the compose engine's containers, also when their record is lost. With `volumes` also when only their data is there."""
-    from ops.local import compose, containers
+    from ops.local import compose, composecontainers
 
     record = state.read(home)
     if (
         (record and record.engine == "compose")
-        or (not record and containers.runs(catalog, home))
-        or (volumes and containers.leaves(catalog, home))
+        or (not record and composecontainers.runs(catalog, home))
+        or (volumes and composecontainers.leaves(catalog, home))
     ):
         embedded_too = record if record and record.engine == "embedded" else None
         count = compose.stop(catalog, home, volumes=volumes, forget=embedded_too is None)

@@ -48,7 +48,7 @@ def show_status(found: "EnvironmentStatus", target: "Target") -> None:
 
 def logs(service: str, env: str, *, testbed: bool, follow: bool, tail: int, since: str) -> int:
     """The lines of all pods of a service, each with its pod's name."""
-    from ops.cluster.lines import LogSelection
+    from ops.cluster.loglines import LogSelection
     from ops.cluster.logs import read
 
     if tail < 0:

@@ -13,10 +13,10 @@ from xdist.scheduler import LoadScopeScheduling
 from ops import testbed as rooms
 from ops import tools
 from ops.cluster.target import resolve_target
+from ops.documents import Json
 from ops.kube import write
 from ops.kube.client import Client
 from ops.kube.connect import connect
-from ops.kube.objects import Json
 from ops.testbed import Testbed
 from tests.integration import probe_image
 from tests.integration.cluster import Cluster

@@ -7,7 +7,7 @@ from typing import Any
 
 from ops.catalog import Job
 from ops.cluster import logs
-from ops.cluster.lines import LogSelection
+from ops.cluster.loglines import LogSelection
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.status import status
 from ops.manifests.jobs import of_job

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from ops.cluster import logs, record, show, smoke
-from ops.cluster.lines import LogSelection
+from ops.cluster.loglines import LogSelection
 from ops.cluster.shell import open_shell
 from ops.cluster.status import status
 from ops.errors import Failure, UsageError

@@ -16,7 +16,7 @@ from ops import stores
 from ops.catalog import Catalog
 from ops.config import local as config
 from ops.errors import Failure
-from ops.local import compose, composefile, containers, ready, servers, state
+from ops.local import compose, composecontainers, composefile, ready, servers, state
 from ops.local.ports import free_ports
 from ops.stores import redis
 from ops.testbed import Testbed
@@ -35,7 +35,7 @@ def stores_alone(engine: DockerClient, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(compose, "_images", lambda *_: {})
     yield catalog, home
     compose.stop(catalog, home, volumes=True)
-    assert not containers.leaves(catalog, home)
+    assert not composecontainers.leaves(catalog, home)
 
 
 def test_the_stores_come_up_closed_and_answer_with_the_password_alone(stores_alone: tuple[Catalog, state.State]) -> None:
@@ -43,7 +43,7 @@ def test_the_stores_come_up_closed_and_answer_with_the_password_alone(stores_alo
 
     catalog, home = stores_alone
     compose.start(catalog, home)
-    assert {name: what for name, what, _ in containers.rows(catalog, home)} == {"postgres": "ready", "redis": "ready"}
+    assert {name: what for name, what, _ in composecontainers.rows(catalog, home)} == {"postgres": "ready", "redis": "ready"}
     port = catalog.stores["postgres"].local_port
     password = config.kept_secrets(catalog, home.secrets)["POSTGRES_PASSWORD"].reveal()
     account = f"host=127.0.0.1 port={port} dbname={catalog.database.name} user={catalog.database.user}"
@@ -110,8 +110,8 @@ def test_a_migration_is_tried_beside_it_and_what_it_does_there_decides(
 
     try:
         compose.start(catalog, home)
-        assert containers.rows(catalog, home) == [("postgres", "ready", store.local_port), ("db-migrate", "done", 0)]
-        assert [(one.name, one.status, one.code) for one in containers.look(catalog, home)][1] == ("db-migrate-scratch", "exited", 0)
+        assert composecontainers.rows(catalog, home) == [("postgres", "ready", store.local_port), ("db-migrate", "done", 0)]
+        assert [(one.name, one.status, one.code) for one in composecontainers.look(catalog, home)][1] == ("db-migrate-scratch", "exited", 0)
         execute("CREATE TABLE by_hand (a varchar(10))")
         execute("CREATE FUNCTION cleanup() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE by_hand; END $$")
         with_one_more("SELECT 1;\nSELECT public.cleanup();")
@@ -125,18 +125,18 @@ def test_a_migration_is_tried_beside_it_and_what_it_does_there_decides(
         compose.stop(catalog, home, volumes=True)
         for tag in tags:
             engine.images.remove(tag, force=True)
-    assert not containers.leaves(catalog, home)
+    assert not composecontainers.leaves(catalog, home)
 
 
 def test_another_checkout_has_its_own_containers_and_volumes(stores_alone: tuple[Catalog, state.State], tmp_path: Path) -> None:
     catalog, home = stores_alone
     compose.start(catalog, home)
     other = state.opened(state.State(tmp_path / "another"))
-    assert not containers.runs(catalog, other)
-    assert not containers.leaves(catalog, other)
+    assert not composecontainers.runs(catalog, other)
+    assert not composecontainers.leaves(catalog, other)
     with pytest.raises(Failure, match=r"\(for postgres\) is taken by"):
         compose.start(catalog, other)
-    assert containers.runs(catalog, home)
+    assert composecontainers.runs(catalog, home)
 
 
 def test_an_image_that_the_engine_lacks_is_pulled_before_the_start(
@@ -189,7 +189,7 @@ def test_a_container_that_dies_is_told_with_its_last_words_and_nothing_stays(
         compose.start(catalog, home)
     assert "redis ended with exit code" in caught.value.cause
     assert "no-such-word" in caught.value.cause
-    assert not containers.runs(catalog, home)
+    assert not composecontainers.runs(catalog, home)
 
 
 @pytest.mark.parametrize("kills", [False, True], ids=["stopped", "killed"])

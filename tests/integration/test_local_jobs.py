@@ -9,7 +9,7 @@ from docker import DockerClient
 
 from ops import catalog as catalogue
 from ops.catalog import Catalog, Job, Variable
-from ops.local import compose, composefile, containers, state
+from ops.local import compose, composecontainers, composefile, state
 from ops.local.ports import free_ports
 from ops.testbed import Testbed
 
@@ -38,14 +38,14 @@ def test_a_job_runs_to_its_end_beside_the_platform_and_leaves_no_container(
     catalog = with_job(7, name, ports)
     try:
         compose.start(catalog, home)
-        assert [row[0] for row in containers.rows(catalog, home)] == ["postgres", "redis"]  # `up` starts no such job
+        assert [row[0] for row in composecontainers.rows(catalog, home)] == ["postgres", "redis"]  # `up` starts no such job
         capfd.readouterr()
         assert compose.run_job(catalog, home, catalog.jobs["sweep"]) == 7
         assert "told to end with 7" in capfd.readouterr().out
         good = with_job(0, name, ports)
         assert compose.run_job(good, home, good.jobs["sweep"]) == 0
         assert engine.containers.list(all=True, filters={"name": f"{composefile.project(catalog, home)}-sweep"}) == []
-        assert [row[:2] for row in containers.rows(catalog, home)] == [("postgres", "ready"), ("redis", "ready")]
+        assert [row[:2] for row in composecontainers.rows(catalog, home)] == [("postgres", "ready"), ("redis", "ready")]
     finally:
         compose.stop(catalog, home, volumes=True)
-    assert not containers.leaves(catalog, home)
+    assert not composecontainers.leaves(catalog, home)

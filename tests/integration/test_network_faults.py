@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ops.cluster import logs
-from ops.cluster.lines import LogSelection
 from ops.cluster.lock import held, hold
+from ops.cluster.loglines import LogSelection
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.scale import plan_scale
 from ops.cluster.status import status

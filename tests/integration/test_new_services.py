@@ -20,7 +20,7 @@ import yaml
 from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.checks.files import tracked
-from ops.local import compose, containers, embedded, state
+from ops.local import compose, composecontainers, embedded, state
 from ops.local.ports import free_ports
 from ops.local.state import State
 from ops.stacks import kind_of, scaffold
@@ -138,7 +138,7 @@ def test_they_run_in_compose(alone: tuple[Catalog, State], testbed: Testbed, mon
         assert set(healthy(catalog)) == set(NAMES)
     finally:
         compose.stop(catalog, home, volumes=True)
-    assert not containers.leaves(catalog, home)
+    assert not composecontainers.leaves(catalog, home)
 
 
 def in_cluster(testbed: Testbed, *arguments: str) -> str:

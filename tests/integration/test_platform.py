@@ -17,9 +17,10 @@ from ops.checks.files import tracked
 from ops.cluster.applying import apply
 from ops.cluster.target import resolve_target
 from ops.cluster.unchanged import unchanged
+from ops.documents import Json
 from ops.kube.connect import connect
 from ops.kube.diff import differences, quiet
-from ops.kube.objects import Json, key_of
+from ops.kube.objects import key_of
 from ops.testbed import Testbed
 from tests.integration import audit
 

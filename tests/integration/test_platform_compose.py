@@ -10,7 +10,7 @@ from docker import DockerClient
 
 from ops import catalog as catalogue
 from ops.cluster import smoke
-from ops.local import compose, composefile, containers, state
+from ops.local import compose, composecontainers, composefile, state
 from ops.local.ports import free_ports
 
 
@@ -33,11 +33,11 @@ def test_the_whole_platform_comes_up_and_passes_the_checks_that_follow_a_deploy(
 
     try:
         compose.start(catalog, home)
-        assert {what for _, what, _ in containers.rows(catalog, home)} == {"ready", "done"}
+        assert {what for _, what, _ in composecontainers.rows(catalog, home)} == {"ready", "done"}
         checks = smoke.checks_of(catalog)
         reach = smoke.Reach(f"http://127.0.0.1:{catalog.services[checks.service].local_port}", run)
         assert [wrong for check in checks.functions if (wrong := smoke.one(check, reach, said.append))] == []
         assert len(said) == len(checks.functions) > 9
     finally:
         compose.stop(catalog, home, volumes=True)
-    assert not containers.leaves(catalog, home)
+    assert not composecontainers.leaves(catalog, home)

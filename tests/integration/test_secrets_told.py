@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ops.cluster import logs, record, show
-from ops.cluster.lines import LogSelection
+from ops.cluster.loglines import LogSelection
 from ops.cluster.planfile import to_document
 from ops.cluster.status import status
 from ops.console import output

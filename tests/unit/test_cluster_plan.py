@@ -14,15 +14,15 @@ from ops.catalog import load
 from ops.catalog.names import MANAGER, OWNED
 from ops.cluster import needs, record, show
 from ops.cluster.applying import Conflict
+from ops.cluster.dryrun import Contested, DryRun, has_field, take_back
 from ops.cluster.facts import ClusterFacts
-from ops.cluster.past import Past
+from ops.cluster.history import History
 from ops.cluster.plan import Origin, Plan, Unfinished, make_plan
 from ops.cluster.planfile import from_document, to_document
 from ops.cluster.record import Header, Outcome, Record, RecordedMigration, together
 from ops.cluster.rollback import goal_of
 from ops.cluster.schema import unreadable_data, unsafe_behind
 from ops.cluster.show import summary
-from ops.cluster.sight import Contested, Sight, has_field, take_back
 from ops.cluster.step import moved
 from ops.cluster.unwanted import Listed, Unwanted, left_by, older
 from ops.errors import Refused, UsageError
@@ -55,12 +55,12 @@ def live(manifest: dict[str, Any], version: str = "5") -> dict[str, Any]:
     return {**manifest, "metadata": metadata, "status": {"x": 1}}
 
 
-def facts(*sights: Sight, others: tuple[dict[str, Any], ...] = (), past: Past | None = None, **more: Any) -> ClusterFacts:
-    return ClusterFacts(cluster="id", sights=sights, unwanted=tuple(map(Unwanted, others)), past=past or Past(), **more)
+def facts(*dry_runs: DryRun, others: tuple[dict[str, Any], ...] = (), history: History | None = None, **more: Any) -> ClusterFacts:
+    return ClusterFacts(cluster="id", dry_runs=dry_runs, unwanted=tuple(map(Unwanted, others)), history=history or History(), **more)
 
 
-def seen(manifest: dict[str, Any], there: dict[str, Any] | None = None, **more: Any) -> Sight:
-    return Sight(manifest, live(there) if there else None, live(manifest, "6") if there else None, **more)
+def seen(manifest: dict[str, Any], there: dict[str, Any] | None = None, **more: Any) -> DryRun:
+    return DryRun(manifest, live(there) if there else None, live(manifest, "6") if there else None, **more)
 
 
 def good(number: int, *objects: dict[str, Any], **more: Any) -> Record:
@@ -89,7 +89,7 @@ def test_status_managed_fields_and_versions_make_no_difference() -> None:
     wanted = config("c", a="1")
     there = live(wanted, "5")
     after = {**live(wanted, "9"), "status": {"x": 2}}
-    assert make_plan(ORIGIN, facts(Sight(wanted, there, after)), STORES).changes == ()
+    assert make_plan(ORIGIN, facts(DryRun(wanted, there, after)), STORES).changes == ()
 
 
 def test_the_order_is_namespaces_configuration_data_migration_workloads_routes_prune() -> None:
@@ -128,8 +128,8 @@ def test_the_order_is_namespaces_configuration_data_migration_workloads_routes_p
 )
 def test_a_deploy_does_not_give_the_database_s_data_to_a_version_that_cannot_read_it(there: str, wanted: str, refused: bool) -> None:
     before = live(workload("StatefulSet", "postgres", there)) if there else None
-    sights = [Sight(workload("StatefulSet", "postgres", wanted), before, None), seen(workload("StatefulSet", "redis", "redis:8"))]
-    problems = unreadable_data(load(), sights)
+    dry_runs = [DryRun(workload("StatefulSet", "postgres", wanted), before, None), seen(workload("StatefulSet", "redis", "redis:8"))]
+    problems = unreadable_data(load(), dry_runs)
     assert bool(problems) is refused
     if refused:
         assert "its data is PostgreSQL 17's" in problems[0] and "delete this StatefulSet and its claim" in problems[0]
@@ -137,7 +137,7 @@ def test_a_deploy_does_not_give_the_database_s_data_to_a_version_that_cannot_rea
 
 @pytest.mark.parametrize("kind", ["Namespace", "PersistentVolumeClaim", "Secret", "CustomResourceDefinition"])
 def test_what_no_record_can_bring_back_is_never_deleted(kind: str) -> None:
-    assert make_plan(ORIGIN, facts(others=(live(thing(kind, "x")),), past=Past(last=good(1, thing(kind, "x")))), STORES).changes == ()
+    assert make_plan(ORIGIN, facts(others=(live(thing(kind, "x")),), history=History(last=good(1, thing(kind, "x")))), STORES).changes == ()
 
 
 def test_a_generated_config_map_stays_while_pods_or_a_record_need_it() -> None:
@@ -149,7 +149,7 @@ def test_a_generated_config_map_stays_while_pods_or_a_record_need_it() -> None:
     )
     history = (good(1, keeps=(f"n/{old['metadata']['name']}",)).header,)
     others = tuple(map(live, (old, older, oldest)))
-    plan = make_plan(ORIGIN, facts(seen(config("new")), others=others, past=Past(history), replica_sets=(reader,)), STORES)
+    plan = make_plan(ORIGIN, facts(seen(config("new")), others=others, history=History(history), replica_sets=(reader,)), STORES)
     assert actions(plan) == {
         "new": "create",
         old["metadata"]["name"]: "unchanged",
@@ -170,13 +170,13 @@ def test_what_was_done_by_hand_and_stops_a_workload_is_told_and_forbids_its_chan
     wanted = workload("Deployment", "web", "web@sha256:1")
     paused, idle = live({**wanted, "spec": {**wanted["spec"], "paused": True}}), live({**wanted, "spec": {**wanted["spec"], "replicas": 0}})
     for there, words in ((paused, "it is paused"), (idle, "it is scaled to 0 by hand")):
-        still = make_plan(ORIGIN, facts(Sight(wanted, there, there)), STORES)
+        still = make_plan(ORIGIN, facts(DryRun(wanted, there, there)), STORES)
         assert still.empty and words in still.warnings[0] and still.problems == ()
         newer = workload("Deployment", "web", "web@sha256:2")
         after = {**there, "spec": {**there["spec"], "template": newer["spec"]["template"]}}
-        assert words in make_plan(ORIGIN, facts(Sight(newer, there, after)), STORES).problems[0]
+        assert words in make_plan(ORIGIN, facts(DryRun(newer, there, after)), STORES).problems[0]
     two = workload("Deployment", "web", "web@sha256:1", replicas=2)
-    assert make_plan(ORIGIN, facts(Sight(two, idle, live(two))), STORES).problems == ()  # the manifest's number comes back
+    assert make_plan(ORIGIN, facts(DryRun(two, idle, live(two))), STORES).problems == ()  # the manifest's number comes back
 
 
 def test_a_plan_that_changes_a_workload_whose_readiness_nobody_can_ask_warns() -> None:
@@ -186,12 +186,12 @@ def test_a_plan_that_changes_a_workload_whose_readiness_nobody_can_ask_warns() -
         return made
 
     words = "Deployment n/web: container web has no readinessProbe: 10 s of running count as ready, whether it works or not"
-    changed = Sight(web("b"), live(web("a")), live(web("b")))
+    changed = DryRun(web("b"), live(web("a")), live(web("b")))
     assert make_plan(ORIGIN, facts(changed), STORES).warnings == (words,)
-    assert make_plan(ORIGIN, facts(Sight(web("b"), None, None)), STORES).warnings == (words,)
-    assert make_plan(ORIGIN, facts(Sight(web("b"), live(web("b")), live(web("b")))), STORES).warnings == ()
+    assert make_plan(ORIGIN, facts(DryRun(web("b"), None, None)), STORES).warnings == (words,)
+    assert make_plan(ORIGIN, facts(DryRun(web("b"), live(web("b")), live(web("b")))), STORES).warnings == ()
     probed = workload("Deployment", "web", "b")
-    assert make_plan(ORIGIN, facts(Sight(probed, None, None)), STORES).warnings == ()
+    assert make_plan(ORIGIN, facts(DryRun(probed, None, None)), STORES).warnings == ()
 
 
 def test_a_variable_that_was_added_by_hand_and_stays_is_told() -> None:
@@ -201,23 +201,23 @@ def test_a_variable_that_was_added_by_hand_and_stays_is_told() -> None:
         return made
 
     there = live(web("OURS", "LOG_LEVEL"))
-    for sight in (
-        Sight(web("OURS"), there, None),
-        Sight(web("OURS"), there, there),
-        Sight(web("OURS", image="b"), there, live(web("OURS", "LOG_LEVEL", image="b"))),
+    for tried in (
+        DryRun(web("OURS"), there, None),
+        DryRun(web("OURS"), there, there),
+        DryRun(web("OURS", image="b"), there, live(web("OURS", "LOG_LEVEL", image="b"))),
     ):
-        plan = make_plan(ORIGIN, facts(sight), STORES)
+        plan = make_plan(ORIGIN, facts(tried), STORES)
         assert plan.problems == ()
         assert plan.warnings == (
             "Deployment n/web: LOG_LEVEL was set by hand, and overrides the configuration; "
             "`kubectl --namespace=n set env deployment/web LOG_LEVEL-` ends that",
         )
-    removed = make_plan(ORIGIN, facts(Sight(web("OURS"), there, live(web("OURS")))), STORES)  # it was ours, and goes
+    removed = make_plan(ORIGIN, facts(DryRun(web("OURS"), there, live(web("OURS")))), STORES)  # it was ours, and goes
     assert removed.warnings == () and not removed.empty
 
 
 def test_a_release_that_changes_nothing_gets_a_record_of_its_version_once() -> None:
-    there = facts(seen(config("c"), config("c")), past=Past(last=good(1, config("c"), version="v1.0.0")))
+    there = facts(seen(config("c"), config("c")), history=History(last=good(1, config("c"), version="v1.0.0")))
     assert make_plan(replace(ORIGIN, version="v1.0.0"), there, STORES).empty
     assert make_plan(ORIGIN, there, STORES).empty  # a deploy of what is no release
     named = make_plan(replace(ORIGIN, version="v1.1.0"), there, STORES)
@@ -229,7 +229,7 @@ def test_a_release_that_changes_nothing_gets_a_record_of_its_version_once() -> N
 def test_an_object_that_is_being_deleted_is_waited_for() -> None:
     leaving = live(config("c"))
     leaving["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["a/b"]}
-    problems = make_plan(ORIGIN, facts(Sight(config("c"), leaving, leaving)), STORES).problems
+    problems = make_plan(ORIGIN, facts(DryRun(config("c"), leaving, leaving)), STORES).problems
     assert problems == ("ConfigMap n/c: it is being deleted (finalizers: a/b): plan again when it is gone",)
 
 
@@ -245,7 +245,7 @@ def test_a_generated_config_map_goes_when_its_record_is_older_than_the_ten_that_
     old = config("web-config-aaaaaaaaaa")
     history = tuple(good(n, keeps=("n/web-config-aaaaaaaaaa",) if n == 1 else ()).header for n in range(1, 11))
     for headers, action in ((history, "delete"), (history[:9], "unchanged")):
-        plan = make_plan(ORIGIN, facts(seen(config("new")), others=(live(old),), past=Past(headers)), STORES)
+        plan = make_plan(ORIGIN, facts(seen(config("new")), others=(live(old),), history=History(headers)), STORES)
         assert actions(plan)["web-config-aaaaaaaaaa"] == action
 
 
@@ -253,16 +253,16 @@ def test_a_job_runs_once_and_again_only_when_it_failed() -> None:
     job = workload("Job", "migrate-1", "m")
     failed = {**live(job), "status": {"conditions": [{"type": "Failed", "status": "True"}]}}
     assert actions(make_plan(ORIGIN, facts(seen(job)), STORES)) == {"migrate-1": "create"}
-    assert actions(make_plan(ORIGIN, facts(Sight(job, live(job), live(job))), STORES)) == {"migrate-1": "unchanged"}
-    assert actions(make_plan(ORIGIN, facts(Sight(job, failed, failed)), STORES)) == {"migrate-1": "replace"}
-    assert actions(make_plan(ORIGIN, facts(seen(job), past=Past(last=good(1, job))), STORES)) == {"migrate-1": "unchanged"}
+    assert actions(make_plan(ORIGIN, facts(DryRun(job, live(job), live(job))), STORES)) == {"migrate-1": "unchanged"}
+    assert actions(make_plan(ORIGIN, facts(DryRun(job, failed, failed)), STORES)) == {"migrate-1": "replace"}
+    assert actions(make_plan(ORIGIN, facts(seen(job), history=History(last=good(1, job))), STORES)) == {"migrate-1": "unchanged"}
 
 
 def test_a_job_that_still_runs_is_something_to_wait_for() -> None:
     job = workload("Job", "migrate-1", "m")
     done = {**live(job), "status": {"conditions": [{"type": "Complete", "status": "True"}]}}
-    assert make_plan(ORIGIN, facts(Sight(job, done, done)), STORES).empty
-    plan = make_plan(ORIGIN, facts(Sight(job, live(job), live(job))), STORES)
+    assert make_plan(ORIGIN, facts(DryRun(job, done, done)), STORES).empty
+    plan = make_plan(ORIGIN, facts(DryRun(job, live(job), live(job))), STORES)
     assert not plan.empty and plan.changes == () and plan.steps[0].doing == "running"
     assert from_document(json.loads(json.dumps(to_document(plan)))) == plan
 
@@ -270,7 +270,7 @@ def test_a_job_that_still_runs_is_something_to_wait_for() -> None:
 def test_a_rollback_runs_and_removes_no_job() -> None:
     job = workload("Job", "migrate-1", "m")
     other = live(workload("Job", "migrate-2", "m"))
-    plan = make_plan(replace(ORIGIN, kind="rollback"), facts(seen(job), others=(other,), past=Past(last=good(1, other))), STORES)
+    plan = make_plan(replace(ORIGIN, kind="rollback"), facts(seen(job), others=(other,), history=History(last=good(1, other))), STORES)
     assert plan.changes == ()
 
 
@@ -287,8 +287,8 @@ def test_every_problem_is_named_at_once() -> None:
 
 
 def test_fields_that_are_taken_back_are_noted_and_forced() -> None:
-    sight = replace(seen(config("c", a="1"), config("c", a="2")), conflicts=(Conflict(".data.a", "kubectl-edit"),))
-    step = make_plan(ORIGIN, facts(sight), STORES).changes[0]
+    tried = replace(seen(config("c", a="1"), config("c", a="2")), conflicts=(Conflict(".data.a", "kubectl-edit"),))
+    step = make_plan(ORIGIN, facts(tried), STORES).changes[0]
     assert step.force
     assert step.note == "takes .data.a back from kubectl-edit"
 
@@ -298,13 +298,13 @@ def test_an_unfinished_record_makes_a_plan_without_changes_one_that_has_somethin
     same = make_plan(ORIGIN, facts(seen(wanted, wanted)), STORES)
     assert same.empty
     cut = Header(3, "deploy", "staging", "ada@host/1", "", "", outcome="running", wanted=same.wanted)
-    plan = make_plan(ORIGIN, facts(seen(wanted, wanted), past=Past((cut,), trail=(Record(cut, (wanted,)),))), STORES)
+    plan = make_plan(ORIGIN, facts(seen(wanted, wanted), history=History((cut,), trail=(Record(cut, (wanted,)),))), STORES)
     assert not plan.empty
     assert (plan.unfinished, plan.base) == (Unfinished(3, "ada@host/1", held=False, same=True), 3)
     secret = thing("Secret", "s", stringData={"PASSWORD": "x"})  # it is there already, so the next plan does not make it
     assert make_plan(ORIGIN, facts(seen(wanted, wanted), seen(secret)), STORES).wanted == same.wanted
     other = replace(cut, wanted="another")
-    again = make_plan(ORIGIN, facts(seen(wanted, wanted), past=Past((other,), trail=(Record(other, (wanted,)),))), STORES)
+    again = make_plan(ORIGIN, facts(seen(wanted, wanted), history=History((other,), trail=(Record(other, (wanted,)),))), STORES)
     assert again.unfinished and not again.unfinished.same
 
 
@@ -314,7 +314,7 @@ def test_a_plan_survives_being_written_down() -> None:
         seen(config("new", a="1")),
         seen(config("old", a="2"), config("old", a="1")),
         others=(live(config("gone")),),
-        past=Past((last.header,), last),
+        history=History((last.header,), last),
     )
     origin = replace(
         ORIGIN,
@@ -453,7 +453,7 @@ def test_what_has_lost_our_label_is_not_ours_to_delete() -> None:
     ours = thing("Ingress", "web", version="networking.k8s.io/v1")
     labelled = {**ours, "metadata": {**ours["metadata"], "labels": {OWNED: "staging"}}}
     for found, expected in ((ours, []), (labelled, ["web"])):
-        left = left_by(Memory(found), Listed({}), set(), Past(last=good(1, ours)))
+        left = left_by(Memory(found), Listed({}), set(), History(last=good(1, ours)))
         assert [key_of(one).name for one in left] == expected
 
 
@@ -468,7 +468,7 @@ def test_a_field_is_ours_totake_back_when_any_record_since_the_last_good_one_had
     contest = Contested(wanted, live(wanted), conflicts)
     records = {key_of(wanted): [config("c", a="0"), config("c")]}  # the last good one had it, the failed one after it had not
     taken = take_back(Memory(), contest, records)
-    assert taken == Sight(wanted, contest.live, wanted, conflicts)
+    assert taken == DryRun(wanted, contest.live, wanted, conflicts)
     assert "another manager owns .data.a" in take_back(Memory(), contest, {key_of(wanted): [config("c")]}).refusal
 
 
@@ -569,7 +569,7 @@ def test_the_order_of_named_things_is_a_difference() -> None:
         return thing("Deployment", "web", version="apps/v1", spec={"template": {"spec": spec}})
 
     def shown(after: dict[str, Any]) -> list[str]:
-        return [str(d) for d in make_plan(ORIGIN, facts(Sight(after, live(web("X", "Y")), live(after))), STORES).steps[0].differences]
+        return [str(d) for d in make_plan(ORIGIN, facts(DryRun(after, live(web("X", "Y")), live(after))), STORES).steps[0].differences]
 
     assert shown(web("Y", "X")) == ["~ spec.template.spec.containers[web].env (order): X, Y → Y, X"]
     assert shown(web("X", "Y", init=("b", "a"))) == ["~ spec.template.spec.initContainers (order): a, b → b, a"]

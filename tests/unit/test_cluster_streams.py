@@ -14,7 +14,7 @@ import pytest
 
 from ops.cluster import follow as following
 from ops.cluster import logs
-from ops.cluster.lines import Line, LogSelection
+from ops.cluster.loglines import LogLine, LogSelection
 from ops.cluster.pods import Selector
 from ops.errors import Failure
 from ops.kube import watch
@@ -144,11 +144,11 @@ def pod(identity: str = "containerd://1", state: str = "running", name: str = "w
     return {"metadata": {"name": name, "namespace": "n", "uid": uid}, "status": {"containerStatuses": [status]}}
 
 
-def follow(client: Client, going: Callable[[], bool] = lambda: True) -> Iterator[Line]:
+def follow(client: Client, going: Callable[[], bool] = lambda: True) -> Iterator[LogLine]:
     return following.follow(client, Selector("n", "app=web"), LogSelection(tail=7, since=60), going=going, pause=0.01)
 
 
-def taken(lines: Iterator[Line], number: int) -> list[str]:
+def taken(lines: Iterator[LogLine], number: int) -> list[str]:
     """So many lines, or an error when they do not come."""
     found: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
 

@@ -17,13 +17,13 @@ from ops.checks import report
 from ops.checks.report import Outcome, Pass
 from ops.cluster import record, show
 from ops.cluster.applying import Conflict
+from ops.cluster.dryrun import DryRun
 from ops.cluster.facts import ClusterFacts
-from ops.cluster.past import Past
+from ops.cluster.history import History
 from ops.cluster.plan import Origin, Plan, make_plan
 from ops.cluster.prepare import prepare
 from ops.cluster.record import Header, Record
 from ops.cluster.release import execute
-from ops.cluster.sight import Sight
 from ops.cluster.status import EnvironmentStatus, Flaw, WorkloadRow
 from ops.cluster.target import Target
 from ops.cluster.unwanted import Unwanted
@@ -68,16 +68,16 @@ def live(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**manifest, "metadata": {**manifest["metadata"], **kept}}
 
 
-def seen(wanted: dict[str, Any], there: dict[str, Any] | None = None, **more: Any) -> Sight:
-    return Sight(wanted, live(there) if there else None, live(wanted) if there else None, **more)
+def seen(wanted: dict[str, Any], there: dict[str, Any] | None = None, **more: Any) -> DryRun:
+    return DryRun(wanted, live(there) if there else None, live(wanted) if there else None, **more)
 
 
-def planned(*more: Sight, history: Sequence[Header] = (), **facts: Any) -> Plan:
+def planned(*more: DryRun, history: Sequence[Header] = (), **facts: Any) -> Plan:
     """A plan with one object of each kind of step."""
     job = thing("Job", "db-migrate-7f3a", "batch/v1", spec={"template": {"spec": {"containers": [{"name": "db-migrate"}]}}})
     broken = {**live(job), "status": {"conditions": [{"type": "Failed", "status": "True"}]}}
     gone = thing("Service", "old-service")
-    sights = (
+    dry_runs = (
         seen(deployment("user-service", NEW), deployment("user-service", OLD)),
         seen(deployment("web", NEW), deployment("web", NEW)),
         seen(
@@ -88,12 +88,14 @@ def planned(*more: Sight, history: Sequence[Header] = (), **facts: Any) -> Plan:
             thing("Secret", "user-service-secrets", data={"JWT_SECRET": "bmV3"}),
             thing("Secret", "user-service-secrets", data={"JWT_SECRET": "b2xk"}),
         ),
-        Sight(job, broken, broken),
+        DryRun(job, broken, broken),
         *more,
     )
     last = Record(Header(6, "deploy", "staging", "ana", "", "", outcome="good", version="1.4.0"), (gone,))
-    past = Past((last.header, *history), last)
-    return make_plan(ORIGIN, ClusterFacts(cluster="id", sights=sights, unwanted=(Unwanted(live(gone)),), past=past, **facts), frozenset())
+    found = History((last.header, *history), last)
+    return make_plan(
+        ORIGIN, ClusterFacts(cluster="id", dry_runs=dry_runs, unwanted=(Unwanted(live(gone)),), history=found, **facts), frozenset()
+    )
 
 
 def told(lines: Sequence[str]) -> None:

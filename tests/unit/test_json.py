@@ -14,7 +14,7 @@ from invoke.exceptions import Exit as Leave
 import tasks
 from ops import catalog, console
 from ops.cluster import logs
-from ops.cluster.lines import Line
+from ops.cluster.loglines import LogLine
 from ops.cluster.status import EnvironmentStatus, WorkloadRow
 from ops.cluster.target import Target
 from ops.command import Command, run
@@ -197,9 +197,9 @@ def test_a_made_migration_and_its_check_are_one_document(monkeypatch: pytest.Mon
 
 
 def test_logs_are_a_document_a_line_and_a_failure_is_the_last(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def lines(*_: object) -> Iterator[Line]:
-        yield Line("web-1", "web", '{"level": "info"}')
-        yield Line("web-2", "web", "listening")
+    def lines(*_: object) -> Iterator[LogLine]:
+        yield LogLine("web-1", "web", '{"level": "info"}')
+        yield LogLine("web-2", "web", "listening")
         raise Failure("reading logs", "the connection broke", "Run it again.")
 
     monkeypatch.setattr(watch, "connected", lambda *_: nullcontext((None, None, None)))

@@ -17,7 +17,7 @@ from ops import catalog as catalogue
 from ops.catalog import Catalog
 from ops.console import use_json
 from ops.errors import Exit, Failure, UsageError
-from ops.local import compose, containers, embedded, facts, follow, ports, state
+from ops.local import compose, composecontainers, embedded, facts, follow, ports, state
 from ops.local.process import Identity, identify
 from ops.local.state import Entry, RunRecord, State
 from ops.verbs import local, watch
@@ -101,12 +101,12 @@ def test_status_fails_where_a_container_is_unhealthy_or_ended(
 ) -> None:
     write(home, supervisor, engine="compose")
     seen = [
-        containers.Seen("redis", "exited", "", 137, 1),
-        containers.Seen("db-migrate", "exited", "", 0, 0),
-        containers.Seen("web", "running", "unhealthy", 0, 2),
+        composecontainers.Seen("redis", "exited", "", 137, 1),
+        composecontainers.Seen("db-migrate", "exited", "", 0, 0),
+        composecontainers.Seen("web", "running", "unhealthy", 0, 2),
     ]
-    monkeypatch.setattr(containers, "look", lambda *_: seen)
-    monkeypatch.setattr(containers, "lines", lambda _c, _h, name, *_: iter([f"last of {name}"]))
+    monkeypatch.setattr(composecontainers, "look", lambda *_: seen)
+    monkeypatch.setattr(composecontainers, "lines", lambda _c, _h, name, *_: iter([f"last of {name}"]))
     assert local.status(catalog) == Exit.FAILED
     out = capsys.readouterr().out
     assert "redis | last of redis\n" in out
@@ -132,7 +132,7 @@ def test_status_tells_a_platform_that_is_gone_from_one_that_was_stopped(
     said: str,
 ) -> None:
     monkeypatch.setattr(facts, "docker", lambda: answer)
-    monkeypatch.setattr(containers, "look", lambda *_: [])
+    monkeypatch.setattr(composecontainers, "look", lambda *_: [])
     assert local.status(catalog) == Exit.DONE
     assert capsys.readouterr().out == "nothing runs on this machine; `invoke up` starts it\n"
     processes = {"postgres": Entry(identify(os.getpid()), 15, "ready", 1), "web": Entry(GONE, 15, "ready", 2)}
@@ -154,7 +154,7 @@ def test_what_is_being_started_or_stopped_is_not_taken_for_what_has_ended(
     engine: str,
     doing: str,
 ) -> None:
-    monkeypatch.setattr(containers, "look", lambda *_: [])  # none there yet, or none any more
+    monkeypatch.setattr(composecontainers, "look", lambda *_: [])  # none there yet, or none any more
     own = identify(supervisor.pid)
     begun = RunRecord(engine, own, "", {"web": Entry(GONE, 15, "ready", 1)})
     stopped = replace(begun, address="http://localhost:1", stopping=own)
@@ -173,16 +173,16 @@ def test_what_is_written_down_while_status_looks_is_looked_at_again(
     catalog: Catalog, home: State, supervisor: subprocess.Popen[bytes], capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = RunRecord("compose", identify(supervisor.pid), "", {})
-    ready = [containers.Seen("redis", "running", "healthy", 0, 1)]
+    ready = [composecontainers.Seen("redis", "running", "healthy", 0, 1)]
     state.write(home, begun)
 
-    def look(*_: object) -> list[containers.Seen]:
+    def look(*_: object) -> list[composecontainers.Seen]:
         """The containers come up, and `up --detach` is through, just after the first look."""
         up = state.read(home) != begun
         state.write(home, replace(begun, supervisor=GONE, address="http://localhost:1"))
         return ready if up else []
 
-    monkeypatch.setattr(containers, "look", look)
+    monkeypatch.setattr(composecontainers, "look", look)
     assert local.status(catalog) == Exit.DONE
     assert "engine: compose, address: http://localhost:1\n" in capsys.readouterr().out
 

@@ -15,7 +15,7 @@ from ops.engine import connection
 from ops.errors import Failure
 from ops.images import BuildEngine
 from ops.images.engine import connect
-from ops.local import composefile, containers, facts
+from ops.local import composecontainers, composefile, facts
 from ops.local.state import State
 
 CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")
@@ -76,7 +76,7 @@ def test_what_the_client_would_refuse_is_told_by_everyone(monkeypatch: pytest.Mo
     with pytest.raises(Failure) as caught:
         connect(BuildEngine())
     assert said in caught.value.cause
-    with pytest.raises(Failure) as caught, containers.client():
+    with pytest.raises(Failure) as caught, composecontainers.client():
         pass
     assert said in caught.value.cause
 
@@ -99,7 +99,7 @@ def test_everyone_asks_the_engine_of_the_context(client_folder: Path, monkeypatc
     assert f"unix://{tmp_path}/none.sock" in facts.docker().trouble
     with pytest.raises(Failure, match=f"unix://{tmp_path}/none.sock does not answer"):
         connect(BuildEngine())
-    with pytest.raises(Failure, match=f"unix://{tmp_path}/none.sock stopped answering"), containers.client():
+    with pytest.raises(Failure, match=f"unix://{tmp_path}/none.sock stopped answering"), composecontainers.client():
         pass
     with pytest.raises(Failure, match=f"unix://{tmp_path}/testbed.sock does not answer"):
         connect(BuildEngine(f"unix://{tmp_path}/testbed.sock"))
@@ -166,7 +166,7 @@ def test_an_engine_that_answers_with_an_error_is_told_from_one_that_is_gone(
     monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
     monkeypatch.setattr("docker.DockerClient", lambda **_: SimpleNamespace(close=lambda: None))
-    with pytest.raises(Failure) as caught, containers.client():
+    with pytest.raises(Failure) as caught, composecontainers.client():
         raise error
     assert said in caught.value.cause
 
@@ -185,4 +185,4 @@ def test_a_container_that_goes_while_all_are_listed_is_left_out(monkeypatch: pyt
     monkeypatch.setattr("docker.DockerClient", lambda **_: client)
     monkeypatch.setattr(facts, "docker", lambda: facts.Answer("29", api="1.52"))
     catalog = catalogue.load()
-    assert [seen.name for seen in containers.look(catalog, State(tmp_path))] == ["redis"]
+    assert [seen.name for seen in composecontainers.look(catalog, State(tmp_path))] == ["redis"]

@@ -34,14 +34,14 @@ import os, signal, subprocess, sys
 from pathlib import Path
 from types import SimpleNamespace
 from ops import catalog
-from ops.local import compose, containers, state
+from ops.local import compose, composecontainers, state
 from ops.verbs import up as verb
 from ops.local.process import identify
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 home = state.opened(state.State(Path(sys.argv[1])))
 state.write(home, state.RunRecord("compose", identify(os.getpid()), "", {}))
 compose.find = lambda _: SimpleNamespace(argv=(sys.argv[2],), env={})
-containers.look = lambda *_: []
+composecontainers.look = lambda *_: []
 
 class Follower(subprocess.Popen):
     def wait(self, timeout=None):

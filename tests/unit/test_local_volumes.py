@@ -21,7 +21,7 @@ from ops.command import Command, Completed
 from ops.config import local as config
 from ops.console.output import stream
 from ops.errors import Failure
-from ops.local import compose, containers, facts, state
+from ops.local import compose, composecontainers, facts, state
 from ops.local.state import State
 from ops.secret import Secret
 
@@ -114,7 +114,7 @@ def engine(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Engine:
     monkeypatch.setattr(compose, "_images", lambda *_: {name: f"{name}:key" for name in catalog.images})
     monkeypatch.setattr(compose, "run", made.run)
     monkeypatch.setattr(compose, "Children", lambda: made)
-    monkeypatch.setattr(containers, "client", made.client)
+    monkeypatch.setattr(composecontainers, "client", made.client)
     monkeypatch.setattr(compose, "require_free", made.require_free)
     return made
 
@@ -275,7 +275,7 @@ def test_a_container_that_is_not_ready_in_time_is_told_with_its_last_lines(
 
 def test_a_broken_container_that_is_removed_before_its_words_are_read_is_told(catalog: Catalog, engine: Engine, tmp_path: Path) -> None:
     home = checkout(tmp_path / "state")
-    assert containers.told(catalog, home, containers.Seen("redis", "exited", "", 137, 1)) == (
+    assert composecontainers.told(catalog, home, composecontainers.Seen("redis", "exited", "", 137, 1)) == (
         "redis ended with exit code 137, and was removed since"
     )
 

@@ -22,6 +22,7 @@ from ops.manifests import derived
 from ops.secret import Secret
 from ops.stores import programs
 from ops.testbed import images
+from ops.testbed.layout import SOURCES
 from ops.verbs import connect
 
 VALKEY = """
@@ -187,7 +188,7 @@ def test_it_is_a_stateful_set_with_its_service_and_budget(loaded: Catalog) -> No
 @pytest.fixture
 def recipe(loaded: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The Dockerfile of its stand-in, among those of the checkout; it is to be written."""
-    shutil.copytree(images.SOURCES / "images", tmp_path / "testbed" / "images")
+    shutil.copytree(SOURCES / "images", tmp_path / "testbed" / "images")
     made = tmp_path / "testbed" / "images" / "valkey" / "Dockerfile"
     made.parent.mkdir()
     monkeypatch.setattr(images, "SOURCES", tmp_path / "testbed")

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 
 from ops.errors import Failure
 from ops.exclusive import exclusive
+from ops.say import Say
 from ops.testbed.container import apply, client, facts, plan
 from ops.testbed.container.place import ContainerPlace, here
-from ops.testbed.model import WAITING, Part, Say, Testbed
+from ops.testbed.model import WAITING, Part, Testbed
 
 __all__ = ["ContainerPlace", "down", "here", "running", "unavailable", "up"]
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ops.command import Command, lines, run
 from ops.errors import Failure
+from ops.say import Say
 from ops.testbed import engine, images
 from ops.testbed.container import commands, facts
 from ops.testbed.container.facts import OuterEngine
@@ -19,14 +20,14 @@ from ops.testbed.container.place import ContainerPlace
 from ops.testbed.container.plan import Step
 from ops.testbed.keep import key_of, write
 from ops.testbed.layout import SOURCES
-from ops.testbed.model import Part, Say
+from ops.testbed.model import Part
 
 ROOT = SOURCES.parents[1]
 RECIPE = SOURCES / "container" / "Dockerfile"
 LOCKED = (ROOT / "pyproject.toml", ROOT / "uv.lock")
 # What runs inside: this package as far as it goes without the catalogue, and what the native testbed is made from.
 CODE = (
-    *(f"ops/{name}.py" for name in ("__init__", "command", "errors", "exclusive", "folders", "gitwords", "retry", "secret")),
+    *(f"ops/{name}.py" for name in ("__init__", "command", "errors", "exclusive", "folders", "gitwords", "retry", "say", "secret")),
     *("ops/tools", "ops/testbed", "infra/testbed"),
 )
 

@@ -7,7 +7,7 @@ from ops.kube.objects import Object, pod_template, rows, text
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """One line of one container."""
 
     pod: str
@@ -55,9 +55,9 @@ def containers(pod: Object) -> list[Container]:
     return [container_of(pod, text(c, "name")) for group in ("initContainers", "containers") for c in rows(template, "spec", group)]
 
 
-def stamped(container: Container, line: str) -> tuple[str, Line]:
+def stamped(container: Container, line: str) -> tuple[str, LogLine]:
     """A line's time and the line; a word of the kubelet's own, that a log cannot be read, has no time."""
     moment, blank, words = line.partition(" ")
     if not (blank and re.match(r"\d{4}-\d\d-\d\dT", moment)):
         moment, words = "", line
-    return moment, Line(container.pod, container.name, words)
+    return moment, LogLine(container.pod, container.name, words)

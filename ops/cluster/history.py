@@ -12,13 +12,13 @@ from ops.kube.objects import Key, Object, key_of
 
 
 @dataclass(frozen=True)  # without slots: what is read off the records is kept
-class Past:
-    """The records that count. `history`: all headers; `last`: the last good record; `trail`: those after it, which failed or have no end.
+class History:
+    """The records that count. `headers`: of all; `last`: the last good record; `trail`: those after it, which failed or have no end.
 
     `held`: the deploy of the newest record, which has no end yet, holds the lock.
     """
 
-    history: tuple[Header, ...] = ()
+    headers: tuple[Header, ...] = ()
     last: Record | None = None
     trail: tuple[Record, ...] = ()
     held: bool = False
@@ -68,14 +68,14 @@ class Past:
         return found
 
 
-def start(client: Client, home: str, history: Sequence[Header]) -> "list[Future[Record]]":
+def start(client: Client, home: str, headers: Sequence[Header]) -> "list[Future[Record]]":
     """Begin to read the last good record and those after it, the oldest first."""
-    good = record.last_good(history)
-    recent = [header for header in history if good is None or header.number >= good.number]
+    good = record.last_good(headers)
+    recent = [header for header in headers if good is None or header.number >= good.number]
     return [client.start(partial(record.load, client, home, header)) for header in recent]
 
 
-def past(history: Sequence[Header], records: Sequence[Record], *, held: bool) -> Past:
-    """The past, of all headers and of the records that `start` has read."""
-    last, *trail = records if record.last_good(history) else (None, *records)
-    return Past(tuple(history), last, tuple(one for one in trail if one), held)
+def of(headers: Sequence[Header], records: Sequence[Record], *, held: bool) -> History:
+    """The history, of all headers and of the records that `start` has read."""
+    last, *trail = records if record.last_good(headers) else (None, *records)
+    return History(tuple(headers), last, tuple(one for one in trail if one), held)
