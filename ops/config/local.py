@@ -104,7 +104,8 @@ def access(catalog: Catalog, store: str, setting: Setting) -> Access:
     """Where a store is and who is let in."""
     address, database = setting.addresses[store], catalog.database
     known = catalog.stores.get(store)
-    return Access(address.host, address.port, database.user, database.name, password(store, setting), known.contents if known else EMPTY)
+    contents = known.contents if known else EMPTY
+    return Access(address.host, address.port, database.user, database.name, password(store, setting), contents)
 
 
 def password(store: str, setting: Setting) -> str:
@@ -122,8 +123,9 @@ def password_variable(store: str) -> str:
 def store_variables(catalog: Catalog, store: str, access: Access) -> dict[str, str]:
     """The variables that say where a store is: its URL has the form of its kind, and is DATABASE_URL too where it is the database."""
     known, name = catalog.stores.get(store), _upper(store)
-    url = (stores.of(known) if known else stores.kind_of(store)).url(access)
-    own = {f"{name}_HOST": access.host, f"{name}_PORT": str(access.port), f"{name}_URL": url}
+    kind = stores.of(known) if known else stores.kind_of(store)
+    url = kind.url(access)
+    own = {f"{name}_HOST": access.host, f"{name}_PORT": str(access.port), f"{name}_URL": url, **kind.variables(access)}
     return {**own, "DATABASE_URL": url} if store == catalog.database.store else own
 
 

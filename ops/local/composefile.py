@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ops import stores
@@ -93,7 +94,8 @@ def _settings(catalog: Catalog, name: str, setting: Setting) -> dict[str, Secret
     """The variables of a store's image beside the catalogue's."""
     if name not in catalog.stores:
         return {}
-    found = stores.of(catalog.stores[name]).settings(access(catalog, name, setting))
+    store = catalog.stores[name]
+    found = stores.of(store).settings(replace(access(catalog, name, setting), published=store.local_port))
     return {variable: Secret(value) for variable, value in found.items()}
 
 
@@ -152,8 +154,9 @@ def _store(catalog: Catalog, home: State, store: Store) -> Document:
     return {
         **_common(home, store.name),
         **known.compose.fields,
+        **({"command": known.compose.command(store)} if known.compose.command else {}),
         "image": store.image,
-        "ports": [_port(store.local_port, store.port)],
+        "ports": [_port(store.local_port, store.local_port if known.compose.same_port else store.port)],
         "volumes": mounts,
         "healthcheck": {**_CHECK, "test": ["CMD", *check]} if check else {"disable": True},
         "stop_grace_period": f"{known.grace}s",

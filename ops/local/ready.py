@@ -15,6 +15,7 @@ from ops.errors import cause_of
 # Seconds between two questions: a service writes a line at each that it must answer with no.
 SHORTEST, GROWTH, LONGEST = 0.05, 1.3, 0.5
 _LONGEST_ANSWER = 4096  # bytes
+_SECONDS_OF_A_PROGRAM = 30  # one that starts slowly on a busy machine; those that ask have shorter limits of their own
 _REST = 0.5  # seconds in which the rest of an answer follows its beginning
 
 
@@ -45,7 +46,7 @@ def ask(probe: Probe, env: Mapping[str, str]) -> str:
             case "tcp":
                 return _tcp(probe)
             case "command":
-                done = subprocess.run(probe.argv, env=dict(env), capture_output=True, check=False, timeout=5)
+                done = subprocess.run(probe.argv, env=dict(env), capture_output=True, check=False, timeout=_SECONDS_OF_A_PROGRAM)
                 return "" if done.returncode == 0 else f"{probe.argv[0]} exits {done.returncode}"
             case "http":
                 return _http(probe.url)

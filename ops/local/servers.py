@@ -31,7 +31,7 @@ def process(state: State, wanted: Wanted) -> Process:
     if embedded is None:
         remedy = "Use `--engine compose`, which runs the catalogue's image."
         raise Failure(f"preparing {wanted.name}", f"there is no embedded server for {kind}", remedy)
-    server = embedded.server(program(kind), wanted, Place(state.data, state.run))
+    server = embedded.server(program(kind), wanted, Place(state.data, state.run, free_ports))
     return Process(
         wanted.name,
         server.argv,

@@ -17,7 +17,10 @@ Holding = Literal["topics", "queues", "buckets"]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where a store is and who is let in. A kind takes of it what it knows: not every one has users and databases."""
+    """Where a store is and who is let in. A kind takes of it what it knows: not every one has users and databases.
+
+    `published`: the port of this machine that leads to its container; 0 where it is none, or none is published.
+    """
 
     host: str
     port: int
@@ -25,6 +28,7 @@ class Access:
     database: str = ""
     password: str = field(default="", repr=False)
     contents: Contents = EMPTY
+    published: int = 0
 
     @property
     def quoted(self) -> str:
@@ -49,11 +53,14 @@ class Compose:
     """A container of this machine: fields of the compose document, and the file that it reads its settings from.
 
     `file`: the text, which may hold the password, and so is kept outside the document; `place`: its path in the container.
+    `command`: what is run in place of the image's own. `same_port`: it listens on the published port too, and so tells its clients.
     """
 
     fields: Mapping[str, object] = field(default_factory=dict)
     file: Callable[[Access], str] | None = None
     place: str = ""
+    command: Callable[[Store], list[str]] | None = None
+    same_port: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +113,14 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Folders of this machine: for the data of all stores, and for the files that they are started with."""
+    """Folders of this machine: for the data of all stores, and for the files that they are started with.
+
+    `free_ports`: so many of its ports as nobody uses, for what only the store itself talks to.
+    """
 
     data: Path
     run: Path
+    free_ports: Callable[[int], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +199,7 @@ class StoreKind:
     """All that this build system knows of a kind of store. Its image, ports and the folder of its data stand in platform.yaml.
 
     `title`: what people call it. `component`: its part of the platform, a label. `url`: how its users write where it is.
-    `settings`: variables of the image, none of them secret.
+    `variables`: what its users read beside STORE_URL, STORE_HOST and STORE_PORT. `settings`: variables of the image, none of them secret.
     `holds`: which of a store's contents it can have; the functions of its file are given them, and see to it.
     `replicated`: what its StatefulSet has otherwise in an environment where it is replicated, as a patch of its `spec`.
     `grace`: seconds that it has to end, in every form, before it is killed.
@@ -201,6 +212,7 @@ class StoreKind:
     check: Callable[[Access], Check]
     pod: Pod
     compose: Compose = field(default_factory=Compose)
+    variables: Callable[[Access], Mapping[str, str]] = _nothing
     settings: Callable[[Access], Mapping[str, str]] = _nothing
     embedded: Embedded | None = None
     client: ClientProgram | None = None

@@ -13,6 +13,7 @@ from pathlib import Path
 from ops.command import Command, run
 from ops.errors import Failure
 from ops.folders import cache
+from ops.tools import maven
 from ops.tools.kept import kept
 from ops.tools.table import Tool
 
@@ -21,6 +22,7 @@ from ops.tools.table import Tool
 class Locked:
     """A folder with pyproject.toml and uv.lock, what they bring in words, and about how many seconds fetching takes.
 
+    Where the folder has a maven.lock too, the Java archives that it names come into the folder `jars` beside the packages.
     `python`: the version whose wheels are taken, where only programs in them are used, whichever Python runs this. Without one the
     packages are modules: they are for this Python, in an environment of their own.
     """
@@ -40,7 +42,8 @@ def fetched(locked: Locked, uv: Tool) -> Path:
 def place(locked: Locked) -> Path:
     """Where the packages are, or would be: the name is a hash of everything that decides which they are."""
     own = f"{locked.python}" if locked.python else f"{sys.version} {sys.executable}"
-    parts = ((locked.folder / "uv.lock").read_bytes(), sysconfig.get_platform().encode(), own.encode())
+    locks = [file.read_bytes() for file in (locked.folder / "uv.lock", locked.folder / maven.LOCK) if file.exists()]
+    parts = (*locks, sysconfig.get_platform().encode(), own.encode())
     key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     return cache() / "tools" / f"{locked.folder.name}-{key}"
 
@@ -75,6 +78,12 @@ def _machine(locked: Locked) -> str:
 
 def _fetch(locked: Locked, uv: Tool, folder: Path) -> None:
     print(f"fetching {locked.what} (once, about {locked.seconds} s)", file=sys.stderr, flush=True)
+    _fetch_packages(locked, uv, folder)
+    if (archives := locked.folder / maven.LOCK).exists():
+        maven.fetch(archives, folder / "jars", locked.what)
+
+
+def _fetch_packages(locked: Locked, uv: Tool, folder: Path) -> None:
     doing = f"fetching {locked.what}"
     remedy = "Check that the package index of uv's settings is reachable, then run it again."
     requirements = _export(locked, uv, "requirements.txt")

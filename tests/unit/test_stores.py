@@ -93,12 +93,17 @@ def setting(known: Catalog, addresses: dict[str, config.Address]) -> config.Sett
     return config.Setting(addresses, {name: Secret(f"{name}/1") for name in config.generated(known)}, {}, "127.0.0.1")
 
 
-def test_every_store_of_the_catalogue_has_a_file_and_every_file_a_store() -> None:
-    assert stores.names() == sorted(catalog.load().stores)
+# Kinds that stand ready for the services that will need them, and are in no entry of platform.yaml yet (docs/decisions/stores).
+WAITING = {"kafka"}
+
+
+def test_every_store_of_the_catalogue_has_a_file_and_every_file_a_store_or_waits_for_one() -> None:
+    used = {store.kind for store in catalog.load().stores.values()}
+    assert set(stores.names()) - used == WAITING
 
 
 def test_a_store_without_a_file_is_named_with_where_it_belongs() -> None:
-    with pytest.raises(UsageError, match=r"there is no ops/stores/oracle\.py \(there is milvus, postgres, redis\)"):
+    with pytest.raises(UsageError, match=r"there is no ops/stores/oracle\.py \(there is kafka, milvus, postgres, redis\)"):
         stores.kind_of("oracle")
 
 
