@@ -10,11 +10,14 @@ from ops.cluster.step import Step, moved
 from ops.errors import Failure, Refused
 from ops.kube import byhand, write
 from ops.kube.broken import named, objects_of
-from ops.kube.client import ApiError, Client, Resource, Unavailable, clock, events
+from ops.kube.client import ApiError, Client, Unavailable
+from ops.kube.clock import clock
+from ops.kube.discovery import Resource
 from ops.kube.immutable import explained
 from ops.kube.objects import Key, Object, number, rows, text
 from ops.kube.order import Phase
 from ops.kube.progress import Notice, Tell
+from ops.kube.stream import events
 from ops.kube.watch import wait
 
 PHASE_SECONDS = 600.0

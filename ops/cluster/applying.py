@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from ops.catalog.names import MANAGER
 from ops.kube import write
-from ops.kube.client import APPLY, Client, Resource
+from ops.kube.client import APPLY, Client
+from ops.kube.discovery import Resource
 from ops.kube.errors import ApiError
 from ops.kube.objects import Object, key_of, text
 

@@ -9,7 +9,8 @@ from ops.cluster.applying import Conflict, apply, conflicts, validate
 from ops.cluster.history import History
 from ops.cluster.unchanged import unchanged
 from ops.documents import Json
-from ops.kube.client import ApiError, Client, Resource
+from ops.kube.client import ApiError, Client
+from ops.kube.discovery import Resource
 from ops.kube.immutable import explained
 from ops.kube.objects import Key, Object, at, key_of, rows, table, text
 

@@ -14,7 +14,8 @@ from ops.cluster.history import History
 from ops.cluster.record import Header
 from ops.cluster.unwanted import KindPlace, Listed, Unwanted, unwanted
 from ops.kube import references
-from ops.kube.client import Client, Resource
+from ops.kube.client import Client
+from ops.kube.discovery import Resource
 from ops.kube.objects import Key, Object, group_of, key_of, number, table, text
 
 

@@ -10,8 +10,9 @@ from ops.cluster.loglines import Container, LogLine, LogSelection, container_of,
 from ops.cluster.pods import Selector, find
 from ops.console import has_reader
 from ops.errors import Failure
-from ops.kube.client import ApiError, Client, Stream, events
+from ops.kube.client import ApiError, Client
 from ops.kube.objects import Object, at, statuses_of, table, text
+from ops.kube.stream import Stream, events
 
 PAUSE_SECONDS = 1.0  # before a stream that ended is begun again
 SILENCE_SECONDS = 320.0  # longer than a watch, which ends after 290

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from ops.catalog.names import MANAGER
 from ops.errors import Failure, Refused
 from ops.kube import write
-from ops.kube.client import ApiError, Client, clock
+from ops.kube.client import ApiError, Client
+from ops.kube.clock import clock
 from ops.kube.objects import Object, number, table, text
 from ops.retry import ONCE
 

@@ -12,7 +12,8 @@ from typing import Final
 from ops.catalog.names import MANAGER
 from ops.documents import Json
 from ops.kube import write
-from ops.kube.client import ApiError, Client, Resource
+from ops.kube.client import ApiError, Client
+from ops.kube.discovery import Resource
 from ops.kube.objects import Key, Object, at, rows, table, text
 
 KUBECTL: Final = "kubectl-client-side-apply"  # the manager of `kubectl apply` without --server-side

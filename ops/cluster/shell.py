@@ -10,11 +10,12 @@ from ops.cluster.pods import Selector, find, selector_of
 from ops.documents import Json
 from ops.errors import Failure, UsageError
 from ops.kube import write
-from ops.kube.client import Client, events
+from ops.kube.client import Client
 from ops.kube.cluster import ClusterAccess
 from ops.kube.kubectl import QUESTION_TIMEOUT, join, kubectl
 from ops.kube.objects import Object, rows, table, text
 from ops.kube.readiness.reasons import CREATE, PULL
+from ops.kube.stream import events
 
 _READY_SECONDS = 60
 STRATEGIC = "application/strategic-merge-patch+json"

@@ -12,7 +12,8 @@ from ops.cluster import lock, record
 from ops.cluster.record import Header
 from ops.cluster.unchanged import unchanged
 from ops.kube.byhand import halted, leaving
-from ops.kube.client import Client, Resource
+from ops.kube.client import Client
+from ops.kube.discovery import Resource
 from ops.kube.errors import ApiError
 from ops.kube.excerpt import excerpt
 from ops.kube.objects import WORKLOADS, Key, Object, containers_of, key_of, number, owned_by, pod_template, rows, text

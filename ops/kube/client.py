@@ -4,116 +4,44 @@ A write whose answer was lost is sent again: a PATCH does the same twice; a POST
 carried out, is looked up and has succeeded.
 """
 
-import base64
 import json
-import re
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from ops.documents import Json
 from ops.errors import Failure
+from ops.kube.answer import holds, register_secrets, warnings_of
+from ops.kube.clock import clock, time_of
 from ops.kube.cluster import ClusterAccess
+from ops.kube.discovery import Resource, kinds
 from ops.kube.errors import NO_API_SERVER, ApiError, Unavailable
-from ops.kube.objects import Key, Object, group_of, rows, table, text, texts
+from ops.kube.objects import Key, Object, group_of, rows, text
+from ops.kube.stream import Lines, Stream
 from ops.kube.transport import Call, Transport
 from ops.retry import USUAL, Policy, Transient, persist
-from ops.secret import hide, register
+from ops.secret import hide
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, HTTPHeaderDict
 
-__all__ = ["APPLY", "MERGE", "THREADS", "ApiError", "Client", "Resource", "Stream", "Unavailable", "clock", "events", "warnings_of"]
+__all__ = ["APPLY", "MERGE", "THREADS", "ApiError", "Client", "Unavailable"]
 
 THREADS = 8
 CONNECT_SECONDS = 3.0
 REQUEST_SECONDS = 30.0
 APPLY: Final = "application/apply-patch+yaml"
 MERGE: Final = "application/merge-patch+json"
-# Aggregated discovery (beta in Kubernetes 1.27, GA in 1.30): all kinds of a cluster in two answers.
-DISCOVERY: Final = ",".join(f"application/json;g=apidiscovery.k8s.io;v={v};as=APIGroupDiscoveryList" for v in ("v2", "v2beta1"))
 FIRST_SECONDS: Final = 5.0  # of silence, before a request is sent again; each later time twice as long
 PING: Final = Policy(tries=4, seconds=2.5)  # whoever waits for a cluster that is not there waits for less than 5 s
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """How a kind is addressed."""
-
-    api_version: str
-    plural: str
-    namespaced: bool
-    kind: str
-
-    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The resource's path in the API."""
-        parts = ["/apis" if "/" in self.api_version else "/api", self.api_version]
-        if self.namespaced and namespace:
-            parts += ["namespaces", quote(namespace)]
-        parts.append(self.plural)
-        parts += [quote(p, safe=":") for p in (name, subresource) if p]
-        return "/".join(parts)
-
-
-class Stream(Protocol):
-    """An answer that does not end: lines, until it is closed."""
-
-    def lines(self) -> Iterator[bytes]:
-        """Each line of the answer. Where it breaks off the lines end, without the half one."""
-
-    def close(self) -> None:
-        """End it from any thread."""
-
-
-@dataclass(slots=True)
-class _Lines:
-    response: "BaseHTTPResponse"
-    closed: bool = False
-
-    def lines(self) -> Iterator[bytes]:
-        rest = b""
-        try:
-            for chunk in self.response.stream(64 * 1024, decode_content=False):
-                *whole, rest = (rest + chunk).split(b"\n")
-                yield from whole
-        except Exception as error:
-            from urllib3.exceptions import HTTPError
-
-            # A stream that was shut under the reader's feet ends in whatever the reader was doing.
-            if not self.closed and not isinstance(error, HTTPError | OSError):
-                raise
-            rest = b""  # half a line, which would be taken for a whole one
-        finally:
-            self.response.close()
-        if rest:
-            yield rest
-
-    def close(self) -> None:
-        # Wakes the thread that is blocked in a read, which then closes the connection; close() here would wait for it.
-        self.closed = True
-        with suppress(OSError, ValueError, RuntimeError):
-            self.response.shutdown()
-
-
-def events(stream: Stream) -> Iterator[Object]:
-    """The events of a watch. Raises `Failure` for one that is no JSON."""
-    for line in stream.lines():
-        try:
-            event: Json = json.loads(line) if line else {}
-        except ValueError as error:
-            raise Failure("watching the cluster", "its API server sent an event that is no JSON", NO_API_SERVER) from error
-        yield event if isinstance(event, dict) else {}
 
 
 @dataclass(slots=True)
@@ -148,7 +76,7 @@ class Client:
         """
         call = Call(method, path, query or {}, body, content_type, accept, seconds, CONNECT_SECONDS)
         if text(body, "kind") == "Secret":
-            _remember([body])
+            register_secrets([body])
         try:
             answer = self._json(str(call), self._persist(call, self._transport.data, policy))
         except ApiError as error:
@@ -157,7 +85,7 @@ class Client:
                 raise
             answer = done
         if "/secrets" in path and not accept.endswith("g=meta.k8s.io;v=v1"):
-            _remember(rows(answer, "items") or [answer])
+            register_secrets(rows(answer, "items") or [answer])
         return answer
 
     def read_text(self, path: str, query: Mapping[str, str] | None = None) -> str:
@@ -173,7 +101,7 @@ class Client:
             sock = getattr(response.connection, "sock", None)
             if sock is not None:
                 sock.settimeout(seconds)
-            return _Lines(response)
+            return Lines(response)
 
         return self._persist(Call("GET", path, query or {}, accept="*/*", connect=CONNECT_SECONDS), begun)
 
@@ -205,7 +133,7 @@ class Client:
         if call.method not in ("POST", "PUT") or error.status != 409:
             return None
         found = self.request("GET", f"{call.path}/{quote(call.name)}" if call.method == "POST" else call.path)
-        return found if _holds(found, call.body) else None
+        return found if holds(found, call.body) else None
 
     def _sent(self, call: Call) -> "BaseHTTPResponse":
         response = self._transport.send(call)
@@ -246,7 +174,7 @@ class Client:
             raise Failure(doing, f"{self.cluster.server} refused: {error.message}", remedy) from error
         if not text(self._json(doing, raw), "gitVersion"):  # a proxy's page, another program
             raise Failure(doing, f"{self.cluster.server} answers, and not as a Kubernetes API server", NO_API_SERVER)
-        self._server_time = _time_of(dates[0] if dates else None), clock()
+        self._server_time = time_of(dates[0] if dates else None), clock()
 
     def each(self, work: Callable[[T], R], things: Iterable[T]) -> list[R]:
         """Do the same for each thing, eight at once; results in order. The first error is raised when all have ended."""
@@ -269,7 +197,8 @@ class Client:
         """How a kind is addressed, or None when this cluster does not know it."""
         with self._discovery:
             if not self._resources:
-                self._discover()
+                # Not through the pool: a task of the pool may be the one that asks.
+                self._resources = kinds(lambda path, form: self.request("GET", path, accept=form))
         return self._resources.get((api_version, kind))
 
     def resource_of(self, manifest: Object) -> Resource:
@@ -288,33 +217,6 @@ class Client:
     def forget_kinds(self) -> None:
         """Ask again which kinds there are: a definition was added."""
         self._resources.clear()
-
-    def _discover(self) -> None:
-        # Not through the pool: a task of the pool may be the one that asks.
-        answers = [self.request("GET", path, accept=f"{DISCOVERY},application/json") for path in ("/api", "/apis")]
-        found: dict[tuple[str, str], Resource] = {}
-        for answer in answers:
-            listed = _aggregated(answer) if text(answer, "kind") == "APIGroupDiscoveryList" else self._one_by_one(answer)
-            found |= {(resource.api_version, resource.kind): resource for resource in listed}
-        self._resources = found
-
-    def _one_by_one(self, answer: Object) -> Iterator[Resource]:
-        """The kinds of a server, or of one behind it, that lists each version of each group by itself."""
-        versions = texts(answer, "versions")  # of the core, which has no group
-        for group in rows(answer, "groups"):
-            preferred = text(group, "preferredVersion", "groupVersion")
-            all_ = [text(version, "groupVersion") for version in rows(group, "versions")]
-            versions += sorted(all_, key=lambda version: version != preferred)
-        for version in versions:
-            try:
-                listed = self.request("GET", f"{'/apis' if '/' in version else '/api'}/{version}")
-            except (ApiError, Unavailable):  # a server behind this one may be gone: its kinds are not known then
-                if version == "v1":
-                    raise
-                continue
-            for row in rows(listed, "resources"):
-                if "/" not in text(row, "name"):  # else a subresource
-                    yield Resource(version, text(row, "name"), row.get("namespaced") is True, text(row, "kind"))
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """An object, or None when there is none."""
@@ -340,66 +242,7 @@ class Client:
         return server + timedelta(seconds=clock() - then)
 
 
-def clock() -> float:
-    """Seconds by a clock that nobody sets, and that counts the time in which the machine sleeps, where there is one."""
-    which = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))  # macOS's monotonic clock counts sleep by itself
-    return time.monotonic() if which is None else time.clock_gettime(which)
-
-
-def _time_of(date: str | None) -> datetime:
-    """The time that a server's answer says; this machine's where that is the same, as the header has whole seconds only."""
-    here = datetime.now(UTC)
-    try:
-        there = parsedate_to_datetime(date) if date else here
-    except (ValueError, TypeError):
-        return here
-    there = there if there.tzinfo else there.replace(tzinfo=UTC)
-    return there if abs(there - here) > timedelta(seconds=2) else here
-
-
-def warnings_of(headers: Iterable[str]) -> list[str]:
-    """The texts of `Warning:` headers, whose form is `299 - "text"`, several to a header or one (RFC 7234, section 5.5)."""
-    quoted = [found for header in headers for found in re.findall(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"', header)]
-    return [re.sub(r"\\(.)", r"\1", text) for text in quoted]
-
-
 def _longer(call: Call, tried: int) -> Call:
     """The same request, with more time for its answer: a server that is slow must not be asked for ever."""
     most = FIRST_SECONDS * 2**tried
     return replace(call, seconds=most if call.seconds is None else min(call.seconds, most))
-
-
-def _holds(found: Json, sent: Json) -> bool:
-    """Whether an object is what was sent: it has all of it, and what the server adds."""
-    if isinstance(sent, dict):
-        if not isinstance(found, dict):
-            return False
-        plain = {k: v for k, v in sent.items() if v is not None and k not in ("resourceVersion", "managedFields", "status", "stringData")}
-        coded: Object = {k: base64.b64encode(str(v).encode()).decode() for k, v in table(sent, "stringData").items()}
-        return all(_holds(found.get(k), v) for k, v in plain.items()) and (not coded or _holds(found.get("data"), coded))
-    if isinstance(sent, list):
-        return isinstance(found, list) and len(found) == len(sent) and all(map(_holds, found, sent))
-    return found == sent
-
-
-def _aggregated(answer: Object) -> Iterator[Resource]:
-    for group in rows(answer, "items"):
-        name = text(group, "metadata", "name")
-        for version in rows(group, "versions"):
-            api_version = f"{name}/{text(version, 'version')}" if name else text(version, "version")
-            for row in rows(version, "resources"):
-                kind, namespaced = text(row, "responseKind", "kind"), text(row, "scope") == "Namespaced"
-                yield Resource(api_version, text(row, "resource"), namespaced, kind)
-
-
-def _remember(secrets: Iterable[Json]) -> None:
-    """Know the values of Secrets, whatever is said of them later. Records are Secrets too, and hold no secret."""
-    for secret in secrets:
-        if text(secret, "type").endswith("/record.v1"):
-            continue
-        register(*(value for value in table(secret, "stringData").values() if isinstance(value, str)))
-        for value in table(secret, "data").values():
-            if isinstance(value, str):
-                register(value)
-                with suppress(ValueError):
-                    register(base64.b64decode(value, validate=True).decode())

@@ -5,8 +5,10 @@ import threading
 from dataclasses import dataclass, field
 
 from ops.errors import Failure
-from ops.kube.client import ApiError, Client, Resource, Stream, events
+from ops.kube.client import ApiError, Client
+from ops.kube.discovery import Resource
 from ops.kube.objects import Object, rows, table, text
+from ops.kube.stream import Stream, events
 
 _STREAM_SECONDS = 290  # the API server ends a watch after this; then a new one begins
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from ops import catalog
 from ops.cluster.target import Target
-from ops.kube.client import ApiError, Client, Resource
+from ops.kube.client import ApiError, Client
+from ops.kube.discovery import Resource
 from ops.kube.objects import Object, labels_of, table, text
 
 KINDS = (

@@ -16,7 +16,8 @@ from ops.cluster.target import Target
 from ops.errors import Failure
 from ops.kube import client as room
 from ops.kube import write
-from ops.kube.client import ApiError, Client, Unavailable, warnings_of
+from ops.kube.answer import warnings_of
+from ops.kube.client import ApiError, Client, Unavailable
 from ops.kube.credentials import source
 from ops.kube.kubeconfig import Context, KubeconfigEntry
 from ops.kube.transport import Transport

@@ -15,7 +15,9 @@ from ops.cluster.lock import LockTimes
 from ops.cluster.step import Step
 from ops.errors import Failure
 from ops.kube import client
-from ops.kube.client import ApiError, Client, Resource
+from ops.kube.client import ApiError, Client
+from ops.kube.clock import clock
+from ops.kube.discovery import Resource
 from ops.kube.objects import Key
 from ops.kube.order import Phase
 from tests.unit.memory import TARGET
@@ -119,7 +121,7 @@ def test_a_lease_that_the_server_will_not_renew_is_lost_before_it_lapses(leases:
 
 def test_after_a_sleep_the_loss_is_known_before_anything_is_renewed(leases: Leases) -> None:
     slept = 0.0
-    with lock.hold(leases, "n", "me", clock=lambda: client.clock() + slept) as held:
+    with lock.hold(leases, "n", "me", clock=lambda: clock() + slept) as held:
         slept = 21.0
         held.check()
         slept = 23.0

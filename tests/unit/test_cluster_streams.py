@@ -18,10 +18,12 @@ from ops.cluster.loglines import LogLine, LogSelection
 from ops.cluster.pods import Selector
 from ops.errors import Failure
 from ops.kube import watch
-from ops.kube.client import ApiError, Client, Resource, Stream
+from ops.kube.client import ApiError, Client
 from ops.kube.credentials import source
+from ops.kube.discovery import Resource
 from ops.kube.kubeconfig import Context, KubeconfigEntry
 from ops.kube.mirror import Mirror
+from ops.kube.stream import Stream
 from ops.kube.transport import Transport
 from tests.unit.memory import TARGET
 
