@@ -16,6 +16,7 @@ from invoke.exceptions import Exit as Leave
 from invoke.tasks import Task, task
 
 from ops.console.output import answer_failed, error, unwritten, use_json, warn
+from ops.ctrl_c import as_usual
 from ops.errors import Exit, Failure, UsageError
 
 P = ParamSpec("P")
@@ -51,6 +52,7 @@ def verb(
     def decorate(function: Callable[Concatenate[Context, P], int | None]) -> "Task[Callable[..., None]]":
         @functools.wraps(function)
         def body(context: Context, *arguments: P.args, **options: P.kwargs) -> None:
+            as_usual()
             use_json(bool(options.get("json")))
 
             def work() -> int | None:
