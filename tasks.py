@@ -2,10 +2,12 @@
 
 import gc
 
-from ops import bytecode, ctrl_c
+from ops import bytecode
+
+bytecode.keep()  # before anything else is imported: what is not kept is compiled at each start
+from ops import ctrl_c  # noqa: E402
 
 ctrl_c.end_at_once()  # until a verb begins: what is imported until then needs no tidying up
-bytecode.keep()  # before anything else is imported: what is not kept is compiled at each start
 gc.set_threshold(100_000)  # a verb lives for seconds and its modules for all of them: looking for garbage is a tenth of its start
 
 from invoke.collection import Collection  # noqa: E402
