@@ -1,7 +1,6 @@
 """`invoke new`: a service that starts, answers, has tests and passes every check, before anything is written in it."""
 
 import re
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -19,7 +18,8 @@ from ops.exclusive import exclusive
 from ops.folders import cache, short
 from ops.local.interrupt import handled, uninterrupted
 from ops.stacks import BuildPlace, kind_of, scaffold
-from ops.verbs import sync
+from ops.verbs import new_record, sync
+from ops.verbs.new_record import NewRecord, hash_of, replaced
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST = 40  # characters: Kubernetes takes 63, and hangs endings on it
@@ -33,6 +33,7 @@ def new(name: str, stack: str, *, dry_run: bool) -> int:
     """
     root = load().root
     with _alone(root):
+        _undo_killed(root)
         catalog = load()  # another `invoke new` may have added to it meanwhile
         _check(catalog, name, stack)
         port = _port(catalog)
@@ -72,9 +73,25 @@ def new(name: str, stack: str, *, dry_run: bool) -> int:
 
 def _alone(root: Path) -> AbstractContextManager[None]:
     """One at a time in a checkout: each takes the next free port, and writes the files that all share."""
-    locks = cache() / "new"
-    locks.mkdir(exist_ok=True)
-    return exclusive(locks / f"{short(root)}.lock", "waiting for another `invoke new` in this checkout", say)
+    return exclusive(_place(root, "lock"), "waiting for another `invoke new` in this checkout", say)
+
+
+def _place(root: Path, kind: str) -> Path:
+    """A file in the cache folder about what `invoke new` does in a checkout."""
+    folder = cache() / "new"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{short(root)}.{kind}"
+
+
+def _undo_killed(root: Path) -> None:
+    """Undo what an `invoke new` left that was killed. Raises `Refused` where somebody has gone on from there."""
+    file = _place(root, "json")
+    if record := new_record.read(root, file):
+        new_record.check_unedited(record, sync.derived(load(root)), file)
+        record.undo()
+        sync.write(load(root))
+        say(f"removed what an `invoke new {record.name}` left that was killed")
+    file.unlink(missing_ok=True)
 
 
 def _check(catalog: Catalog, name: str, stack: str) -> None:
@@ -123,11 +140,16 @@ def _make(catalog: Catalog, name: str, made: dict[Path, str], entry: str) -> lis
     root, file = catalog.root, catalog.root / FILE
     grown = with_entry(file.read_text(encoding="utf-8"), "services", entry)
     folder = root / yaml.safe_load(entry)[name]["path"]
-    with _undone(folder, file, root / "pnpm-lock.yaml"):
+    shared = (Path(FILE), Path("pnpm-lock.yaml"))
+    hashes = {path: hash_of(text.encode()) for path, text in {**made, Path(FILE): grown}.items()}
+    record = NewRecord(root, name, folder.relative_to(root), {path: (root / path).read_bytes() for path in shared}, hashes)
+    with _undone(record):
         for path, text in made.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text, encoding="utf-8")
-        file.write_text(grown, encoding="utf-8")
+            place = record.draft / path.relative_to(record.folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        record.draft.rename(folder)
+        replaced(file, grown.encode())  # after the folder: an entry without one would be a mistake
         loaded = load(root)
         changed = sync.write(loaded)
         service = loaded.services[name]
@@ -138,9 +160,10 @@ def _make(catalog: Catalog, name: str, made: dict[Path, str], entry: str) -> lis
 
 
 @contextmanager
-def _undone(folder: Path, *files: Path) -> Iterator[None]:
+def _undone(record: NewRecord) -> Iterator[None]:
     """Where the block fails, or a signal ends it: the folder goes, the files are as they were, and what is derived from them too."""
-    before = {file: file.read_bytes() for file in files}
+    file = _place(record.root, "json")
+    record.keep(file)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -150,11 +173,10 @@ def _undone(folder: Path, *files: Path) -> Iterator[None]:
             yield
     except BaseException as error:
         with uninterrupted():
-            shutil.rmtree(folder, ignore_errors=True)
-            for file, content in before.items():
-                if file.read_bytes() != content:
-                    file.write_bytes(content)
-            sync.write(load(files[0].parent))
+            record.undo()
+            sync.write(load(record.root))
+            file.unlink()
         if isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt("interrupted; nothing was made") from None
         raise
+    file.unlink()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ops import catalog
 from ops.catalog import Catalog
 from ops.catalog.edit import with_entry
-from ops.errors import Failure, UsageError
+from ops.errors import Failure, Refused, UsageError
 from ops.stacks import kind_of, scaffold
 from ops.verbs import new as verb
 from ops.verbs import sync
@@ -158,6 +158,74 @@ def test_two_at_once_come_one_after_the_other(checkout: Path) -> None:
 def in_a_process(checkout: Path, name: str) -> int:
     argv = (sys.executable, "-m", "invoke", "new", name, "--stack", "python")
     return subprocess.run(argv, cwd=checkout, capture_output=True, check=False, timeout=120).returncode
+
+
+# Where a run is killed: the function whose call or end it does not survive.
+KILLED = """
+import os, signal
+from dataclasses import replace
+from pathlib import Path
+from ops.verbs import new, sync
+
+def die(*_): os.kill(os.getpid(), signal.SIGKILL)
+
+real = Path.write_text
+def half(self, text, *more, **options):
+    real(self, text[: len(text) // 2] if STAGE == "in a file" else text, *more, **options)
+    if self.is_relative_to(ROOT / "services") and STAGE in ("in a file", "in the folder"): die()
+    if self.is_relative_to(ROOT / "k8s") and STAGE == "deriving": die()
+
+ROOT = Path.cwd()
+Path.write_text = half
+new.kind_of = lambda stack, known=new.kind_of: replace(known(stack), lock=die)
+if STAGE == "before the folder has its name": Path.rename = die
+if STAGE == "before the entry": new.replaced = die
+new.new("one", "python", dry_run=False)
+"""
+STAGES = ("in a file", "in the folder", "before the folder has its name", "before the entry", "deriving", "locking")
+
+
+def killed(checkout: Path, stage: str) -> None:
+    """Run `invoke new one` in a process that is killed at a stage."""
+    argv = (sys.executable, "-c", f"STAGE = {stage!r}\n{KILLED}")
+    assert subprocess.run(argv, cwd=checkout, capture_output=True, check=False, timeout=120).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_a_killed_one_left_the_next_one_undoes(checkout: Path, stage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents(checkout)
+    killed(checkout, stage)
+    assert contents(checkout) != before  # there is something to undo
+    assert verb.new("two", "node", dry_run=True) == 0
+    assert "removed what an `invoke new one` left that was killed" in capsys.readouterr().out
+    assert contents(checkout) == before
+    assert {"one", ".one.new"} & {path.name for path in (checkout / "services").iterdir()} == set()
+    assert verb.new("one", "python", dry_run=False) == 0
+    assert "was killed" not in capsys.readouterr().out
+    assert sync.stale(catalog.load(checkout)) == []
+
+
+def test_what_somebody_wrote_into_what_a_killed_one_left_is_kept(checkout: Path) -> None:
+    killed(checkout, "locking")
+    work = checkout / "services/one/one/work.py"
+    work.write_text("a day's work\n")
+    platform = checkout / "platform.yaml"
+    platform.write_text(f"{platform.read_text()}# another's\n")
+    for _ in range(2):
+        with pytest.raises(Refused, match=r"somebody wrote platform\.yaml, services/one/one/work\.py") as caught:
+            verb.new("two", "python", dry_run=False)
+    assert work.read_text() == "a day's work\n"
+    Path(caught.value.remedy.rpartition("then remove ")[2].rstrip(".")).unlink()
+    assert verb.new("two", "python", dry_run=False) == 0
+    assert {"one", "two"} < {*catalog.load(checkout).services}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "one"}'])
+def test_a_record_that_cannot_be_read_is_no_reason_to_undo_anything(checkout: Path, text: str) -> None:
+    verb._place(checkout, "json").write_text(text)
+    before = contents(checkout)
+    assert verb.new("one", "python", dry_run=True) == 0
+    assert contents(checkout) == before
 
 
 def test_a_folder_that_is_there_is_left_alone(checkout: Path) -> None:
