@@ -1,7 +1,7 @@
 """What migrations do, seen by running them on a scratch database: witnesses report of each statement, and `meaning` reads the reports."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,7 @@ class Observer:
     keep: bool
     relations: dict[int, RelationFacts] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    watched: int = witness.FIRST_OID  # tables from this OID on have no trigger yet
 
     def listen(self, diagnostic: "psycopg.errors.Diagnostic") -> None:
         """Keep what the server says at DEBUG1."""
@@ -101,9 +102,10 @@ def _fresh(scratch: Scratch) -> None:
     scratch.owner.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'".encode())
 
 
-def _helped(scratch: Scratch, text: str, before: str = "") -> None:
-    """Run a statement. What the environment's server gives and a scratch server lacks is made first: a role, without any right, and
-    an extension that only a superuser may create."""
+def _helped(scratch: Scratch, text: str, before: str = "", then: Callable[[], None] = lambda: None) -> None:
+    """Run a statement between what comes `before` and `then`, in one (sub)transaction: of each that is open PostgreSQL has more to do the
+    more a file has made. What the environment's server gives and a scratch server lacks is made first: a role, without any right, and an
+    extension that only a superuser may create."""
     import psycopg
 
     for _ in range(8):
@@ -112,11 +114,14 @@ def _helped(scratch: Scratch, text: str, before: str = "") -> None:
                 if before:
                     scratch.owner.execute(before.encode())
                 scratch.owner.execute(text.encode())
+                then()
             return
         except psycopg.errors.InsufficientPrivilege:
             if not _creates_extension(text):
                 raise
             scratch.observer.execute(text.encode())
+            with scratch.owner.transaction():
+                then()
             return
         except psycopg.errors.UndefinedObject as error:
             missing = NO_ROLE.match(error.diag.message_primary or "")
@@ -145,7 +150,8 @@ def _file(observer: Observer, migration: Migration) -> Iterator[Effect]:
     import psycopg
 
     _fresh(observer.scratch)
-    owner, since = observer.scratch.owner, witness.begin_file(observer.scratch.observer)
+    owner, since = observer.scratch.owner, witness.begin_file(observer.scratch.observer, observer.watched)
+    observer.watched = since.mark
     old = {oid: facts for oid, facts in observer.relations.items() if oid < since.mark}
     trial = _Trial(observer, Moment(since.mark, old, dict(old)), since)
     if migration.transactional:
@@ -165,11 +171,17 @@ def _file(observer: Observer, migration: Migration) -> Iterator[Effect]:
 
 @dataclass(slots=True)
 class _Trial:
-    """One file while it is tried: what there is, and up to where that was reported."""
+    """One file while it is tried: what there is, up to where that was reported, and the last report."""
 
     observer: Observer
     moment: Moment
     since: Since
+    report: EffectReport = field(init=False)
+
+    def look(self, *, anew: bool, alone: bool = False) -> None:
+        """Have the witnesses report of the statement that has just run."""
+        said = tuple(self.observer.said)
+        self.report, self.since = witness.report(self.observer.scratch.owner, self.since, said, anew=anew, alone=alone)
 
 
 def _tried(trial: _Trial, statement: Statement, *, anew: bool = False) -> Iterator[Effect]:
@@ -184,26 +196,18 @@ def _tried(trial: _Trial, statement: Statement, *, anew: bool = False) -> Iterat
         if anew and ALONE.search(statement.shape):
             owner.execute("SET client_min_messages = debug1")
             owner.execute(statement.text.encode())
-            report = _report(trial, anew=anew)
+            trial.look(anew=anew, alone=True)
         else:
-            with owner.transaction():
-                _helped(observer.scratch, statement.text, "SET LOCAL client_min_messages = debug1")
-                report = _report(trial, anew=anew)
+            _helped(observer.scratch, statement.text, "SET LOCAL client_min_messages = debug1", lambda: trial.look(anew=anew))
     except psycopg.Error as error:
         if owner.closed:
             raise Failure("trying the migrations", f"the scratch database ended: {str(error).strip()}", "Run it again.") from error
         position = int(error.diag.statement_position or 0)
         yield Effect(*_failed(error, statement.line), statement.line + statement.text[: max(position - 1, 0)].count("\n"))
         return
-    for rule, detail in effects_of(statement, report, trial.moment):
+    for rule, detail in effects_of(statement, trial.report, trial.moment):
         yield Effect(rule, statement.line, detail)
-    trial.moment.after(report)
-
-
-def _report(trial: _Trial, *, anew: bool) -> EffectReport:
-    said = tuple(trial.observer.said)
-    report, trial.since = witness.report(trial.observer.scratch.owner, trial.since, said, anew=anew)
-    return report
+    trial.moment.after(trial.report)
 
 
 def _left_out(statement: Statement) -> bool:

@@ -54,6 +54,15 @@ class Moment:
     old: Mapping[int, RelationFacts]
     now: dict[int, RelationFacts]
     held: set[int] = field(default_factory=set)
+    _constraints: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def constraints(self) -> Mapping[int, str]:
+        """The kind of each constraint that was there before the file (pg_constraint.contype), by its OID; put together once."""
+        if not self._constraints:
+            tables = (cast("dict[str, list[str]]", facts["constraints"] or {}) for facts in self.old.values())
+            self._constraints = {int(oid): kind for table in tables for oid, (_, kind) in table.items()}
+        return self._constraints
 
     def after(self, report: EffectReport) -> None:
         """Go on to the next statement."""
@@ -87,7 +96,6 @@ def _label(facts: RelationFacts) -> str:
 
 def _dropped(statement: Statement, report: EffectReport, moment: Moment) -> Iterator[tuple[str, str]]:
     drops = [event for event in report.seen if event.kind == "drop" and event.oid < moment.mark]
-    constraints = _constraints(moment.old) if any(event.type == "table constraint" for event in drops) else {}
     for event in drops:
         if event.type == "trigger" and event.identity.startswith("nextai_gate_rows "):
             continue
@@ -95,18 +103,12 @@ def _dropped(statement: Statement, report: EffectReport, moment: Moment) -> Iter
         if event.type.endswith("column") and str(event.sub) not in columns:
             continue
         if event.type == "table constraint":
-            if (found := constraints.get(event.oid, "")) != "n":  # PostgreSQL 18 keeps NOT NULL as a constraint
+            if (found := moment.constraints.get(event.oid, "")) != "n":  # PostgreSQL 18 keeps NOT NULL as a constraint
                 yield ("drop-unique" if found in UNIQUE else "drop-constraint"), event.identity
         elif event.type == "index" and "CONCURRENTLY" not in statement.shape.upper():
             yield "drop-index-lock", event.identity
         elif rule := DROPPED.get(event.type, "drop-other"):
             yield rule, event.identity
-
-
-def _constraints(old: Mapping[int, RelationFacts]) -> dict[int, str]:
-    """The kind of each constraint (pg_constraint.contype), by its OID."""
-    tables = (cast("dict[str, list[str]]", facts["constraints"] or {}) for facts in old.values())
-    return {int(oid): kind for table in tables for oid, (_, kind) in table.items()}
 
 
 def _rewritten(statement: Statement, report: EffectReport, old: Mapping[int, RelationFacts]) -> Iterator[tuple[str, str]]:

@@ -59,42 +59,53 @@ CREATE FUNCTION nextai_gate.facts(wanted oid[]) RETURNS jsonb LANGUAGE sql SET s
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.oid = ANY (wanted) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'
 $$;
--- The relations from before a mark whose rows in the catalogue were written after a (sub)transaction.
-CREATE FUNCTION nextai_gate.changed(mark oid, since xid) RETURNS oid[] LANGUAGE sql SET search_path = pg_catalog AS $$
-    SELECT array(
-        SELECT oid FROM pg_class WHERE oid >= 16384 AND oid < mark AND age(xmin) < age(since)
-        UNION SELECT attrelid FROM pg_attribute WHERE attrelid >= 16384 AND attrelid < mark AND age(xmin) < age(since)
-        UNION SELECT conrelid FROM pg_constraint WHERE conrelid >= 16384 AND conrelid < mark AND age(xmin) < age(since)
-        UNION SELECT tgrelid FROM pg_trigger WHERE tgrelid >= 16384 AND tgrelid < mark AND age(xmin) < age(since)
-        UNION SELECT inhrelid FROM pg_inherits WHERE inhrelid >= 16384 AND inhrelid < mark AND age(xmin) < age(since)
-        UNION SELECT indrelid FROM pg_index WHERE indrelid >= 16384 AND indrelid < mark AND age(xmin) < age(since))
-$$;
 -- What one statement did: events after an id, locks that no statement before it held (`anew`: nothing is held from before), and the
--- facts of the relations from before the mark that it touched. The rest is as it was: what is asked does not grow with the file.
-CREATE FUNCTION nextai_gate.take(mark oid, after bigint, since xid, anew boolean) RETURNS jsonb
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
-DECLARE events jsonb; locks jsonb; wanted oid[]; last bigint; own xid;
+-- facts of the relations from before the mark that it touched. The rest is as it was: what is asked grows neither with the file nor with
+-- the schema. Whatever changes a relation's rows in the catalogue locks it, until the transaction ends; so those are looked at which
+-- the transaction has locked, for rows that were written after a (sub)transaction, and all of them where it has ended (`alone`).
+CREATE FUNCTION nextai_gate.take(mark oid, after bigint, since xid, anew boolean, alone boolean) RETURNS jsonb
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET enable_seqscan = off AS $$
+DECLARE events jsonb; locks jsonb; wanted oid[]; locked oid[]; last bigint; own xid;
 BEGIN
     IF anew THEN
         DELETE FROM nextai_gate.held;
     END IF;
     SELECT jsonb_agg(jsonb_build_array(kind, tag, type, identity, oid, sub) ORDER BY id) FILTER (WHERE kind <> 'near'), array_agg(oid)
     INTO events, wanted FROM nextai_gate.seen WHERE id > after;
-    WITH fresh AS (
-        INSERT INTO nextai_gate.held SELECT DISTINCT relation, mode FROM pg_locks
+    WITH strong AS MATERIALIZED (
+        SELECT DISTINCT relation, mode FROM pg_locks
         WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted AND relation >= 16384 AND relation < mark
-          AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+          AND mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock')),
+    fresh AS (
+        INSERT INTO nextai_gate.held SELECT relation, mode FROM strong WHERE mode <> 'ShareUpdateExclusiveLock'
         ON CONFLICT DO NOTHING RETURNING relation, mode)
-    SELECT jsonb_agg(jsonb_build_array(relation, mode)), array_agg(relation) || wanted INTO locks, wanted FROM fresh;
-    wanted := array(SELECT one FROM unnest(wanted || nextai_gate.changed(mark, since)) AS one WHERE one < mark);
+    SELECT jsonb_agg(jsonb_build_array(relation, mode)), array_agg(relation) || wanted, (SELECT array_agg(DISTINCT relation) FROM strong)
+    INTO locks, wanted, locked FROM fresh;
+    IF alone THEN
+        locked := array(SELECT oid FROM pg_class WHERE oid >= 16384 AND oid < mark);
+    END IF;
+    IF locked IS NOT NULL THEN
+        wanted := wanted || array(
+            SELECT oid FROM pg_class WHERE oid = ANY (locked) AND age(xmin) < age(since)
+            UNION SELECT attrelid FROM pg_attribute WHERE attrelid = ANY (locked) AND age(xmin) < age(since)
+            UNION SELECT conrelid FROM pg_constraint WHERE conrelid = ANY (locked) AND age(xmin) < age(since)
+            UNION SELECT tgrelid FROM pg_trigger WHERE tgrelid = ANY (locked) AND age(xmin) < age(since)
+            UNION SELECT inhrelid FROM pg_inherits WHERE inhrelid = ANY (locked) AND age(xmin) < age(since)
+            UNION SELECT indrelid FROM pg_index WHERE indrelid = ANY (locked) AND age(xmin) < age(since));
+    END IF;
+    wanted := array(SELECT one FROM unnest(wanted) AS one WHERE one < mark);
     INSERT INTO nextai_gate.seen (kind) VALUES ('taken') RETURNING id, xmin INTO last, own;
-    RETURN jsonb_build_object('seen', events, 'locks', locks, 'facts', nextai_gate.facts(wanted), 'last', last, 'xid', own::text);
+    RETURN jsonb_build_object('seen', events, 'locks', locks, 'last', last, 'xid', own::text,
+        'facts', CASE WHEN wanted = '{}' THEN '{}' ELSE nextai_gate.facts(wanted) END);
 END $$;
-CREATE FUNCTION nextai_gate.begin_file() RETURNS jsonb LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+-- Watch the tables that the file before has made, or taken the trigger from; the others have theirs.
+CREATE FUNCTION nextai_gate.begin_file(watched oid) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 DECLARE one record; mark oid;
 BEGIN
     FOR one IN SELECT c.oid::regclass AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'nextai_gate')
+        WHERE (c.oid >= watched OR c.oid = ANY (array(SELECT oid FROM nextai_gate.seen WHERE kind = 'near')))
+          AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'nextai_gate')
           AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgname = 'nextai_gate_rows')
     LOOP
         EXECUTE format('CREATE TRIGGER nextai_gate_rows BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s'
@@ -107,7 +118,7 @@ BEGIN
     RETURN jsonb_build_object('mark', mark, 'xid', pg_current_xact_id()::xid::text);
 END $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA nextai_gate FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION nextai_gate.take(oid, bigint, xid, boolean) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION nextai_gate.take(oid, bigint, xid, boolean, boolean) TO PUBLIC;
 -- A pause is not judged, and the gate has no time for it.
 ALTER FUNCTION pg_catalog.pg_sleep(double precision) RENAME TO nextai_real_pause;
 CREATE FUNCTION pg_catalog.pg_sleep(double precision) RETURNS void LANGUAGE sql AS 'SELECT';
@@ -165,15 +176,17 @@ class EffectReport:
         return any(event.kind == "rewrite" for event in self.seen)
 
 
-def begin_file(observer: "Connection") -> Since:
-    """Watch the tables that are there, and set the mark."""
-    document = _document(observer.execute("SELECT nextai_gate.begin_file()").fetchone())
+def begin_file(observer: "Connection", watched: int = FIRST_OID) -> Since:
+    """Watch the tables that are there, and set the mark. `watched`: the mark before, up to which they were watched then."""
+    document = _document(observer.execute("SELECT nextai_gate.begin_file(%s::oid)", (watched,)).fetchone())
     return Since(int(str(document["mark"])), 0, str(document["xid"]))
 
 
-def report(owner: "Connection", since: Since, said: tuple[str, ...], *, anew: bool) -> tuple[EffectReport, Since]:
-    """What one statement did, and up to where that is. `anew`: no lock is held from before it."""
-    asked = owner.execute("SELECT nextai_gate.take(%s::oid, %s, %s::xid, %s)", (since.mark, since.event, since.xid, anew))
+def report(
+    owner: "Connection", since: Since, said: tuple[str, ...], *, anew: bool = False, alone: bool = False
+) -> tuple[EffectReport, Since]:
+    """What one statement did, and up to where that is. `anew`: no lock is held from before it; `alone`: nor from itself any more."""
+    asked = owner.execute("SELECT nextai_gate.take(%s::oid, %s, %s::xid, %s, %s)", (since.mark, since.event, since.xid, anew, alone))
     document = _document(asked.fetchone())
     seen = cast("list[list[object]]", document["seen"] or [])
     locks = cast("list[list[object]]", document["locks"] or [])

@@ -160,6 +160,31 @@ def test_what_is_asked_about_a_statement_does_not_grow_with_the_file(
     assert max(sizes) <= 5
 
 
+CATALOGUE = ("pg_class", "pg_attribute", "pg_constraint", "pg_trigger", "pg_inherits", "pg_index")
+
+
+def rows_read(server: scratch.ScratchServer, files: int) -> int:
+    """How many rows of the catalogue PostgreSQL reads while so many files are tried, each with a table, an index and two changes."""
+    text = "CREATE TABLE t{n} (a int);\nCREATE INDEX ON t{n} (a);\nALTER TABLE t{n} ADD COLUMN b int;\nINSERT INTO t{n} VALUES (1);"
+    pending = [Migration(n, f"{n:04}_a", n, text.format(n=n)) for n in range(files)]
+    with scratch.database(server, "nextai") as database:
+        found = effects.observe(database, [], pending)
+        assert not any(found.values())
+        for session in (database.owner, database.observer):
+            session.execute("SELECT pg_stat_force_next_flush()")
+            session.execute("SELECT pg_stat_clear_snapshot()")
+        asked = "SELECT sum(coalesce(idx_tup_fetch, 0) + seq_tup_read)::bigint FROM pg_stat_sys_tables WHERE relname = ANY (%s)"
+        row = database.observer.execute(asked, (list(CATALOGUE),)).fetchone()
+    total = int(str(row[0])) if row else 0
+    assert total > files
+    return total
+
+
+def test_the_rows_that_are_read_grow_no_faster_than_the_files(server: scratch.ScratchServer) -> None:
+    few, more, most = (rows_read(server, files) for files in (20, 40, 80))
+    assert most - more < 2.4 * (more - few), (few, more, most)  # 2.0 where each file costs the same
+
+
 def test_a_waiver_allows_one_rule_of_one_statement() -> None:
     text = """-- nextai:contract drop-column: no version since 1.4 reads it
 ALTER TABLE t DROP COLUMN b;

@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from ops.database import journal
 from ops.database.journal import Migration
 from ops.database.lint import lint
+from ops.database.reading import World, read
 from ops.database.sql import nesting
+from ops.database.words import Word
 from ops.errors import UsageError
 
 
@@ -61,3 +64,19 @@ def test_a_statement_that_is_too_deep_for_squawk_is_named_with_what_to_do() -> N
 
 def test_parentheses_in_strings_and_comments_are_not_nested() -> None:
     assert nesting("SELECT ((1), ')((((' /* ((( */, \"((\") -- ((((\n + (2)") == 2
+
+
+def test_a_call_is_read_with_its_function_alone_and_one_that_calls_itself_ends() -> None:
+    class ByName(dict[str, list[tuple[Word, ...]]]):
+        """Functions that are not gone through one by one."""
+
+        def _gone_through(self) -> NoReturn:
+            raise AssertionError
+
+        items = values = keys = __iter__ = _gone_through
+
+    world = World(functions=ByName())
+    bodies = {"f": "DELETE FROM a; SELECT g();", "g": "SELECT f(); SELECT g();"}
+    for name, body in bodies.items():
+        assert read(f"CREATE FUNCTION {name}() RETURNS void LANGUAGE sql AS '{body}'", 1, world) == ()
+    assert {(one.rule, one.line, one.inner) for one in read("SELECT g()", 7, world)} == {("moves-rows", 7, True)}

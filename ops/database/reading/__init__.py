@@ -6,7 +6,7 @@ not. Outside, a statement's text is only one witness of two (`weigh` weighs them
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ops.database.reading.rows import CHANGES
 from ops.database.reading.settings import of_setting
@@ -123,8 +123,8 @@ def _calls(found: Sequence[Word], world: World, depth: int) -> Iterator[Statemen
     """The bodies of the files' own functions that a statement names with an argument list."""
     for at, word in enumerate(found[:-1]):
         if word.kind in ("word", "name") and found[at + 1].key == "(":
-            for body in world.functions.get(word.value, ()):
-                known = World(world.made, world.temporary, {k: v for k, v in world.functions.items() if k != word.value})
+            for body in () if word.value in world.inside else world.functions.get(word.value, ()):
+                known = replace(world, inside=world.inside | {word.value})
                 for said in _body(body, 0, known, depth):
                     yield StatementFinding(said.rule, word.line, inner=True)
             if word.value in RUNS_TEXT:

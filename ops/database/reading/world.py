@@ -13,11 +13,13 @@ KIND = re.compile(
 
 @dataclass(slots=True)
 class World:
-    """What the reading knows: what the file itself has made, and the functions of all files so far."""
+    """What the reading knows: what the file itself has made, and the functions of all files so far. `inside`: the functions whose bodies
+    are being read, which are not read again where they call themselves."""
 
     made: set[str] = field(default_factory=set)
     temporary: set[str] = field(default_factory=set)
     functions: dict[str, list[tuple[Word, ...]]] = field(default_factory=dict)
+    inside: frozenset[str] = frozenset()
 
     def next_file(self) -> "World":
         """The world at the begin of the next file."""
