@@ -12,12 +12,15 @@ FILE = "contract.json"
 
 
 def contract(catalog: Catalog, service: Image) -> dict[str, object]:
-    """The contract of a service or job: its variables, and for the gateway (who needs the routed services) the routes."""
+    """The contract of a service or job: its variables, for the gateway (who needs the routed services) the routes, and for who asks the
+    gateway those of them that are streams."""
+    asked = [route for need in service.needs if need in catalog.services for route in _routes(catalog, catalog.services[need])]
     return {
         "service": service.name,
         **({"port": service.port} if isinstance(service, Service) else {}),
         "variables": [_variable(v, service) for v in catalog.variables_of(service.name)],
         "routes": list(_routes(catalog, service)),
+        **({"streams": [route["prefix"] for route in asked if route["stream"]]} if asked else {}),
     }
 
 

@@ -1,3 +1,5 @@
+import type { ServerResponse } from "node:http";
+import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { anotherPod, errorOf, MIRA, platform } from "./setup.ts";
 
@@ -208,5 +210,63 @@ describe("the API behind the page", () => {
     };
     const response = await it.browser().send("GET", "/api/elsewhere");
     expect([response.status, response.headers.get("location")]).toEqual([302, "http://169.254.169.254/"]);
+  });
+});
+
+describe("a stream", () => {
+  const it = platform();
+
+  /** A service that says a part whenever the test asks for one, and whether its reader has left. */
+  function speaking() {
+    let response!: ServerResponse;
+    let left = false;
+    it.upstream.intercept = (_seen, answer) => {
+      response = answer.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" });
+      answer.on("close", () => {
+        left = true;
+      });
+      return answer.write("data: first\n\n");
+    };
+    return { say: (part: string) => response.write(`data: ${part}\n\n`), end: () => response.end(), left: () => left };
+  }
+
+  const read = (response: Response) => response.body?.pipeThrough(new TextDecoderStream()).getReader();
+
+  test("is passed on while it is made, and outlives the limit of a whole answer", async () => {
+    const service = speaking();
+    const response = await it.browser().send("GET", "/api/runs/1");
+    expect(response.headers.get("cache-control")).toBe("no-cache, no-transform");
+    const reader = read(response);
+    expect((await reader?.read())?.value).toBe("data: first\n\n");
+    const began = performance.now();
+    for (let part = 0; performance.now() - began < 700; part++) {
+      service.say(String(part));
+      expect((await reader?.read())?.value).toBe(`data: ${part}\n\n`);
+      await wait(100);
+    }
+    service.end();
+    expect((await reader?.read())?.done).toBe(true);
+  });
+
+  test("that is silent is given up", async () => {
+    const service = speaking();
+    const reader = read(await it.browser().send("GET", "/api/runs/1"));
+    await reader?.read();
+    await expect(reader?.read()).rejects.toThrow("silent");
+    await expect.poll(service.left).toBe(true);
+  });
+
+  test("ends for the service when the person leaves", async () => {
+    const service = speaking();
+    const response = await it.browser().send("GET", "/api/runs/1");
+    expect(service.left()).toBe(false);
+    await response.body?.cancel();
+    await expect.poll(service.left).toBe(true);
+  });
+
+  test("begins in time, as any answer does", async () => {
+    it.upstream.intercept = () => true;
+    const response = await it.browser().send("GET", "/api/runs/1");
+    expect([response.status, (await errorOf(response)).code]).toEqual([504, "gateway_timeout"]);
   });
 });

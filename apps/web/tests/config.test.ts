@@ -35,6 +35,7 @@ test("defaults come from the contract, and the gateway's address loses its last 
     logFormat: "json",
     gateway: "http://gateway:8080",
     secure: true,
+    streams: [],
   });
 });
 

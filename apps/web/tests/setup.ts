@@ -59,7 +59,7 @@ export class Browser {
     const action = /^\/api\/session\/(.*)$/.exec(path)?.[1];
     const response = action
       ? await this.pod.handleSession(this.config, action, request)
-      : await this.pod.handleApi(this.config, request, 300);
+      : await this.pod.handleApi(this.config, request, { whole: 300, idle: 300 });
     this.keep(response);
     return response;
   }
@@ -83,7 +83,7 @@ export function platform(environment: Record<string, string> = { COOKIE_SECURE: 
   beforeEach(async () => {
     state.upstream = new Upstream();
     state.url = await state.upstream.listen();
-    state.config = readConfig({ API_GATEWAY_URL: `${state.url}/`, ...environment });
+    state.config = { ...readConfig({ API_GATEWAY_URL: `${state.url}/`, ...environment }), streams: ["/api/runs"] };
     state.browser = () => new Browser(state.config);
   });
   afterEach(() => state.upstream.close());

@@ -1,7 +1,7 @@
+import { isBlank } from "@nextai/web-kit/text";
 import { expect, test } from "vitest";
 import vectors from "../../../packages/contract/vectors.json" with { type: "json" };
 import { refusal } from "../src/session/draft.ts";
-import { isBlank } from "../src/session/text.ts";
 
 test("a text is blank when nothing of it can be seen, and no memory", () => {
   for (const text of vectors.blank) {

@@ -1,3 +1,4 @@
+import { limits } from "@nextai/contract";
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import * as schema from "./schema.ts";
@@ -22,7 +23,7 @@ export interface ConnectOptions {
 }
 
 /** Milliseconds that a silent server costs at most: a wait for a connection, or for the answer to a statement. */
-export const silence = 2_000;
+export const silence = limits.silenceMs;
 
 /** A pool of connections to PostgreSQL. Opens none yet, so a service starts while its database is still away. */
 export function connect(

@@ -8,14 +8,15 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
-	"time"
 
+	"github.com/nextai-agent/platform/packages/service-kit-go/limits"
 	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 )
 
 // Timeout is how long each store has to answer a readiness check.
-const Timeout = 2 * time.Second
+const Timeout = limits.Readiness
 
 // Check asks one store.
 type Check func(context.Context) error
@@ -82,7 +83,7 @@ func ask(ctx context.Context, checks map[string]Check) map[string]error {
 func brief(err error) string {
 	var network net.Error
 	if errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &network) && network.Timeout()) {
-		return "no answer within " + Timeout.String()
+		return "no answer within " + strconv.FormatFloat(Timeout.Seconds(), 'g', -1, 64) + " s"
 	}
 	return "failed (the log says why)"
 }

@@ -20,7 +20,7 @@ import (
 func TestAPanicIsAnErrorBodyAndTheServerLives(t *testing.T) {
 	var text bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&text, nil))
-	front := httptest.NewServer(requestid.Middleware(NewServer(log, limits).Observe(nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a defect") }))))
+	front := httptest.NewServer(requestid.Middleware(NewServer(log, ownLimits).Observe(nil, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a defect") }))))
 	defer front.Close()
 	for range 2 {
 		response, err := http.Get(front.URL)
@@ -61,7 +61,7 @@ func TestARequestIsLoggedAsInEveryStack(t *testing.T) {
 		path := map[bool]string{false: "/a", true: "/health"}[vector.Health]
 		log := logging.New(&out, slog.LevelDebug, "json", "some-service")
 		answer := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(vector.Status) })
-		requestid.Middleware(NewServer(log, limits).Observe(nil, answer)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+		requestid.Middleware(NewServer(log, ownLimits).Observe(nil, answer)).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
 		line := map[string]any{}
 		if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 			t.Fatalf("%s: %v", out.String(), err)
@@ -79,7 +79,7 @@ func TestARequestIsLoggedAsInEveryStack(t *testing.T) {
 
 func TestAPanicAfterTheFirstBytesBreaksTheAnswerOff(t *testing.T) {
 	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
-	front := httptest.NewServer(NewServer(log, limits).Observe(nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	front := httptest.NewServer(NewServer(log, ownLimits).Observe(nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
 		_ = http.NewResponseController(w).Flush()
 		panic("a defect")

@@ -8,13 +8,13 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/nextai-agent/platform/packages/service-kit-go/limits"
 )
 
 const (
 	headerLimit = 5 * time.Second   // for a client's request line and headers
 	idle        = 100 * time.Second // longer than Traefik keeps idle connections (90 s), so that it never sends on one being closed
-	drainLimit  = 3 * time.Second   // in which connections that are kept learn from their next answer that they end
-	shutdown    = 10 * time.Second  // for requests that are under way after that
 )
 
 // Limits are the last resort against a client that sends or takes nothing; what a handler waits for has limits of its own.
@@ -32,7 +32,7 @@ type Server struct {
 }
 
 // NewServer makes a server that listens nowhere yet.
-func NewServer(log *slog.Logger, limits Limits) *Server { return &Server{log: log, limits: limits} }
+func NewServer(log *slog.Logger, own Limits) *Server { return &Server{log: log, limits: own} }
 
 // Serve listens until ctx ends, then ends kept connections with their next answer, takes no more connections, lets requests under
 // way finish, and returns nil. The handler's requests must go through Observe.
@@ -48,7 +48,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, handler http.
 	}
 	s.log.Info("stopping")
 	s.drain()
-	deadline, cancel := context.WithTimeout(context.Background(), shutdown)
+	deadline, cancel := context.WithTimeout(context.Background(), limits.Farewell)
 	defer cancel()
 	if err := server.Shutdown(deadline); err != nil {
 		s.log.Warn("requests were broken off", "error", err.Error())
@@ -64,7 +64,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, handler http.
 // while it is idle may be one on which a request is just coming: that request would be lost.
 func (s *Server) drain() {
 	s.draining.Store(true)
-	over := time.After(drainLimit)
+	over := time.After(limits.Drain)
 	for s.open.Load() > 0 {
 		select {
 		case <-over:

@@ -16,15 +16,13 @@ import (
 
 	"github.com/nextai-agent/platform/packages/service-kit-go/contract"
 	"github.com/nextai-agent/platform/packages/service-kit-go/health"
+	"github.com/nextai-agent/platform/packages/service-kit-go/limits"
 	"github.com/nextai-agent/platform/packages/service-kit-go/logging"
 	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 	"github.com/nextai-agent/platform/packages/service-kit-go/requestid"
 )
 
-// Work is how long a request may take in a service: less than the gateway waits for it (docs/decisions/services).
-const Work = 6 * time.Second
-
-var limits = Limits{Request: 10 * time.Second, Answer: 10*time.Second + Work}
+var ownLimits = Limits{Request: 10 * time.Second, Answer: 10*time.Second + limits.Request}
 
 // Parts are what a service has of its own.
 type Parts struct {
@@ -94,13 +92,13 @@ func run(document []byte, build Build, probe bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: cannot start: %w", known.Service, err)
 	}
-	server := NewServer(log, limits)
+	server := NewServer(log, ownLimits)
 	return server.Serve(ctx, listener, server.handler(known.Service, Version(), parts))
 }
 
 // Handler is what a service answers, for tests without a process.
 func Handler(service string, parts Parts, log *slog.Logger) http.Handler {
-	return NewServer(log, limits).handler(service, Version(), parts)
+	return NewServer(log, ownLimits).handler(service, Version(), parts)
 }
 
 // handler reads from the bottom: a request goes through the last line first.
@@ -117,7 +115,7 @@ func (s *Server) handler(service, version string, parts Parts) http.Handler {
 // limited ends the context of a request that takes too long: clients of stores, and of other services, give up with it.
 func limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), Work)
+		ctx, cancel := context.WithTimeout(r.Context(), limits.Request)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/nextai-agent/platform/packages/service-kit-go/contract"
+	"github.com/nextai-agent/platform/packages/service-kit-go/limits"
 	"github.com/nextai-agent/platform/packages/service-kit-go/service"
 	"github.com/nextai-agent/platform/packages/service-kit-go/servicetest"
 )
@@ -133,7 +134,7 @@ func TestARequestThatTakesTooLongEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		handler(t).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/slow", nil))
-		if took := time.Since(began); took != service.Work {
+		if took := time.Since(began); took != limits.Request {
 			t.Errorf("it took %s", took)
 		}
 	})

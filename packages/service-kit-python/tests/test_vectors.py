@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
 
-from nextai_service_kit import errors, health, logs, requests, serve, settings
+from nextai_service_kit import errors, health, limits, logs, settings
 from nextai_service_kit.contract import Contract, Variable
 from nextai_service_kit.errors import ApiError
 from nextai_service_kit.identity import current_user
@@ -112,8 +113,55 @@ def test_a_line_of_text_is_as_in_every_stack(capsys: pytest.CaptureFixture[str])
 
 
 def test_limits_are_those_of_every_stack() -> None:
-    seconds = {"requestMs": requests.LIMIT, "readinessMs": health.TIMEOUT, "drainMs": serve.DRAIN, "farewellMs": serve.FAREWELL}
-    assert {"bodyBytes": requests.BODY_LIMIT, **{name: limit * 1000 for name, limit in seconds.items()}} == VECTORS["limits"]
+    seconds = {
+        "pageMs": limits.PAGE,
+        "gatewayMs": limits.GATEWAY,
+        "requestMs": limits.REQUEST,
+        "storeMs": limits.STORE,
+        "silenceMs": limits.SILENCE,
+        "optionalMs": limits.OPTIONAL,
+        "readinessMs": limits.READINESS,
+        "pageIdleMs": limits.PAGE_IDLE,
+        "gatewayIdleMs": limits.GATEWAY_IDLE,
+        "heartbeatMs": limits.HEARTBEAT,
+        "drainMs": limits.DRAIN,
+        "farewellMs": limits.FAREWELL,
+    }
+    assert {"bodyBytes": limits.BODY, **{name: limit * 1000 for name, limit in seconds.items()}} == VECTORS["limits"]
+
+
+def test_liveness_is_answered_as_in_every_stack() -> None:
+    with TestClient(_healthy({}, {})) as http:
+        assert http.get("/health").json() == VECTORS["health"]["live"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["health"]["ready"], ids=lambda vector: str(vector["stores"]))
+def test_readiness_is_answered_as_in_every_stack(vector: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    over = threading.Event()
+
+    def fails() -> None:
+        raise OSError(VECTORS["health"]["failure"])
+
+    def silent() -> None:
+        over.wait(60)
+
+    does: dict[str, health.Check] = {"answers": lambda: None, "fails": fails, "is silent": silent}
+    needed, shown = (
+        {name: does[store["does"]] for name, store in vector["stores"].items() if store["needed"] is wanted} for wanted in (True, False)
+    )
+    with TestClient(_healthy(needed, shown)) as http:
+        answer = http.get("/health/ready")
+        over.set()
+    assert (answer.status_code, answer.json()) == (vector["status"], vector["answer"])
+    # What a store said of itself is in the log alone.
+    said = [str(getattr(record, "fields", {}).get("error")) for record in caplog.records]
+    assert (VECTORS["health"]["failure"] in said) == any(store["does"] == "fails" for store in vector["stores"].values())
+
+
+def _healthy(needed: dict[str, health.Check], shown: dict[str, health.Check]) -> FastAPI:
+    app = FastAPI()
+    app.include_router(health.router("some-service", "dev", needed, shown))
+    return app
 
 
 def test_what_is_unavailable_says_when_to_come_again() -> None:

@@ -1,3 +1,6 @@
+import { limits } from "@nextai/contract";
+import { describeError } from "./log.ts";
+
 /** Asks one store whether it can serve; throws, or takes too long, when it cannot. */
 export type Check = (signal: AbortSignal) => Promise<unknown>;
 export type Checks = Readonly<Record<string, Check>>;
@@ -7,8 +10,10 @@ export interface Readiness {
   readonly checks: Readonly<Record<string, string>>;
 }
 
-/** Milliseconds that one store has to answer. */
-export const timeout = 2_000;
+/** Takes the reason of a store that does not answer well. */
+export interface ReadinessLog {
+  warn(fields: object, message: string): void;
+}
 
 /**
  * Asks every store at once.
@@ -16,36 +21,37 @@ export const timeout = 2_000;
  * `needed` are those that no request can do without; they decide. `shown` are told with them and decide nothing: a store
  * that requests get along without would else withdraw every pod at the same moment.
  */
-export async function readiness(needed: Checks, shown: Checks = {}): Promise<Readiness> {
+export async function readiness(log: ReadinessLog, needed: Checks, shown: Checks = {}): Promise<Readiness> {
   const answers = await Promise.all(
-    Object.entries({ ...needed, ...shown }).map(async ([name, check]) => [name, await ask(check)] as const),
+    Object.entries({ ...needed, ...shown }).map(async ([name, check]) => {
+      return [
+        name,
+        await ask(check, (reason) => log.warn({ store: name, ...reason }, "a store does not answer")),
+      ] as const;
+    }),
   );
   const ready = answers.every(([name, answer]) => answer === "ok" || !(name in needed));
   return { status: ready ? "ok" : "unavailable", checks: Object.fromEntries(answers) };
 }
 
-async function ask(check: Check): Promise<string> {
+/** What one store said, without its own words: they may name addresses and users, and anybody may ask for readiness. */
+async function ask(check: Check, failed: (reason: object) => void): Promise<string> {
   const deadline = new AbortController();
-  const late = Promise.withResolvers<never>();
+  const silence = `no answer within ${limits.readinessMs / 1000} s`;
+  const late = Promise.withResolvers<string>();
   const timer = setTimeout(() => {
-    late.reject(new Error(`no answer within ${timeout / 1000} s`));
+    late.resolve(silence);
     deadline.abort();
-  }, timeout);
+  }, limits.readinessMs);
   try {
-    await Promise.race([check(deadline.signal), late.promise]);
-    return "ok";
+    const said = await Promise.race([check(deadline.signal).then(() => "ok"), late.promise]);
+    if (said !== silence) return said;
+    failed({ error: silence });
+    return `error: ${silence}`;
   } catch (error) {
-    return `error: ${reason(error)}`;
+    failed(describeError(error));
+    return "error: failed (the log says why)";
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** The innermost cause in one line: the layers above only say which statement it was, with its parameters. */
-function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.cause !== undefined) return reason(error.cause);
-  // Connecting to a name with several addresses fails with one error each.
-  if (error instanceof AggregateError && error.errors.length > 0) return reason(error.errors[0]);
-  return error.message.split("\n", 1)[0] || error.name;
 }

@@ -1,5 +1,5 @@
 import { request } from "node:http";
-import type { Contract } from "./contract.ts";
+import type { Contract } from "@nextai/contract";
 
 /**
  * Asks the service in this container whether it is well, with no shell and no curl, and exits with 0 or 1.

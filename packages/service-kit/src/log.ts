@@ -1,5 +1,5 @@
+import { asText, type LogFormat, type LogLevel } from "@nextai/contract";
 import pino, { type DestinationStream, type Logger } from "pino";
-import type { LogFormat, LogLevel } from "./config.ts";
 
 export type { Logger } from "pino";
 
@@ -23,7 +23,7 @@ export function createLog({ service, level, format, destination }: LogOptions): 
       formatters: { level: (label) => ({ level: label }), log: withError },
       redact: { paths: ["password", "accessToken", "refreshToken", "authorization", "cookie"], censor: "***" },
     },
-    format === "json" ? output : { write: (line: string) => output.write(asText(line)) },
+    format === "json" ? output : { write: (line: string) => output.write(textLine(line)) },
   );
 }
 
@@ -58,17 +58,11 @@ function withError({ err, ...rest }: Record<string, unknown>): Record<string, un
   return err === undefined ? rest : { ...rest, ...describeError(err) };
 }
 
-/** A JSON line as `key=value` pairs, the form that every stack gives to text. */
-function asText(line: string): string {
+/** A JSON line as text, the form that every stack gives to it. */
+function textLine(line: string): string {
   const pairs = Object.entries(JSON.parse(line) as Record<string, unknown>);
   // pino writes the message last.
   const first = ["time", "level", "msg", "service"];
   const rank = (key: string): number => (first.indexOf(key) + 1 || first.length + 1) - 1;
-  const sorted = pairs.sort(([one], [other]) => rank(one) - rank(other));
-  return `${sorted.map(([key, value]) => `${key}=${quoted(value)}`).join(" ")}\n`;
-}
-
-function quoted(value: unknown): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return /^[^\s="\p{C}]+$/u.test(text) ? text : JSON.stringify(text);
+  return `${asText(Object.fromEntries(pairs.sort(([one], [other]) => rank(one) - rank(other))))}\n`;
 }

@@ -1,6 +1,6 @@
+import { limits, type Secret } from "@nextai/contract";
 import { createClient } from "@redis/client";
 import type { Logger } from "./log.ts";
-import type { Secret } from "./secret.ts";
 
 /** The little that services ask of Redis. Every call rejects at once while Redis is away or known to be silent. */
 export interface Redis {
@@ -12,7 +12,7 @@ export interface Redis {
 }
 
 /** Milliseconds that one command may take, from when it is asked to its answer. */
-export const commandLimit = 500;
+export const commandLimit = limits.optionalMs;
 
 /** Connects in the background, and again and again while Redis is away; the service starts without it. */
 export function connectRedis(url: Secret, log: Logger): Redis {
@@ -22,7 +22,7 @@ export function connectRedis(url: Secret, log: Logger): Redis {
     // A peer that is gone without a word (no FIN, no RST) is given up, since not even these pings are answered.
     pingInterval: 2_000,
     socket: {
-      connectTimeout: 2_000,
+      connectTimeout: limits.silenceMs,
       socketTimeout: 5_000,
       reconnectStrategy: (retries) => Math.min(100 * 2 ** retries, 2_000),
     },

@@ -1,6 +1,15 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import {
+  codeOf,
+  codes,
+  type ErrorBody,
+  type FieldProblem,
+  isBlank,
+  limits,
+  requestId,
+  retryAfter,
+} from "@nextai/contract";
 import Ajv, { type ErrorObject, type Options } from "ajv";
 import addFormats from "ajv-formats";
 import Fastify, {
@@ -13,10 +22,9 @@ import Fastify, {
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from "fastify";
-import { ApiError, codes, type ErrorBody, type FieldProblem } from "./errors.ts";
+import { ApiError } from "./errors.ts";
 import { type Checks, readiness } from "./health.ts";
 import type { Logger } from "./log.ts";
-import { isBlank } from "./text.ts";
 
 /** A Fastify server whose handlers know the types of their schemas. */
 export type Server = FastifyInstance<
@@ -49,20 +57,15 @@ export interface ServerOptions {
   readonly limit?: number;
 }
 
-/** Bytes of the largest request body. */
-export const bodyLimit = 64 * 1024;
-/** Milliseconds from a request's headers to its answer. */
-export const requestLimit = 6_000;
-
 /** A server with request ids, error bodies, a body limit, request logs, /health and /health/ready; routes are added by the service. */
 export function createServer(options: ServerOptions): Server {
   const server = Fastify({
     loggerInstance: options.log as FastifyBaseLogger,
     logController: new Fastify.LogController({ disableRequestLogging: true, requestIdLogLabel: "requestId" }),
-    genReqId: requestId,
-    bodyLimit: options.bodyLimit ?? bodyLimit,
+    genReqId: (request) => requestId(request.headers["x-request-id"]),
+    bodyLimit: options.bodyLimit ?? limits.bodyBytes,
     requestTimeout: 30_000,
-    handlerTimeout: options.limit ?? requestLimit,
+    handlerTimeout: options.limit ?? limits.requestMs,
     // Longer than the gateway keeps idle connections (30 s), so that it never sends a request on one being closed.
     keepAliveTimeout: 75_000,
     routerOptions: { ignoreTrailingSlash: true },
@@ -92,12 +95,6 @@ export function createServer(options: ServerOptions): Server {
   closeConnectionsOnShutdown(server);
   addHealthRoutes(server, options.service, options.checks, options.shown ?? {});
   return server;
-}
-
-/** The caller's id when it has the form that the gateway takes too, else a new one: it goes into logs. */
-function requestId(request: IncomingMessage): string {
-  const given = request.headers["x-request-id"];
-  return typeof given === "string" && /^[\w.-]{8,64}$/.test(given) ? given : randomUUID();
 }
 
 function identifyRequests(server: Server): void {
@@ -165,17 +162,13 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
     }
     const status = "statusCode" in error ? (error.statusCode ?? 500) : 500;
     if (status < 500) {
-      const code = status in codes ? codes[status as keyof typeof codes] : codes[400];
-      return reply.code(status).send(body(request, code, refusals[status] ?? "The request cannot be understood."));
+      return reply
+        .code(status)
+        .send(body(request, codeOf(status), refusals[status] ?? "The request cannot be understood."));
     }
     request.log.error({ err: error }, "the request failed");
     return reply.code(500).send(body(request, codes[500], "Something went wrong on our side."));
   });
-}
-
-/** What is unavailable says when to come again, in seconds. */
-function retryAfter(status: number): Record<string, string> {
-  return status === 503 ? { "retry-after": "1" } : {};
 }
 
 /** Whether a request has a body that is not here yet. */
@@ -242,8 +235,7 @@ function addHealthRoutes(server: Server, service: string, checks: Checks, shown:
   const version = process.env.APP_VERSION || "dev";
   server.get("/health", async () => ({ status: "ok", service, version }));
   server.get("/health/ready", async (request, reply) => {
-    const answer = await readiness(checks, shown);
-    if (answer.status !== "ok") request.log.warn({ checks: answer.checks }, "not ready");
+    const answer = await readiness(request.log, checks, shown);
     return reply.code(answer.status === "ok" ? 200 : 503).send(answer);
   });
 }

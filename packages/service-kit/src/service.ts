@@ -1,7 +1,14 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
-import { ConfigError, type Environment, type Reader, readConfig, type ServiceConfig } from "./config.ts";
-import type { Contract } from "./contract.ts";
+import {
+  ConfigError,
+  type Contract,
+  type Environment,
+  limits,
+  type Reader,
+  readConfig,
+  type ServiceConfig,
+} from "@nextai/contract";
 import { createLog, type Logger } from "./log.ts";
 import type { Server } from "./server.ts";
 
@@ -11,11 +18,6 @@ export interface Parts {
   /** Closes the stores; called after the last request has been answered. */
   close(): Promise<void>;
 }
-
-/** Milliseconds in which connections that are kept learn from their next answer that they end. */
-export const drain = 3_000;
-/** Milliseconds that requests under way have after that. */
-export const grace = 10_000;
 
 /**
  * Runs a service until it is told to stop: reads its configuration, listens, and on SIGTERM or SIGINT ends connections
@@ -78,9 +80,9 @@ function stopOnSignal(parts: Parts, log: Logger): void {
 async function stopParts(parts: Parts, log: Logger): Promise<number> {
   await drained(parts.server);
   const deadline = setTimeout(() => {
-    log.warn(`requests still under way after ${grace / 1000} s are cut off`);
+    log.warn(`requests still under way after ${limits.farewellMs / 1000} s are cut off`);
     parts.server.server.closeAllConnections();
-  }, grace);
+  }, limits.farewellMs);
   try {
     await parts.server.close();
     await parts.close();
@@ -100,7 +102,7 @@ async function stopParts(parts: Parts, log: Logger): Promise<number> {
  */
 async function drained(server: Server): Promise<void> {
   server.endConnections();
-  const over = performance.now() + drain;
+  const over = performance.now() + limits.drainMs;
   const open = promisify(server.server.getConnections.bind(server.server));
   while (performance.now() < over && (await open()) > 0) await wait(20);
 }

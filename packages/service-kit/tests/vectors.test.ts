@@ -1,46 +1,7 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import vectors from "../../contract/vectors.json" with { type: "json" };
-import { codes } from "../src/errors.ts";
-import { timeout } from "../src/health.ts";
-import { ApiError, createServer, isBlank, type Reader, readConfig } from "../src/index.ts";
-import { bodyLimit, requestLimit } from "../src/server.ts";
-import { drain, grace } from "../src/service.ts";
-import { contractWith, variable } from "./contract.ts";
+import { ApiError, type Check, createServer } from "../src/index.ts";
 import { recordedLog } from "./lines.ts";
-
-interface Vector {
-  readonly type: string;
-  readonly given: string;
-  readonly values?: string[];
-  readonly minLength?: number;
-  readonly required?: boolean;
-  readonly reads?: unknown;
-  readonly problem?: string;
-}
-
-const by: Readonly<Record<string, (read: Reader) => unknown>> = {
-  string: (read) => read.string("V"),
-  url: (read) => read.string("V"),
-  int: (read) => read.int("V"),
-  port: (read) => read.port("V"),
-  duration: (read) => read.duration("V"),
-  bool: (read) => read.bool("V"),
-  enum: (read) => read.enum("V", ["a", "b"]),
-  list: (read) => read.list("V"),
-};
-
-describe("as every reader of the contract", () => {
-  test.each(vectors.values as Vector[])("%j", ({ type, given, reads, problem, ...rest }) => {
-    const contract = contractWith(variable("V", { type, description: "what it is", ...rest }));
-    const read = () => readConfig(contract, { V: given }, (reader) => ({ value: by[type]?.(reader) })).value;
-    if (problem === undefined) expect(read()).toEqual(reads);
-    else expect(read).toThrow(`example-service: cannot start: V ${problem}`);
-  });
-});
-
-test("a status has the code of every stack", () => {
-  expect(codes).toEqual(vectors.errors);
-});
 
 test.each(Object.entries(vectors.retryAfter))("a %s says when to come again", async (status, seconds) => {
   const { log } = recordedLog();
@@ -51,17 +12,6 @@ test.each(Object.entries(vectors.retryAfter))("a %s says when to come again", as
     const answer = await server.inject({ url });
     expect([answer.statusCode, answer.headers["retry-after"]]).toEqual([Number(status), seconds]);
   }
-});
-
-test("limits are those of every stack", () => {
-  const own = {
-    requestMs: requestLimit,
-    bodyBytes: bodyLimit,
-    readinessMs: timeout,
-    drainMs: drain,
-    farewellMs: grace,
-  };
-  expect(own).toEqual(vectors.limits);
 });
 
 test("a line has one of the levels", () => {
@@ -81,7 +31,28 @@ test.each(vectors.log.requests)("a request is logged as in every stack: %j", asy
   expect(Object.keys(line)).toEqual(expect.arrayContaining([...vectors.log.always, ...vectors.log.request]));
 });
 
-test("a text is blank when nothing of it can be seen", () => {
-  for (const text of vectors.blank) expect([text, isBlank(text)]).toEqual([text, true]);
-  for (const text of vectors.visible) expect([text, isBlank(text)]).toEqual([text, false]);
+const does: Readonly<Record<string, Check>> = {
+  answers: async () => {},
+  fails: () => Promise.reject(new Error(vectors.health.failure)),
+  "is silent": () => new Promise(() => {}),
+};
+
+test("liveness is answered as in every stack", async () => {
+  const { log } = recordedLog();
+  const server = createServer({ service: "some-service", log, checks: {} });
+  expect((await server.inject({ url: "/health" })).json()).toEqual(vectors.health.live);
+});
+
+test.each(vectors.health.ready)("readiness is answered as in every stack: %j", async ({ stores, status, answer }) => {
+  const { log, lines } = recordedLog();
+  const those = (needed: boolean) => {
+    const found = Object.entries(stores).filter(([, store]) => store.needed === needed);
+    return Object.fromEntries(found.map(([name, store]) => [name, does[store.does] as Check]));
+  };
+  const server = createServer({ service: "some-service", log, checks: those(true), shown: those(false) });
+  const said = await server.inject({ url: "/health/ready" });
+  expect([said.statusCode, said.json()]).toEqual([status, answer]);
+  // What a store said of itself is in the log alone.
+  const fails = Object.values(stores).some((store) => store.does === "fails");
+  expect(lines.join("").includes(vectors.health.failure)).toBe(fails);
 });

@@ -3,9 +3,9 @@
 // Run by an application's own `build` script, in its folder.
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { kits } from "./next.ts";
 
-const kit = join(import.meta.dirname, "..");
-const checkout = join(kit, "../..");
+const checkout = join(import.meta.dirname, "../../..");
 const here = process.cwd();
 const standalone = join(here, ".next/standalone");
 const program = join(standalone, relative(checkout, here));
@@ -15,13 +15,20 @@ for (const part of parts.filter((part) => existsSync(join(here, part)))) {
   cpSync(join(here, part), join(program, part), { recursive: true });
 }
 
-// start.ts and healthcheck.ts find the kit as in the checkout. It must not lie in node_modules: Node.js reads no TypeScript there.
-const copy = join(standalone, relative(checkout, kit));
-for (const part of ["package.json", "src"]) cpSync(join(kit, part), join(copy, part), { recursive: true });
-const link = join(program, "node_modules/@nextai/web-kit");
-mkdirSync(dirname(link), { recursive: true });
-rmSync(link, { recursive: true, force: true });
-symlinkSync(relative(dirname(link), copy), link);
+// start.ts and healthcheck.ts find the kits as in the checkout. They must not lie in node_modules: Node.js reads no TypeScript there.
+const copies = kits(checkout).map((kit) => {
+  const copy = join(standalone, relative(checkout, kit));
+  for (const part of ["package.json", "src"]) cpSync(join(kit, part), join(copy, part), { recursive: true });
+  return copy;
+});
+for (const user of [program, ...copies]) {
+  for (const copy of copies.filter((copy) => copy !== user)) {
+    const link = join(user, "node_modules", nameOf(copy));
+    mkdirSync(dirname(link), { recursive: true });
+    rmSync(link, { recursive: true, force: true });
+    symlinkSync(relative(dirname(link), copy), link);
+  }
+}
 
 // The picture optimiser is off, so its native library is dead weight; Next.js loads it only to optimise a picture.
 const packages = "node_modules/.pnpm";
@@ -48,6 +55,11 @@ for (const file of [...holders.map((name) => `server/${name}`), "prerender-manif
 }
 
 type Actions = { node: object; edge: object; encryptionKey: string };
+
+/** The name by which a package is imported. */
+function nameOf(folder: string): string {
+  return (JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { name: string }).name;
+}
 
 /** A key of the same form and length. */
 function zeros(key: string): string {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { codes } from "./codes.ts";
+import { codeOf, type codes } from "@nextai/contract";
 
 /** What a person reads who opened an address that cannot be read: the application's name, and the way to its first page. */
 export type Words = { title: string; back: string };
@@ -82,6 +82,6 @@ function refuse(
   response.end(
     page
       ? `<!doctype html><html lang="en"><title>${words.title}</title><h1>${message}</h1><p><a href="/">${words.back}</a></p></html>`
-      : JSON.stringify({ error: { code: codes[status], message, requestId } }),
+      : JSON.stringify({ error: { code: codeOf(status), message, requestId } }),
   );
 }

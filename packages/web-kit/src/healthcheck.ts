@@ -1,4 +1,4 @@
-import type { Contract } from "./contract.ts";
+import type { Contract } from "@nextai/contract";
 
 /** Asks this container's own server whether it is well, and exits with 0 or 1. The first argument is the path. */
 export async function healthcheck(contract: Pick<Contract, "port">): Promise<never> {

@@ -1,5 +1,6 @@
 import { inspect, stripVTControlCharacters } from "node:util";
-import type { AppConfig, LogLevel } from "./config.ts";
+import { asText, type LogLevel } from "@nextai/contract";
+import type { AppConfig } from "./config.ts";
 
 type Fields = Record<string, unknown>;
 type Settings = Pick<AppConfig, "logLevel" | "logFormat">;
@@ -24,14 +25,7 @@ export function line(format: "json" | "text", service: string, level: LogLevel, 
   const time = new Date().toISOString();
   const event = { time, level, msg, service, ...fields };
   if (format === "json") return JSON.stringify(event);
-  return Object.entries(event)
-    .map(([name, value]) => `${name}=${quoted(value)}`)
-    .join(" ");
-}
-
-function quoted(value: unknown): string {
-  const text = typeof value === "string" ? value : JSON.stringify(value);
-  return /^[^\s="\p{C}]+$/u.test(text) ? text : JSON.stringify(text);
+  return asText(event);
 }
 
 /** Sends what Next.js writes through `console` to the log: one event a line there too. */

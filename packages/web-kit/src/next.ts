@@ -17,6 +17,11 @@ function sourcesHash(folders: readonly string[]): string {
   return hash.digest("hex").slice(0, 20);
 }
 
+/** The packages of the workspace that an application is built from. */
+export function kits(checkout: string): string[] {
+  return ["packages/web-kit", "packages/contract-typescript"].map((folder) => join(checkout, folder));
+}
+
 /** What next.config.ts of an application exports. `folder`: the application's own, two below the checkout. */
 export function nextConfig(folder: string) {
   const checkout = join(folder, "../..");
@@ -24,8 +29,8 @@ export function nextConfig(folder: string) {
     output: "standalone" as const,
     outputFileTracingRoot: checkout,
     turbopack: { root: checkout },
-    transpilePackages: ["@nextai/web-kit"],
-    generateBuildId: () => sourcesHash([folder, join(checkout, "packages/web-kit")]),
+    transpilePackages: ["@nextai/contract", "@nextai/web-kit"],
+    generateBuildId: () => sourcesHash([folder, ...kits(checkout)]),
     poweredByHeader: false,
     reactStrictMode: true,
     // `typecheck` is a check of its own; an image is not built to find type errors.

@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
 import diagnostics from "node:diagnostics_channel";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
+import { requestId } from "@nextai/contract";
 import { guardServer, type Words } from "./front.ts";
 import type { Log } from "./log.ts";
 
@@ -75,11 +75,6 @@ async function closed(server: Server): Promise<void> {
 
 function announceEnd(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader("Connection", "close");
-}
-
-/** The caller's id when it has the form that the gateway and the services take too, else a new one. */
-export function requestId(given: string | string[] | null | undefined): string {
-  return typeof given === "string" && /^[\w.-]{8,64}$/.test(given) ? given : randomUUID();
 }
 
 function forwardedFor(request: IncomingMessage): string {

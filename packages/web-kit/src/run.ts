@@ -1,13 +1,11 @@
+import { limits } from "@nextai/contract";
 import { type AppConfig, ConfigError, VERSION } from "./config.ts";
 import type { Words } from "./front.ts";
 import { captureConsole, createLog } from "./log.ts";
 import { endConnections, watchRequests } from "./requests.ts";
 
-/** In this time after SIGTERM, in milliseconds, connections that are kept learn from their next answer that they end. */
-const DRAIN = 3_000;
-
-/** Unfinished requests get this long after that, in milliseconds. */
-const GRACE = 10_000;
+/** Unfinished requests are cut off so long after SIGTERM, in milliseconds. */
+const END = limits.drainMs + limits.farewellMs;
 
 /**
  * Idle connections are kept this long, in milliseconds.
@@ -55,10 +53,10 @@ function start({ service, config, words, server }: App): Promise<unknown> {
     stopping = true;
     log("info", "stopping", { signal });
     setTimeout(() => {
-      log("warn", "requests were cut off", { afterMs: DRAIN + GRACE });
+      log("warn", "requests were cut off", { afterMs: END });
       process.exit(0);
-    }, DRAIN + GRACE).unref();
-    void endConnections(DRAIN).finally(() => {
+    }, END).unref();
+    void endConnections(limits.drainMs).finally(() => {
       log("info", "stopped");
       process.exit(0);
     });

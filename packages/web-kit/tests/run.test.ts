@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 
 const SOURCES = new URL("../src/", import.meta.url);
@@ -13,9 +14,8 @@ const SOURCES = new URL("../src/", import.meta.url);
 const START = `
 import { readConfig } from "${SOURCES}config.ts";
 import { runApp } from "${SOURCES}run.ts";
-const variable = (name, value) => ({ name, type: "string", required: false, default: value, secret: false, minLength: null, values: [], description: "" });
-const variables = [variable("HOST", "127.0.0.1"), variable("PORT", "1"), variable("LOG_LEVEL", "info"), variable("LOG_FORMAT", "json")];
-const contract = { service: "an-app", port: 1, variables };
+import { contractWith } from "@nextai/contract/testing";
+const contract = contractWith();
 await runApp({
   service: contract.service,
   config: () => readConfig(contract, process.env, () => ({})),
@@ -46,6 +46,7 @@ beforeAll(() => {
   program = mkdtempSync(join(tmpdir(), "an-app-"));
   writeFileSync(join(program, "start.ts"), START);
   writeFileSync(join(program, "package.json"), '{"type": "module"}');
+  symlinkSync(fileURLToPath(new URL("../node_modules", import.meta.url)), join(program, "node_modules"));
   writeFileSync(join(program, "server.js"), SERVER);
 });
 afterEach(() => child?.kill("SIGKILL"));

@@ -1,37 +1,26 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test, vi } from "vitest";
-import vectors from "../../../packages/contract/vectors.json" with { type: "json" };
-import { codes } from "../src/codes.ts";
-import { readEnvironment } from "../src/contract.ts";
+import vectors from "../../contract/vectors.json" with { type: "json" };
+import { errorResponse } from "../src/errors.ts";
+import { live } from "../src/health.ts";
 import { createLog, line } from "../src/log.ts";
-import { requestId, watchRequests } from "../src/requests.ts";
+import { watchRequests } from "../src/requests.ts";
 import { securityHeaders } from "../src/security.ts";
 
-type Vector = {
-  type: string;
-  given: string;
-  values?: string[];
-  minLength?: number;
-  required?: boolean;
-  problem?: string;
-};
-
-test.each(vectors.values as Vector[])("as every reader of the contract: %j", ({ type, given, problem, ...rest }) => {
-  const row = { name: "V", default: null, secret: false, required: false, minLength: null, values: [] };
-  const variable = { ...row, type, description: "what it is", ...rest };
-  const read = () => readEnvironment({ service: "an-app", port: 1, variables: [variable] }, { V: given });
-  if (problem === undefined) expect(read).not.toThrow();
-  else expect(read).toThrow(`an-app: cannot start: V ${problem}`);
+test.each(Object.entries(vectors.errors))("an error has the body of every stack: %s", async (status, code) => {
+  const request = new Request("http://an-app/api/x", { headers: { "x-request-id": "Caller-1" } });
+  const answer = errorResponse(request, Number(status), "What was wrong.");
+  expect([answer.status, await answer.json()]).toEqual([
+    Number(status),
+    { error: { code, message: "What was wrong.", requestId: "Caller-1" } },
+  ]);
+  const again = (vectors.retryAfter as Record<string, string>)[status] ?? null;
+  expect(answer.headers.get("retry-after")).toBe(again);
 });
 
-test("a request id is kept in one form", () => {
-  for (const id of vectors.requestIds.kept) expect(requestId(id)).toBe(id);
-  for (const id of vectors.requestIds.replaced) expect(requestId(id)).toMatch(/^[\da-f-]{36}$/);
-});
-
-test("a status has the code of every stack", () => {
-  expect(codes).toEqual(vectors.errors);
+test("liveness is answered as in every stack", async () => {
+  expect(await live("some-service").json()).toEqual(vectors.health.live);
 });
 
 afterEach(() => vi.restoreAllMocks());
@@ -75,12 +64,6 @@ test("a log line is one JSON object, or text", () => {
   const { level, msg, fields, line: expected } = vectors.logText;
   const text = line("text", "some-service", level as "warn", msg, fields);
   expect(text.replace(/^time=\S+Z /, "")).toBe(expected);
-});
-
-test("a request id is kept in the form of every service, and made anew otherwise", () => {
-  for (const id of ["Caller-1", "a.b_c-d1", "x".repeat(64)]) expect(requestId(id)).toBe(id);
-  for (const odd of ["", "short-1", "with a space", 'quote"\nline', "with:colon", "y".repeat(65), undefined])
-    expect(requestId(odd)).toMatch(/^[\da-f-]{36}$/);
 });
 
 test("the policy allows this origin and one nonce, and no inline script", () => {

@@ -27,9 +27,8 @@ test("is alive but not ready when PostgreSQL is gone, and tells people to try ag
   expect(answer.statusCode).toBe(503);
   expect(answer.json()).toMatchObject({
     status: "unavailable",
-    checks: { postgres: expect.stringMatching(/^error: .*ECONNREFUSED/) },
+    checks: { postgres: "error: failed (the log says why)" },
   });
-  expect(answer.body).not.toContain("hunter2");
   expect((await server.inject({ url: "/health" })).statusCode).toBe(200);
   const refused = await post(server, "/auth/sign-up", someone());
   expect([refused.status, refused.body.error.code]).toEqual([503, "unavailable"]);
@@ -38,7 +37,7 @@ test("is alive but not ready when PostgreSQL is gone, and tells people to try ag
 test("is not ready in a database that was not migrated", async () => {
   const empty = await createTestDatabase({ migrated: false });
   const { server } = harness.replica({ DATABASE_URL: empty.url });
-  expect((await ready(server)).checks.postgres).toMatch(/^error: relation "(users|refresh_tokens)" does not exist$/);
+  expect((await ready(server)).checks.postgres).toBe("error: failed (the log says why)");
   await empty.drop();
 });
 

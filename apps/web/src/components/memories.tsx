@@ -1,5 +1,6 @@
 "use client";
 
+import { isBlank } from "@nextai/web-kit/text";
 import { type FormEvent, type RefObject, useCallback, useEffect, useReducer, useRef, useState } from "react";
 import { flushSync } from "react-dom";
 import {
@@ -11,7 +12,6 @@ import {
   searchMemories,
   storeMemory,
 } from "../session/memories.ts";
-import { isBlank } from "../session/text.ts";
 import { type Action, next, start, type View } from "../session/view.ts";
 import { Composer } from "./composer.tsx";
 import { MemoryItem } from "./memory-item.tsx";

@@ -1,8 +1,10 @@
-import { codes, errorResponse } from "@nextai/web-kit/errors";
+import { errorResponse } from "@nextai/web-kit/errors";
+import { limits } from "@nextai/web-kit/limits";
+import { isBelow, untilBegun, whileItSpeaks } from "@nextai/web-kit/stream";
 import { LONGEST_BODY, readBody } from "./body.ts";
 import type { Config } from "./config.ts";
 import { endedCookies, readTokens, sessionCookies, type Tokens } from "./cookies.ts";
-import { callGateway, GatewayError, UPSTREAM_TIMEOUT } from "./gateway.ts";
+import { callGateway, GatewayError } from "./gateway.ts";
 import { sameOrigin } from "./origin.ts";
 import { downstreamHeaders, traceHeaders, upstreamHeaders } from "./passthrough.ts";
 import { RefreshUnavailable, refresh } from "./refresh.ts";
@@ -11,15 +13,27 @@ import { withCookies } from "./session.ts";
 /** What went to the gateway and came back; `tokens` when the session was renewed, null when it turned out to be over. */
 type Exchange = { answer: Response; tokens?: Tokens | null };
 
+/** How long a page waits, in milliseconds: for a whole answer, and between two parts of one that is a stream. */
+type Waits = { whole: number; idle: number };
+const WAITS = { whole: limits.pageMs, idle: limits.pageIdleMs };
+
 /** Passes a request under /api on to the gateway as the signed-in person, renewing the session once where needed. */
-export async function handleApi(config: Config, request: Request, timeout?: number): Promise<Response> {
+export async function handleApi(config: Config, request: Request, waits: Waits = WAITS): Promise<Response> {
   if (!sameOrigin(request))
-    return errorResponse(request, 403, "foreign_origin", "This request came from another site.");
+    return errorResponse(request, 403, "This request came from another site.", "foreign_origin");
   const body = await readBody(request, LONGEST_BODY);
-  if (body === "too long") return errorResponse(request, 413, codes[413], "The request is larger than 1 MiB.");
+  if (body === "too long") return errorResponse(request, 413, "The request is larger than 1 MiB.");
   try {
-    const { answer, tokens } = await exchange(config, request, body, timeout);
-    const response = new Response(answer.body, { status: answer.status, headers: downstreamHeaders(answer) });
+    const streams = isBelow(new URL(request.url).pathname, config.streams);
+    // Of all that is asked for this one answer.
+    const { signal, begun } = streams
+      ? untilBegun(waits.whole)
+      : { signal: AbortSignal.timeout(waits.whole), begun: () => {} };
+    const { answer, tokens } = await exchange(config, request, body, signal).finally(begun);
+    const headers = downstreamHeaders(answer);
+    if (streams) headers.append("cache-control", "no-transform"); // compressed, its parts would be kept back
+    const parts = streams && answer.body ? whileItSpeaks(answer.body, waits.idle) : answer.body;
+    const response = new Response(parts, { status: answer.status, headers });
     if (tokens === undefined) return response;
     return withCookies(response, tokens ? sessionCookies(tokens, config.secure) : endedCookies(config.secure));
   } catch (error) {
@@ -27,8 +41,7 @@ export async function handleApi(config: Config, request: Request, timeout?: numb
   }
 }
 
-async function exchange(config: Config, request: Request, body: ArrayBuffer, timeout?: number): Promise<Exchange> {
-  const signal = AbortSignal.timeout(timeout ?? UPSTREAM_TIMEOUT); // of all that is asked for this one answer
+async function exchange(config: Config, request: Request, body: ArrayBuffer, signal: AbortSignal): Promise<Exchange> {
   const url = new URL(request.url);
   const target = config.gateway + url.pathname + url.search;
   const held = readTokens(request.headers.get("cookie"), config.secure);
@@ -62,9 +75,9 @@ async function exchange(config: Config, request: Request, body: ArrayBuffer, tim
 
 /** What the browser is told where the gateway gave no answer; any other error is thrown on. */
 function failure(request: Request, error: unknown): Response {
-  if (error instanceof GatewayError) return errorResponse(request, error.status, error.code, error.message);
+  if (error instanceof GatewayError) return errorResponse(request, error.status, error.message, error.code);
   if (error instanceof RefreshUnavailable) {
-    const response = errorResponse(request, error.status, "session_not_renewed", error.message);
+    const response = errorResponse(request, error.status, error.message, "session_not_renewed");
     if (error.retryAfter) response.headers.set("Retry-After", error.retryAfter);
     return response;
   }

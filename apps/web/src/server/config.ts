@@ -3,9 +3,11 @@ import contract from "../../contract.json" with { type: "json" };
 
 export type Config = AppConfig & {
   /** Base URL of the gateway, without a slash at its end. */
-  gateway: string;
+  readonly gateway: string;
   /** Cookies go over HTTPS only. */
-  secure: boolean;
+  readonly secure: boolean;
+  /** The routes whose answers are passed on while they are made, by their prefix. */
+  readonly streams: readonly string[];
 };
 
 export const SERVICE = contract.service;
@@ -13,11 +15,11 @@ export const SERVICE = contract.service;
 /** The configuration, from the environment. Throws `ConfigError`, whose one line names every mistake. */
 export function readConfig(environment: Environment = process.env): Config {
   return read(contract, environment, (values) => {
-    const gateway = values.API_GATEWAY_URL as string;
+    const gateway = values.string("API_GATEWAY_URL");
     if (!/^https?:/.test(gateway)) {
-      throw new ConfigError(`${SERVICE}: cannot start: API_GATEWAY_URL must begin with http:// or https://`);
+      throw new ConfigError(SERVICE, ["API_GATEWAY_URL must begin with http:// or https://"]);
     }
-    return { gateway: gateway.replace(/\/+$/, ""), secure: values.COOKIE_SECURE === "true" };
+    return { gateway: gateway.replace(/\/+$/, ""), secure: values.bool("COOKIE_SECURE"), streams: contract.streams };
   });
 }
 

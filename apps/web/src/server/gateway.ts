@@ -1,10 +1,5 @@
 // The one place that calls the gateway.
-
-/**
- * The longest that a page waits, in milliseconds, from its request to the last byte of the answer, whatever has to be asked of
- * the gateway for it. The gateway gives up before (8 s), a service before that (6 s).
- */
-export const UPSTREAM_TIMEOUT = 10_000;
+import { limits } from "@nextai/web-kit/limits";
 
 /** The gateway gave no answer. `status` and `code` are what the caller is told. */
 export class GatewayError extends Error {
@@ -23,7 +18,7 @@ export type Call = {
   method: string;
   headers: Headers;
   body?: ArrayBuffer | string | undefined;
-  /** When to give up; by default UPSTREAM_TIMEOUT from now. */
+  /** When to give up; by default what a page waits for an answer. */
   signal?: AbortSignal | undefined;
 };
 
@@ -38,7 +33,7 @@ export async function callGateway(url: string, call: Call): Promise<Response> {
       body: call.body ?? null,
       redirect: "manual",
       cache: "no-store",
-      signal: call.signal ?? AbortSignal.timeout(UPSTREAM_TIMEOUT),
+      signal: call.signal ?? AbortSignal.timeout(limits.pageMs),
     });
   } catch (error) {
     throw new GatewayError(error);

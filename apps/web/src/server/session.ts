@@ -1,4 +1,4 @@
-import { codes, errorResponse } from "@nextai/web-kit/errors";
+import { errorResponse } from "@nextai/web-kit/errors";
 import { type Problem, problemOf } from "../session/messages.ts";
 import { readBody } from "./body.ts";
 import type { Config } from "./config.ts";
@@ -21,13 +21,12 @@ const LONGEST_FORM = 16_384;
  */
 export async function handleSession(config: Config, action: string, request: Request): Promise<Response> {
   if (!sameOrigin(request))
-    return errorResponse(request, 403, "foreign_origin", "This request came from another site.");
+    return errorResponse(request, 403, "This request came from another site.", "foreign_origin");
   if (action === "sign-out") return signOut(config, request);
-  if (action !== "sign-in" && action !== "sign-up")
-    return errorResponse(request, 404, codes[404], "There is nothing here.");
+  if (action !== "sign-in" && action !== "sign-up") return errorResponse(request, 404, "There is nothing here.");
   const fields = await readFields(request);
-  if (fields === "too long") return errorResponse(request, 413, codes[413], "The form is too large.");
-  if (!fields) return errorResponse(request, 422, codes[422], "The form could not be read.");
+  if (fields === "too long") return errorResponse(request, 413, "The form is too large.");
+  if (!fields) return errorResponse(request, 422, "The form could not be read.");
   return begin(config, action, request, fields);
 }
 
@@ -46,7 +45,7 @@ async function begin(
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error;
     if (isForm(request)) return redirect(formPage(action, error, fields));
-    return errorResponse(request, error.status, error.code, error.message);
+    return errorResponse(request, error.status, error.message, error.code);
   }
   return isForm(request) ? redirect(formPage(action, await problemOf(answer), fields)) : relay(answer);
 }

@@ -1,7 +1,7 @@
 // A memory that is being written, by the rule of memory-service (services/memory-service/memory_service/routes.py): 1 to
 // 4000 characters, white space at the ends aside.
 
-import { isBlank } from "./text.ts";
+import { isBlank } from "@nextai/web-kit/text";
 
 const LONGEST = 4000;
 const NEAR = 400;

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-TIMEOUT = 2.0
-"""Each store has this long, in seconds, to answer a readiness check."""
+from nextai_service_kit.limits import READINESS
 
 Check = Callable[[], None]
 """Asks one store; may block; raises when the store cannot be used."""
@@ -42,9 +41,9 @@ def router(service: str, version: str, needed: Mapping[str, Check], shown: Mappi
 async def _ask(name: str, check: Check) -> str:
     """Ask one store in a thread. What the store said goes to the log only: it may name addresses."""
     try:
-        await asyncio.wait_for(asyncio.to_thread(check), TIMEOUT)
+        await asyncio.wait_for(asyncio.to_thread(check), READINESS)
     except TimeoutError:
-        cause = f"no answer within {TIMEOUT:g} s"
+        cause = f"no answer within {READINESS:g} s"
         _log.warning("a store does not answer", extra={"fields": {"store": name, "error": cause}})
         return f"error: {cause}"
     except Exception as error:

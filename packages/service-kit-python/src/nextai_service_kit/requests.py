@@ -10,16 +10,10 @@ import time
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nextai_service_kit import errors
+from nextai_service_kit import errors, limits
 from nextai_service_kit.logs import request_id
 
 HEADER = "X-Request-Id"
-
-BODY_LIMIT = 64 * 1024
-"""Bytes of the largest request body."""
-
-LIMIT = 6.0
-"""Seconds from a request's headers to its answer: less than the gateway waits (8 s), more than a store may take (4 s)."""
 
 draining = threading.Event()
 """Set at the end of the process: from then on an answer also ends its connection."""
@@ -34,7 +28,7 @@ _log = logging.getLogger(__name__)
 class RequestMiddleware:
     """Outermost middleware of every service."""
 
-    def __init__(self, app: ASGIApp, limit: float = LIMIT) -> None:
+    def __init__(self, app: ASGIApp, limit: float = limits.REQUEST) -> None:
         self.app = app
         self.limit = limit
 
@@ -61,7 +55,7 @@ class RequestMiddleware:
             _write(scope, exchange.status, time.perf_counter() - began)
 
     async def _serve(self, exchange: "_Exchange") -> None:
-        if exchange.announced > BODY_LIMIT:
+        if exchange.announced > limits.BODY:
             raise _TooLarge
         work = asyncio.ensure_future(self.app(exchange.scope, exchange.receive, exchange.answer))
         try:
@@ -82,7 +76,7 @@ class RequestMiddleware:
 
 
 class _TooLarge(Exception):
-    """A request's body is larger than `BODY_LIMIT`."""
+    """A request's body is larger than `limits.BODY`."""
 
 
 class _Exchange:
@@ -103,7 +97,7 @@ class _Exchange:
         message = await self._receive()
         self._bytes += len(message.get("body", b""))
         self.arrived = not message.get("more_body", False)
-        if self._bytes > BODY_LIMIT:
+        if self._bytes > limits.BODY:
             raise _TooLarge
         return message
 

@@ -12,15 +12,9 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from nextai_service_kit import contract, errors, health, logs, requests, settings
+from nextai_service_kit import contract, errors, health, limits, logs, requests, settings
 from nextai_service_kit.requests import RequestMiddleware
 from nextai_service_kit.settings import InvalidEnvironment, Settings
-
-DRAIN = 3.0
-"""Seconds in which connections that are kept learn from their next answer that they end."""
-
-FAREWELL = 10
-"""Seconds that requests under way have after that."""
 
 # Longer than the gateway keeps idle connections (30 s), so that it never sends a request on one that is just being closed.
 _KEEP_ALIVE = 75
@@ -65,7 +59,7 @@ def run(contract_file: Path, build: Callable[[Settings, str], FastAPI]) -> None:
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=FAREWELL,
+            timeout_graceful_shutdown=int(limits.FAREWELL),
         )
     )
     server.run()
@@ -80,10 +74,10 @@ class _Server(uvicorn.Server):
     """
 
     async def main_loop(self) -> None:
-        """Serve until a signal, and then until no connection is left or `DRAIN` is over."""
+        """Serve until a signal, and then until no connection is left or `limits.DRAIN` is over."""
         await super().main_loop()
         requests.draining.set()
-        over = time.monotonic() + DRAIN
+        over = time.monotonic() + limits.DRAIN
         while self.server_state.connections and not self.force_exit and time.monotonic() < over:
             await asyncio.sleep(0.02)
 

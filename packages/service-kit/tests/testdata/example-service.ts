@@ -1,7 +1,7 @@
 // A service with one slow route, run as a process of its own by process.test.ts.
 import { setTimeout as wait } from "node:timers/promises";
+import { contractWith, variable } from "@nextai/contract/testing";
 import { createServer, runService } from "../../src/index.ts";
-import { contractWith, variable } from "../contract.ts";
 
 const contract = contractWith(variable("KEY", { required: true, secret: true }));
 

@@ -1,4 +1,4 @@
+import { contractWith } from "@nextai/contract/testing";
 import { healthcheck } from "../../src/healthcheck.ts";
-import { contractWith } from "../contract.ts";
 
 healthcheck(contractWith());

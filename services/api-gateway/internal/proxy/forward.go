@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nextai-agent/platform/packages/service-kit-go/limits"
 	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/auth"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/clientip"
@@ -28,10 +29,13 @@ type Timeouts struct {
 	Connect  time.Duration // to a service
 	Response time.Duration // until its response begins
 	Whole    time.Duration // until its response has ended; of a stream, until the client has taken a part of it
+	Idle     time.Duration // between two parts of a stream
 }
 
-// DefaultTimeouts are what production uses. Limits decrease inwards: the page waits 10 s, a service takes 6 s at most, a store 4 s.
-var DefaultTimeouts = Timeouts{Body: 10 * time.Second, Connect: 2 * time.Second, Response: 8 * time.Second, Whole: 8 * time.Second}
+// DefaultTimeouts are what production uses. Limits decrease inwards: what it takes to reach a service leaves that its own time.
+var DefaultTimeouts = Timeouts{
+	Body: 10 * time.Second, Connect: 1500 * time.Millisecond, Response: limits.Gateway, Whole: limits.Gateway, Idle: limits.GatewayIdle,
+}
 
 // NewTransport makes the connection pool to the services.
 func NewTransport(timeouts Timeouts) *http.Transport {

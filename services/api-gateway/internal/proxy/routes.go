@@ -21,11 +21,11 @@ type route struct {
 func Routes(upstreams []config.Upstream, transport http.RoundTripper, timeouts Timeouts, log *slog.Logger) http.Handler {
 	routes := make([]route, 0, len(upstreams))
 	for _, upstream := range upstreams {
-		bounded := withTimeout
+		bounded := withTimeout(timeouts.Whole, forward(upstream, transport, log))
 		if upstream.Stream {
-			bounded = unbounded
+			bounded = whileItSpeaks(timeouts, log, forward(upstream, transport, log))
 		}
-		routes = append(routes, route{upstream, withBody(timeouts.Body, bounded(timeouts.Whole, forward(upstream, transport, log)))})
+		routes = append(routes, route{upstream, withBody(timeouts.Body, bounded)})
 	}
 	slices.SortFunc(routes, func(a, b route) int { return len(b.Prefix) - len(a.Prefix) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

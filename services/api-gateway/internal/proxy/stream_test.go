@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,13 +21,19 @@ const limit = 150 * time.Millisecond
 // before is a gateway's routes in a server that has a limit of the whole answer itself, as the gateway's has.
 func before(t *testing.T, service http.HandlerFunc, streams bool) string {
 	t.Helper()
+	return within(t, time.Minute, service, streams)
+}
+
+// within is the same, where a stream may be silent for so long.
+func within(t *testing.T, idle time.Duration, service http.HandlerFunc, streams bool) string {
+	t.Helper()
 	upstream := httptest.NewServer(service)
 	t.Cleanup(upstream.Close)
 	base, err := url.Parse(upstream.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	timeouts := Timeouts{Body: time.Minute, Connect: time.Minute, Response: limit, Whole: limit}
+	timeouts := Timeouts{Body: time.Minute, Connect: time.Minute, Response: limit, Whole: limit, Idle: idle}
 	way := config.Upstream{Route: config.Route{Prefix: "/api/runs", Service: "runs", Strip: "/api", Public: true, Stream: streams}, Base: base}
 	routes := Routes([]config.Upstream{way}, NewTransport(timeouts), timeouts, slog.New(slog.DiscardHandler))
 	gateway := httptest.NewUnstartedServer(routes)
@@ -107,6 +114,27 @@ func TestAStreamThatNeverEndsIsEndedWhenTheClientLeaves(t *testing.T) {
 	case <-left:
 	case <-time.After(10 * time.Second):
 		t.Error("the service still works for a client that has gone")
+	}
+}
+
+func TestAStreamThatIsSilentIsGivenUpAtBothEnds(t *testing.T) {
+	ended := make(chan struct{})
+	url := within(t, 4*limit, func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		for range 10 { // together longer than it may be silent
+			send(w, "part")
+			time.Sleep(limit / 2)
+		}
+		<-r.Context().Done()
+	}, true)
+	response := get(t, t.Context(), url)
+	if said, err := io.ReadAll(response.Body); !errors.Is(err, io.ErrUnexpectedEOF) || string(said) != strings.Repeat("part", 10) {
+		t.Errorf("it ended with %q, %v", said, err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the service still works on a stream that was given up")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nextai-agent/platform/packages/service-kit-go/limits"
 	"github.com/nextai-agent/platform/packages/service-kit-go/reply"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/auth"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/clientip"
@@ -15,7 +16,7 @@ import (
 
 const (
 	// A decision takes well under a millisecond; a Redis that needs longer than this is as good as down.
-	timeout = time.Second
+	timeout = limits.Optional
 	// After so many failures one after the other, Redis is left alone for a pause: not every request has to wait for `timeout`.
 	tripAfter = 5
 	pause     = time.Second

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nextai-agent/platform/packages/service-kit-go/limits"
 	"github.com/nextai-agent/platform/services/api-gateway/internal/proxy"
 )
 
@@ -296,7 +297,7 @@ func TestAStoreThatHangsIsShownWithinItsTime(t *testing.T) {
 	})
 	began := time.Now()
 	ready := call(t, "GET", g.url+"/health/ready", "")
-	if ready.StatusCode != 200 || strings.Count(ready.body, "no answer within 2s") != 2 || time.Since(began) > 3*time.Second {
+	if ready.StatusCode != 200 || strings.Count(ready.body, "no answer within 2 s") != 2 || time.Since(began) > 3*time.Second {
 		t.Errorf("%d %s after %v", ready.StatusCode, ready.body, time.Since(began))
 	}
 }
@@ -350,9 +351,16 @@ func TestABodyThatComesTooSlowlyIsRefused(t *testing.T) {
 }
 
 func TestTheLimitsDecreaseInwards(t *testing.T) {
-	page, most := 10*time.Second, proxy.DefaultTimeouts.Whole+time.Second // and what the limiter waits for Redis
-	if most >= page || proxy.DefaultTimeouts.Whole <= 6*time.Second || proxy.DefaultTimeouts.Response > proxy.DefaultTimeouts.Whole {
-		t.Errorf("%+v lie not between a service's 6 s and the page's %v", proxy.DefaultTimeouts, page)
+	own := proxy.DefaultTimeouts
+	for way, sum := range map[string]struct{ inner, outer time.Duration }{
+		"the limiter's Redis and a service's answer": {limits.Optional + own.Whole, limits.Page},
+		"reaching a service and its work":            {own.Connect + limits.Request, own.Whole},
+		"its answer's begin":                         {own.Response, own.Whole + 1},
+		"a stream's silence":                         {own.Idle, limits.PageIdle},
+	} {
+		if sum.inner >= sum.outer {
+			t.Errorf("%s: %s is not less than %s", way, sum.inner, sum.outer)
+		}
 	}
 }
 

@@ -1,5 +1,6 @@
-import type { Contract, Variable } from "../src/index.ts";
+import type { Contract, Variable } from "./contract.ts";
 
+/** A variable of a test. */
 export function variable(name: string, facts: Partial<Variable> = {}): Variable {
   return {
     name,

@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { ConfigError, readConfig, seconds } from "../src/index.ts";
-import { contractWith, variable } from "./contract.ts";
+import { contractWith, variable } from "../src/testing.ts";
 
 const nothing = () => ({});
 

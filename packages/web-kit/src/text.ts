@@ -1,0 +1,1 @@
+export { isBlank } from "@nextai/contract/text"; // in a browser too
