@@ -1,5 +1,6 @@
 import { limits } from "@nextai/contract";
 import { describeError } from "./log.ts";
+import { Silent } from "./silent.ts";
 
 /** Asks one store whether it can serve; throws, or takes too long, when it cannot. */
 export type Check = (signal: AbortSignal) => Promise<unknown>;
@@ -37,20 +38,17 @@ export async function readiness(log: ReadinessLog, needed: Checks, shown: Checks
 /** What one store said, without its own words: they may name addresses and users, and anybody may ask for readiness. */
 async function ask(check: Check, failed: (reason: object) => void): Promise<string> {
   const deadline = new AbortController();
-  const silence = `no answer within ${limits.readinessMs / 1000} s`;
-  const late = Promise.withResolvers<string>();
+  const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    late.resolve(silence);
+    late.reject(new Silent("it", limits.readinessMs));
     deadline.abort();
   }, limits.readinessMs);
   try {
-    const said = await Promise.race([check(deadline.signal).then(() => "ok"), late.promise]);
-    if (said !== silence) return said;
-    failed({ error: silence });
-    return `error: ${silence}`;
+    await Promise.race([check(deadline.signal), late.promise]);
+    return "ok";
   } catch (error) {
     failed(describeError(error));
-    return "error: failed (the log says why)";
+    return `error: ${error instanceof Silent ? error.told : "failed (the log says why)"}`;
   } finally {
     clearTimeout(timer);
   }

@@ -1,6 +1,7 @@
 import { limits, type Secret } from "@nextai/contract";
 import { createClient } from "@redis/client";
 import type { Logger } from "./log.ts";
+import { Silent } from "./silent.ts";
 
 /** The little that services ask of Redis. Every call rejects at once while Redis is away or known to be silent. */
 export interface Redis {
@@ -53,11 +54,11 @@ export function connectRedis(url: Secret, log: Logger): Redis {
    * is what has to be waited for no longer than this.
    */
   async function limited<T>(command: () => Promise<T>): Promise<T> {
-    if (silent) throw new Silent();
+    if (silent) throw new Silent("Redis", commandLimit);
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       leaveAlone();
-      late.reject(new Silent());
+      late.reject(new Silent("Redis", commandLimit));
     }, commandLimit);
     try {
       return await Promise.race([command(), late.promise]);
@@ -74,11 +75,4 @@ export function connectRedis(url: Secret, log: Logger): Redis {
       client.destroy();
     },
   };
-}
-
-class Silent extends Error {
-  constructor() {
-    super(`Redis gives no answer within ${commandLimit} ms`);
-    this.name = "Silent";
-  }
 }

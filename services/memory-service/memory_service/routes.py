@@ -9,12 +9,12 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from nextai_service_kit.connection import StoreUnavailable
 from nextai_service_kit.errors import ApiError
 from nextai_service_kit.identity import CurrentUser
 from nextai_service_kit.text import Visible
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from memory_service.connection import StoreUnavailable
 from memory_service.store import LONGEST, MOST, Memory, MemoryStore, Position, TooManyMemories
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST), Visible]

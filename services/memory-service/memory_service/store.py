@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from memory_service.connection import CALL, Connection, StoreUnavailable
+from nextai_service_kit import milvus
+from nextai_service_kit.connection import StoreUnavailable
+from nextai_service_kit.milvus import CALL
+
 from memory_service.embedding import Embedder
 
 if TYPE_CHECKING:
@@ -69,7 +72,7 @@ class MemoryStore:
     def __init__(self, uri: str, embedder: Embedder, *, prefix: str = "memories") -> None:
         self._embedder = embedder
         self.collection = f"{prefix}_{_SCHEMA}_{embedder.name}"
-        self._milvus = Connection(uri, lambda client: _prepare(client, self.collection, embedder.dimensions))
+        self._milvus = milvus.connection(uri, lambda client: _prepare(client, self.collection, embedder.dimensions))
 
     def start(self) -> None:
         """Begin to connect, in the background."""

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
+from nextai_service_kit.testing import free_port
 
 SERVICE = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-m", "memory_service"]
@@ -52,13 +52,6 @@ def running(milvus: tuple[str, int], home: Path, port: int) -> Iterator[subproce
             yield process
         finally:
             process.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def healthcheck(port: int, *path: str) -> int:

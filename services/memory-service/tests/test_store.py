@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from nextai_service_kit.connection import StoreUnavailable
+from nextai_service_kit.testing import Gate
 
 from memory_service import store as store_module
-from memory_service.connection import StoreUnavailable
 from memory_service.embedding import HashedFeatures
 from memory_service.main import application
 from memory_service.store import MemoryStore, TooManyMemories
 from tests.api import Person, refused
-from tests.gate import Gate
 
 
 @pytest.fixture

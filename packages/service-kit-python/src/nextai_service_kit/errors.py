@@ -1,10 +1,13 @@
 """The platform's error body: {"error": {"code", "message", "requestId"}}."""
 
+import logging
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from nextai_service_kit.connection import StoreUnavailable
 from nextai_service_kit.logs import request_id
 
 CODES = {
@@ -19,6 +22,9 @@ CODES = {
     503: "unavailable",
 }
 """The codes of statuses that mean the same wherever they come from (packages/contract)."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class ApiError(Exception):
@@ -45,6 +51,7 @@ def refusal(status: int, message: str) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Make every error of an app answer with the error body."""
     app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
 
@@ -52,6 +59,11 @@ def install(app: FastAPI) -> None:
 async def _api_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
     return body(error.status, error.code, error.message)
+
+
+async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
+    _log.error("a store is unavailable", extra={"fields": {"error": str(error)}})
+    return refusal(503, "The service is not available now. Try again soon.")
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

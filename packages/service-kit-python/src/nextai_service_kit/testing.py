@@ -1,4 +1,4 @@
-"""A way to Milvus that a test can shut: to the service that is Milvus going away, while others' tests keep theirs."""
+"""What the tests of several services need."""
 
 import contextlib
 import socket
@@ -6,7 +6,10 @@ import threading
 
 
 class Gate:
-    """Forwards TCP connections from a port of its own."""
+    """A way to a store that a test can shut or freeze: to the service that is the store going away, while others' tests keep theirs.
+
+    It forwards TCP connections from a port of its own.
+    """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
@@ -17,8 +20,13 @@ class Gate:
         self._passes.set()
 
     @property
-    def uri(self) -> str:
+    def address(self) -> tuple[str, int]:
         """Where the gate is; the same after shutting and opening."""
+        return "127.0.0.1", self._port
+
+    @property
+    def uri(self) -> str:
+        """The same as a URL."""
         return f"http://127.0.0.1:{self._port}"
 
     def open(self) -> None:
@@ -69,3 +77,11 @@ class Gate:
                 self._passes.wait()
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
