@@ -302,13 +302,15 @@ def release(_: Context, bump: str, testbed: bool = False, yes: bool = False, dry
     return story.release(bump, testbed=testbed, yes=yes, dry_run=dry_run)
 
 
-@verb(positional=("job",), job="a job of platform.yaml", json=JSON)
-def run(_: Context, job: str, json: bool = False) -> int | None:
-    """Run a job now, beside the platform that runs on this machine, and show its lines."""
+@verb(positional=("job",), job="a job of platform.yaml", env=ANY_ENV, testbed=TESTBED, yes=YES, dry_run=DRY, json=JSON)
+def run(
+    _: Context, job: str, env: str = "local", testbed: bool = False, yes: bool = False, dry_run: bool = False, json: bool = False
+) -> int | None:
+    """Run a job now, on this machine or in an environment's cluster, and show its lines."""
     from ops import catalog
     from ops.verbs import run as story
 
-    return story.run(catalog.load(), job)
+    return story.run(catalog.load(), job, env, testbed=testbed, yes=yes, dry_run=dry_run)
 
 
 @verb(json=JSON)

@@ -10,8 +10,9 @@ from ops.cluster.step import Step
 from ops.errors import Failure
 from ops.kube import byhand, write
 from ops.kube.client import Client
-from ops.kube.objects import Key, Object, condition, key_of, number, rows, text
+from ops.kube.objects import Key, Object, key_of, number, rows, text
 from ops.kube.progress import Notice
+from ops.kube.readiness.job import ended
 
 _CLAIM = "PersistentVolumeClaim"
 
@@ -20,7 +21,7 @@ def running_jobs(client: Client, namespaces: Sequence[str]) -> list[Object]:
     """The Jobs of deploys that have not ended. One that something else made, such as a CronJob or a person, is that one's."""
     resource = client.resource("batch/v1", "Job")
     found = client.each(lambda namespace: client.find(resource, namespace, labels=OWNED) if resource else [], namespaces)
-    return [job for jobs in found for job in jobs if ownership.ours(job) and not ownership.owners(job) and not _ended(job)]
+    return [job for jobs in found for job in jobs if ownership.ours(job) and not ownership.owners(job) and not ended(job)]
 
 
 def stop_jobs(client: Client, namespaces: Sequence[str], pace: Pace) -> list[str]:
@@ -78,10 +79,6 @@ def _clear(client: Client, step: Step, pace: Pace) -> Iterator[str]:
         yield f"{step.key} was deleted: none of its claims had a volume."
         claims = list(_claims_of(client, step))  # anew: they may have changed while it went
     yield from (_without_claim(client, key, claim, pace) for key, claim in claims if not _bound(claim))
-
-
-def _ended(job: Object) -> bool:
-    return any(text(condition(job, kind), "status") == "True" for kind in ("Complete", "Failed"))
 
 
 def _claims_of(client: Client, step: Step) -> Iterator[tuple[Key, Object]]:

@@ -38,7 +38,7 @@ def selector_of(catalog: Catalog, client: Client, name: str) -> Selector:
                 labels = table(found, "spec", "selector", "matchLabels")
                 return Selector(namespace, ",".join(f"{k}={v}" for k, v in sorted(labels.items())))
         jobs = client.by_key(Key("Job", "", "", "batch"))
-        named = [j for j in client.find(jobs, namespace) if _is_run(catalog, name, text(j, "metadata", "name"))] if jobs else []
+        named = [j for j in client.find(jobs, namespace) if is_run(catalog, name, text(j, "metadata", "name"))] if jobs else []
         if named:
             newest = max(named, key=lambda j: text(j, "metadata", "creationTimestamp"))
             return Selector(namespace, f"batch.kubernetes.io/job-name={text(newest, 'metadata', 'name')}")
@@ -50,7 +50,7 @@ def selector_of(catalog: Catalog, client: Client, name: str) -> Selector:
     )
 
 
-def _is_run(catalog: Catalog, name: str, job: str) -> bool:
+def is_run(catalog: Catalog, name: str, job: str) -> bool:
     """Whether a Job is a run of the job of this name, and not of one whose name only begins with it."""
     longer = (other for other in catalog.jobs if other != name and other.startswith(f"{name}-"))
     return job.startswith(f"{name}-") and not any(job.startswith(f"{other}-") for other in longer)

@@ -97,8 +97,8 @@ def test_the_runs_of_a_job_are_not_those_of_one_whose_name_only_begins_alike() -
     catalog = load()
     (known,) = catalog.jobs.values()
     both = replace(catalog, jobs={"sweep": replace(known, name="sweep"), "sweep-old": replace(known, name="sweep-old")})
-    assert pods._is_run(both, "sweep", "sweep-29384756") and not pods._is_run(both, "sweep", "sweep-old-29384756")
-    assert pods._is_run(both, "sweep-old", "sweep-old-29384756")
+    assert pods.is_run(both, "sweep", "sweep-29384756") and not pods.is_run(both, "sweep", "sweep-old-29384756")
+    assert pods.is_run(both, "sweep-old", "sweep-old-29384756")
 
 
 OURS: Any = {"manager": MANAGER, "operation": "Apply", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {}}}

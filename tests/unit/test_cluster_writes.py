@@ -15,6 +15,7 @@ WRITERS = {
     "ops/cluster/ownership.py": "takes over what kubectl has applied, before it is applied",
     "ops/cluster/record.py": "keeps records",
     "ops/cluster/rights.py": "asks what this account may do",
+    "ops/cluster/run.py": "makes the Job of a run now, and asks before whether it would be taken",
     "ops/cluster/shell.py": "adds a debug container to a pod",
     "ops/kube/watch.py": "frees a StatefulSet of a broken pod of its former revision",
 }

@@ -26,6 +26,11 @@ def judge(job: Object, scene: Surroundings) -> State:
     return Waiting(_words(job, owned), _log(owned))
 
 
+def ended(job: Object) -> bool:
+    """Whether it has run to its end, well or not."""
+    return any(text(condition(job, kind), "status") == "True" for kind in ("Complete", "Failed"))
+
+
 def _words(job: Object, owned: list[Object]) -> str:
     """What is waited for, with the exit code of the try before this one."""
     codes = [code for found in owned for code in _exit_codes(found)]
