@@ -159,12 +159,14 @@ describe("the API behind the page", () => {
     const browser = await signedIn();
     const spent = browser.cookies.get("nextai_refresh");
     lapse(browser.cookies);
+    if (status === 504) browser.waits.whole = 2_000; // the renewal takes some of it
     it.upstream.intercept = ({ url }, response) => {
       if (url !== "/api/memories" || it.upstream.to("/api/auth/refresh").length === 0) return false;
       if (status === 502) response.destroy();
       return true;
     };
     const response = await browser.send("GET", "/api/memories");
+    browser.waits.whole = 20_000;
     expect([response.status, response.headers.get("cache-control")]).toEqual([status, "no-store"]);
     expect(browser.cookies.get("nextai_refresh")).not.toBe(spent);
     it.upstream.intercept = () => false;
@@ -184,7 +186,9 @@ describe("the API behind the page", () => {
 
   test("being down is 502, being slow is 504, each with an error body", async () => {
     it.upstream.intercept = () => true; // never answers
-    const slow = await it.browser().send("GET", "/api/memories", undefined, { "x-request-id": "slow-one" });
+    const browser = it.browser();
+    browser.waits.whole = 100;
+    const slow = await browser.send("GET", "/api/memories", undefined, { "x-request-id": "slow-one" });
     expect(slow.status).toBe(504);
     expect(await errorOf(slow)).toMatchObject({ code: "gateway_timeout", requestId: "slow-one" });
     await it.upstream.close();
@@ -234,12 +238,14 @@ describe("a stream", () => {
 
   test("is passed on while it is made, and outlives the limit of a whole answer", async () => {
     const service = speaking();
-    const response = await it.browser().send("GET", "/api/runs/1");
+    const browser = it.browser();
+    browser.waits.whole = 1_000;
+    const response = await browser.send("GET", "/api/runs/1");
     expect(response.headers.get("cache-control")).toBe("no-cache, no-transform");
     const reader = read(response);
     expect((await reader?.read())?.value).toBe("data: first\n\n");
     const began = performance.now();
-    for (let part = 0; performance.now() - began < 700; part++) {
+    for (let part = 0; performance.now() - began < 1_500; part++) {
       service.say(String(part));
       expect((await reader?.read())?.value).toBe(`data: ${part}\n\n`);
       await wait(100);
@@ -250,7 +256,9 @@ describe("a stream", () => {
 
   test("that is silent is given up", async () => {
     const service = speaking();
-    const reader = read(await it.browser().send("GET", "/api/runs/1"));
+    const browser = it.browser();
+    browser.waits.idle = 1_000;
+    const reader = read(await browser.send("GET", "/api/runs/1"));
     await reader?.read();
     await expect(reader?.read()).rejects.toThrow("silent");
     await expect.poll(service.left).toBe(true);
@@ -266,7 +274,9 @@ describe("a stream", () => {
 
   test("begins in time, as any answer does", async () => {
     it.upstream.intercept = () => true;
-    const response = await it.browser().send("GET", "/api/runs/1");
+    const browser = it.browser();
+    browser.waits.whole = 100;
+    const response = await browser.send("GET", "/api/runs/1");
     expect([response.status, (await errorOf(response)).code]).toEqual([504, "gateway_timeout"]);
   });
 });

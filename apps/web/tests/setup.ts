@@ -24,6 +24,8 @@ export async function anotherPod(): Promise<Pod> {
 /** A browser in front of the handlers: keeps cookies, says where it is from. */
 export class Browser {
   readonly cookies = new Map<string, string>();
+  /** Milliseconds, long enough for a busy machine; a test of what is slow sets its own. */
+  waits = { whole: 20_000, idle: 20_000 };
   /** Who gets the next request. */
   pod: Pod = { handleApi, handleSession };
   private readonly config: Config;
@@ -59,7 +61,7 @@ export class Browser {
     const action = /^\/api\/session\/(.*)$/.exec(path)?.[1];
     const response = action
       ? await this.pod.handleSession(this.config, action, request)
-      : await this.pod.handleApi(this.config, request, { whole: 300, idle: 300 });
+      : await this.pod.handleApi(this.config, request, this.waits);
     this.keep(response);
     return response;
   }
