@@ -9,7 +9,21 @@ from collections.abc import Iterable, Iterator
 from ops.errors import Failure
 from ops.exclusive import exclusive
 from ops.say import Say
-from ops.testbed import build, certificates, cgroups, cleanup, cluster, engine, images, network, objects, probes, processes, programs
+from ops.testbed import (
+    build,
+    certificates,
+    cgroups,
+    cleanup,
+    cluster,
+    engine,
+    images,
+    network,
+    objects,
+    probes,
+    processes,
+    programs,
+    volumes,
+)
 from ops.testbed.found import done, record, value
 from ops.testbed.keep import key_of, write
 from ops.testbed.layout import Layout, another_port
@@ -26,6 +40,8 @@ def up(layout: Layout, parts: Iterable[Part], say: Say) -> Testbed:
     with _alone(layout, say), _told(layout):
         started = done(layout)
         if wanted <= started and _is_whole(layout, started):
+            if "cluster" in started:
+                volumes.free_released(layout)
             return value(layout, started)
         if _is_damaged(layout):
             say("the testbed was interrupted or has changed: clearing up, and starting it anew")

@@ -8,6 +8,7 @@ from ops.testbed import archive, build
 from ops.testbed.cluster import PAUSE
 from ops.testbed.layout import NODE, SOURCES, Layout
 from ops.testbed.processes import environment
+from ops.testbed.volumes import FOLDER
 
 COREDNS, METRICS_SERVER = "testbed.local/coredns:1", "testbed.local/metrics-server:1"
 IMAGES = {PAUSE: "pause", COREDNS: "coredns", METRICS_SERVER: "metrics-server"}
@@ -23,7 +24,7 @@ def documents(layout: Layout) -> str:
     volume = Template((folder / "volume.yaml").read_text())
     for number in range(VOLUMES):
         name = f"local-{number:02}"
-        texts.append(volume.substitute(name=name, path=layout.state / "volumes" / name, node=NODE))
+        texts.append(volume.substitute(name=name, path=layout.state / FOLDER / name, node=NODE))
     return "\n---\n".join(texts)
 
 
@@ -39,7 +40,7 @@ def load_images(layout: Layout, say: Say) -> None:
 def apply(layout: Layout) -> None:
     """Put the objects into the cluster; again does no harm."""
     for number in range(VOLUMES):
-        (layout.state / "volumes" / f"local-{number:02}").mkdir(parents=True, exist_ok=True)
+        (layout.state / FOLDER / f"local-{number:02}").mkdir(parents=True, exist_ok=True)
     argv = (f"{layout.bin}/kubectl", "apply", "--server-side", "--force-conflicts", "-f", "-")
     run(Command(argv, "preparing the testbed's cluster", env=environment(layout), stdin=documents(layout)))
 

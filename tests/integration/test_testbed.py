@@ -271,3 +271,30 @@ def test_a_testbed_can_be_named_instead_and_is_never_ended(testbed: Testbed, mon
     assert (named.provider, named.context, named.registry) == ("existing", testbed.context, testbed.registry)
     rooms.down(wipe=True)
     assert rooms.running() == named
+
+
+def test_a_volume_whose_claim_is_gone_is_empty_and_free_after_the_next_start(testbed: Testbed, space: None, image: str) -> None:
+    if testbed.provider == "existing":
+        pytest.skip("it is not ours")
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim: dict[str, object] = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "kept"}, "spec": spec}
+    mounted = {"volumeMounts": [{"name": "kept", "mountPath": "/kept"}]}
+    volumes = [{"name": "kept", "persistentVolumeClaim": {"claimName": "kept"}}]
+    writes = ["python", "-c", "import signal; open('/kept/file', 'w').close(); signal.pause()"]
+    writer = pod("writer", image, command=writes, container=mounted, volumes=volumes, security={"fsGroup": 1001})
+
+    def volume(name: str) -> tuple[str, list[str]]:
+        state = kubectl(testbed, "get", "persistentvolume", name, "-o", "jsonpath={.status.phase} {.spec.local.path}").stdout.split(" ")
+        return state[0], sorted(entry.name for entry in Path(state[1]).iterdir())
+
+    apply(testbed, claim, writer)
+    kubectl(testbed, "wait", "--for=condition=Ready", "--timeout=60s", "pod/writer")
+    name = kubectl(testbed, "get", "persistentvolumeclaim", "kept", "-o", "jsonpath={.spec.volumeName}").stdout
+    assert eventually(lambda: volume(name) == ("Bound", ["file"]))
+    rooms.up(testbed.parts)
+    assert volume(name) == ("Bound", ["file"])  # somebody has it
+    kubectl(testbed, "delete", "pod/writer", "persistentvolumeclaim/kept", "--timeout=60s")
+    assert eventually(lambda: volume(name) == ("Released", ["file"]))
+    rooms.up(testbed.parts)
+    assert eventually(lambda: volume(name) == ("Available", []))
+    kubectl(testbed, "wait", f"persistentvolume/{name}", "--for=jsonpath={.status.phase}=Available", "--timeout=60s")
