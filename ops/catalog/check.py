@@ -51,6 +51,8 @@ def check(entries: Entries, root: Folder) -> None:
     _loops(entries)
     _files(entries, root)
     _environments(entries)
+    for name in entries.keys.get(("stores",), ()):
+        _store(name, entries)
     _replicas(entries)
     for kind in ("services", "jobs"):
         for name in entries.keys.get((kind,), ()):
@@ -180,10 +182,6 @@ def _environments(entries: Entries) -> None:
         for environment in entries.keys.get(("services", name, "replicas"), ()):
             if entries.absent(("environments", environment)):
                 entries.problem(("services", name, "replicas", environment), f"unknown environment {environment!r}")
-    for name in entries.keys.get(("stores",), ()):
-        for environment in entries.keys.get(("stores", name, "profile"), ()):
-            if entries.absent(("environments", environment)) or entries.get(("environments", environment, "kind"), "kubernetes") == "local":
-                entries.problem(("stores", name, "profile", environment), f"{environment!r} is no environment with a cluster")
     for key in ("context", "server"):
         taken: dict[str, tuple[str, ...]] = {}
         for path, value in entries.each(f"environments.*.cluster.{key}", str):
@@ -192,6 +190,14 @@ def _environments(entries: Entries) -> None:
                 words = f"{value} is that of {first[1]} already (line {entries.lines[first]}): the two would overwrite each other"
                 entries.problem(path, words)
             taken.setdefault(value, path)
+
+
+def _store(name: str, entries: Entries) -> None:
+    """What a store has for an environment is of one with a cluster."""
+    for what in ("profile", "storage", "resources"):
+        for environment in entries.keys.get(("stores", name, what), ()):
+            if entries.absent(("environments", environment)) or entries.get(("environments", environment, "kind"), "kubernetes") == "local":
+                entries.problem(("stores", name, what, environment), f"{environment!r} is no environment with a cluster")
 
 
 def _replicas(entries: Entries) -> None:
@@ -212,11 +218,11 @@ def _resources(owner: Path, entries: Entries) -> None:
                 path = (*entry, "resources", kind, what)
                 if path in entries.lines:
                     amounts[kind], where = str(entries.values.get(path, "")), path
-        if all(amounts.values()) and _amount(amounts["requests"]) > _amount(amounts["limits"]):
+        if all(amounts.values()) and amount(amounts["requests"]) > amount(amounts["limits"]):
             entries.problem(where, f"{owner[-1]} requests {amounts['requests']} of {what}, more than its limit of {amounts['limits']}")
 
 
-def _amount(text: str) -> int:
+def amount(text: str) -> int:
     """A quantity of Kubernetes in thousandths of a processor, or in MiB."""
     number, unit = int(text.rstrip("mMiG")), text.lstrip("0123456789")
     return number * {"": 1000, "m": 1, "Mi": 1, "Gi": 1024}[unit]

@@ -192,6 +192,23 @@ class StoreEntry:
             CLUSTER,
         ),
     )
+    storage: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=about(
+            "Environment with a cluster to the size of its volume there, its kind's by default; a volume never gets smaller",
+            {"production": "50Gi"},
+            CLUSTER,
+            pattern=MEMORY,
+        ),
+    )
+    resources: Mapping[str, ResourcesEntry] = field(
+        default_factory=dict,
+        metadata=about(
+            "Environment with a cluster to what its pod is given there; an amount that is not named is its kind's",
+            {"staging": {"requests": {"memory": "128Mi"}}},
+            CLUSTER,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

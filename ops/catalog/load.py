@@ -10,7 +10,7 @@ import yaml
 
 from ops.catalog.check import check
 from ops.catalog.decode import Decoder
-from ops.catalog.document import Document, EnvironmentEntry, JobEntry, ResourcesEntry, ServiceEntry, StoreEntry, VariableEntry
+from ops.catalog.document import AmountsEntry, Document, EnvironmentEntry, JobEntry, ResourcesEntry, ServiceEntry, StoreEntry, VariableEntry
 from ops.catalog.entries import Entries, Problem
 from ops.catalog.follows import with_addresses, with_needs
 from ops.catalog.model import (
@@ -137,7 +137,15 @@ def _store(name: str, entry: StoreEntry, entries: Entries) -> Store:
     lines = {path[2]: line for path, line in entries.lines.items() if path[:2] == ("stores", name) and len(path) == 3}
     contents = Contents(entry.topics, entry.queues, entry.buckets)
     place = (entry.image, entry.port, entry.local_port, entry.namespace, entry.data)
-    return Store(name, *place, given_kind=entry.kind or "", contents=contents, profiles=entry.profile, lines=lines)
+    amounts = {environment: Resources(_named(given.requests), _named(given.limits)) for environment, given in entry.resources.items()}
+    known = Store(name, *place, given_kind=entry.kind or "", contents=contents, profiles=entry.profile, lines=lines)
+    return replace(known, storage=entry.storage, resources=amounts)
+
+
+def _named(amounts: AmountsEntry | None) -> dict[str, str]:
+    """The amounts that an entry names."""
+    found = {"cpu": amounts.cpu, "memory": amounts.memory} if amounts else {}
+    return {name: amount for name, amount in found.items() if amount}
 
 
 def _image(kind: Callable[..., Built], name: str, entry: ServiceEntry | JobEntry, stack: Stack) -> Built:

@@ -124,6 +124,8 @@ class Store:
     given_kind: str = ""  # where it is not the name
     contents: Contents = EMPTY
     profiles: Mapping[str, Profile] = field(default_factory=dict)  # environment with a cluster -> its form there
+    storage: Mapping[str, str] = field(default_factory=dict)  # environment with a cluster -> size of its volume, where not its kind's
+    resources: Mapping[str, Resources] = field(default_factory=dict)  # environment with a cluster -> amounts that are not its kind's
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
     @property

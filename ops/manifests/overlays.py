@@ -42,7 +42,13 @@ def component(catalog: Catalog, environment: Environment) -> Object:
         # Another value is another name: nobody edits one under the pods that read it.
         "generatorOptions": {"immutable": True},
         "configMapGenerator": [_config(catalog, service) for service in configured(catalog)],
-        "patches": [_label(environment), *_hosts(catalog, environment), *_replicas(catalog, environment), *_profiles(catalog, environment)],
+        "patches": [
+            _label(environment),
+            *_hosts(catalog, environment),
+            *_replicas(catalog, environment),
+            *_sizes(catalog, environment),
+            *_profiles(catalog, environment),
+        ],
     }
 
 
@@ -68,6 +74,23 @@ def _replicas(catalog: Catalog, environment: Environment) -> list[Json]:
         for name, count in least.items()
         if count > 1
     ]
+
+
+def _sizes(catalog: Catalog, environment: Environment) -> list[Json]:
+    """What the pod of a store is given, and how large its volume is, where the catalogue says so for the environment."""
+    patches: list[Json] = []
+    for store in catalog.stores.values():
+        operations: list[Object] = []
+        if environment.name in store.resources:
+            given = stores.resources(store, environment.name)
+            value: Object = {"requests": {**given.requests}, "limits": {**given.limits}}
+            operations.append({"op": "replace", "path": "/spec/template/spec/containers/0/resources", "value": value})
+        if size := store.storage.get(environment.name):
+            where = "/spec/volumeClaimTemplates/0/spec/resources/requests/storage"
+            operations.append({"op": "replace", "path": where, "value": size})
+        if operations:
+            patches.append(_patch({"kind": "StatefulSet", "name": store.name}, *operations))
+    return patches
 
 
 def _profiles(catalog: Catalog, environment: Environment) -> list[Json]:

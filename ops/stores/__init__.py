@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import get_args
 
 from ops.catalog import Store
+from ops.catalog.check import amount
+from ops.catalog.model import Resources
 from ops.errors import UsageError
 from ops.kinds import Kinds
 from ops.stores.model import Access, Holding, StoreKind
 
-__all__ = ["Access", "StoreKind", "kind_of", "names", "of"]
+__all__ = ["Access", "StoreKind", "kind_of", "names", "of", "resources"]
 
 
 KINDS = Kinds(__name__, "STORE", StoreKind, what="kind of store", entry="store", others=("model", "programs"))
@@ -39,3 +41,19 @@ def _refused(store: Store, kind: StoreKind) -> Iterator[str]:
     for environment, profile in store.profiles.items():
         if profile == "replicated" and kind.replicated is None:
             yield f"{at('profile')}.{environment}: {kind.title} has no replicated form yet"
+    for environment in store.resources:
+        given = _given(store, kind, environment)
+        for what in sorted(given.requests.keys() & given.limits.keys()):
+            if amount(given.requests[what]) > amount(given.limits[what]):
+                words = f"it requests {given.requests[what]} of {what}, more than its limit of {given.limits[what]}"
+                yield f"{at('resources')}.{environment}: {words}"
+
+
+def resources(store: Store, environment: str) -> Resources:
+    """What a store's pod is given in an environment: what its entry says there, and what its kind says for the rest."""
+    return _given(store, of(store), environment)
+
+
+def _given(store: Store, kind: StoreKind, environment: str) -> Resources:
+    usual, own = kind.pod.resources, store.resources.get(environment, Resources({}, {}))
+    return Resources({**usual.requests, **own.requests}, {**usual.limits, **own.limits})

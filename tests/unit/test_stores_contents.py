@@ -10,6 +10,7 @@ import yaml
 
 from ops import catalog, stores
 from ops.catalog import Catalog
+from ops.catalog.model import Resources
 from ops.config import local as config
 from ops.errors import UsageError
 from ops.local import composefile, plan
@@ -79,6 +80,10 @@ def test_a_store_is_of_the_kind_that_it_names_or_of_its_own_name(tmp_path: Path)
         ("kind: postgres, buckets: [aaa]", "platform.yaml:12: stores.db.buckets: PostgreSQL has no buckets"),
         ("kind: milvus, profile: {staging: replicated}", "platform.yaml:12: stores.db.profile.staging: Milvus has no replicated form yet"),
         ("kind: broker, queues: [a]", "platform.yaml:12: stores.db.queues: Broker has no queues"),
+        (
+            "kind: redis, resources: {staging: {requests: {memory: 1Gi}}}",
+            "platform.yaml:12: stores.db.resources.staging: it requests 1Gi of memory, more than its limit of 512Mi",
+        ),
         ("kind: oracle", "there is no ops/stores/oracle.py"),
     ],
 )
@@ -99,6 +104,10 @@ def test_what_a_kind_has_not_is_refused_with_its_line(broker: None, tmp_path: Pa
         ("profile: {nowhere: replicated}", "stores.db.profile.nowhere: 'nowhere' is no environment with a cluster"),
         ("profile: {local: single}", "stores.db.profile.local: 'local' is no environment with a cluster"),
         ("profile: {staging: double}", "expected one of single, replicated"),
+        ("storage: {local: 1Gi}", "stores.db.storage.local: 'local' is no environment with a cluster"),
+        ("resources: {nowhere: {limits: {cpu: '1'}}}", "stores.db.resources.nowhere: 'nowhere' is no environment with a cluster"),
+        ("storage: {staging: 10 GB}", "stores.db.storage.staging: expected a whole number of Mi or Gi, such as 512Mi, not '10 GB'"),
+        ("resources: {staging: {limits: {cpu: 1.5}}}", "stores.db.resources.staging.limits.cpu"),
     ],
 )
 def test_a_wrong_entry_is_told_with_its_line(tmp_path: Path, more: str, told: str) -> None:
@@ -139,3 +148,22 @@ def test_a_replicated_store_is_patched_in_its_environment_alone(broker: None, tm
     assert isinstance(spec, dict) and spec["replicas"] == 3
     (container,) = spec["template"]["spec"]["containers"]
     assert container["env"] == [{"name": "NODES", "value": "db-0,db-1,db-2"}]
+
+
+def test_a_store_has_its_own_sizes_in_an_environment_and_its_kinds_elsewhere(tmp_path: Path) -> None:
+    more = "storage: {staging: 7Gi}, resources: {staging: {requests: {cpu: 150m}, limits: {memory: 3Gi}}}"
+    known = loaded(tmp_path, f"kind: postgres, {more}")
+    assert stores.resources(known.stores["db"], "staging") == Resources({"cpu": "150m", "memory": "512Mi"}, {"cpu": "2", "memory": "3Gi"})
+    assert stores.resources(known.stores["db"], "production") == stores.kind_of("postgres").pod.resources
+    made: dict[str, Any] = overlays.component(known, known.environments["staging"])
+    (patch,) = [p for p in made["patches"] if p["target"]["kind"] == "StatefulSet"]
+    assert patch["target"]["name"] == "db"
+    workload: Any = next(o for o in of_store(known, known.stores["db"]) if o["kind"] == "StatefulSet")
+    places = []
+    for operation in yaml.safe_load(patch["patch"]):
+        there = workload
+        for part in operation["path"].split("/")[1:]:
+            there = there[int(part) if part.isdigit() else part]
+        places.append((there, operation["value"]))
+    asked = {"requests": {"cpu": "150m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "3Gi"}}
+    assert places == [(workload["spec"]["template"]["spec"]["containers"][0]["resources"], asked), ("10Gi", "7Gi")]
