@@ -53,6 +53,38 @@ if what == "refused":
     except Exception as error:
         print(type(error).__name__)
 """
+RABBITMQ = """
+import sys
+import pika
+port, what = sys.argv[1:]
+connection = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", int(port), credentials=pika.PlainCredentials("kept", "pw/@ ")))
+if connection._impl.server_properties.get("qpid.confirmed_publish_supported") == "true":  # it does, by a name that pika does not know
+    connection._impl.server_capabilities = {"publisher_confirms": True, "basic.nack": True}
+channel = connection.channel()
+if what == "write":
+    channel.confirm_delivery()
+    for n in range(100000):
+        channel.basic_publish("", "deliveries", str(n).encode(), pika.BasicProperties(delivery_mode=2), mandatory=True)
+        print(n, flush=True)
+if what == "count":
+    left = channel.queue_declare("deliveries", passive=True).method.message_count
+    for _ in range(left):
+        print(channel.basic_get("deliveries")[2].decode())
+if what == "list":
+    for name in ("deliveries", "mails", "retries"):
+        try:
+            channel.queue_declare(name, passive=True)
+            print(name, end=" ")
+        except pika.exceptions.ChannelClosedByBroker:
+            channel = connection.channel()
+if what == "refused":
+    wrong = pika.PlainCredentials("kept", "pw")
+    try:
+        pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", int(port), credentials=wrong))
+        print("let in")
+    except pika.exceptions.AMQPConnectionError as error:
+        print(type(error).__name__)
+"""
 
 
 @dataclass(frozen=True)
@@ -72,6 +104,14 @@ KINDS = {
     "kafka": Kind(
         "kafka", Contents(topics=("usage", "runs")), Contents(topics=("mails", "usage", "runs")), "runs usage", "mails runs usage", KAFKA
     ),
+    "rabbitmq": Kind(
+        "rabbitmq",
+        Contents(queues=("deliveries", "retries")),
+        Contents(queues=("retries", "mails", "deliveries")),
+        "deliveries retries",
+        "deliveries mails retries",
+        RABBITMQ,
+    ),
 }
 
 
@@ -85,7 +125,7 @@ class Alone:
         self.platform: embedded.Platform | None = None
 
     def up(self, contents: Contents | None = None) -> None:
-        wanted = Wanted("store", self.port, "pw/@ ", "kept", "kept", kind=self.kind.name, contents=contents or self.kind.contents)
+        wanted = self.wanted(contents or self.kind.contents)
         self.platform = embedded._supervise(self.home, "", [servers.process(self.home, wanted)])
         ends = ("up", "failed", "gone", "stopped")
         event = next(event for event in embedded._each(self.platform) if event["event"] in ends)
@@ -103,6 +143,16 @@ class Alone:
     def ask(self, what: str) -> str:
         argv, env = self.command(what)
         return subprocess.run(argv, env={**env}, capture_output=True, text=True, check=True, timeout=SECONDS).stdout.strip()
+
+    def shown(self, contents: Contents) -> str:
+        """What `invoke connect` shows of it."""
+        known = kind_of(self.kind.name).client
+        assert known
+        argv, env = known.here(programs.program(self.kind.name), self.wanted(contents).access)
+        return subprocess.run(argv, env={**env}, capture_output=True, text=True, check=True, timeout=SECONDS).stdout
+
+    def wanted(self, contents: Contents) -> Wanted:
+        return Wanted("store", self.port, "pw/@ ", "kept", "kept", kind=self.kind.name, contents=contents)
 
     def written(self) -> "Writer":
         argv, env = self.command("write")
@@ -186,6 +236,8 @@ def test_what_it_is_to_hold_is_there_once_it_is_ready_and_what_is_added_later_to
     store.down()
     store.up(store.kind.more)
     assert store.ask("list") == store.kind.listed_then
+    shown = store.shown(store.kind.more)
+    assert all(name in shown for name in store.kind.listed_then.split())
 
 
 @pytest.mark.parametrize("store", [KINDS["kafka"]], indirect=True, ids=["kafka"])
@@ -193,3 +245,9 @@ def test_a_topic_that_nobody_declared_is_not_made_by_its_use(store: Alone) -> No
     store.up()
     assert store.ask("refused") == "KafkaTimeoutError"
     assert "undeclared" not in store.ask("list")
+
+
+@pytest.mark.parametrize("store", [KINDS["rabbitmq"]], indirect=True, ids=["rabbitmq"])
+def test_a_broker_of_queues_lets_nobody_in_with_another_password(store: Alone) -> None:
+    store.up()
+    assert store.ask("refused") == "ProbableAuthenticationError"

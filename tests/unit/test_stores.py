@@ -94,7 +94,7 @@ def setting(known: Catalog, addresses: dict[str, config.Address]) -> config.Sett
 
 
 # Kinds that stand ready for the services that will need them, and are in no entry of platform.yaml yet (docs/decisions/stores).
-WAITING = {"kafka"}
+WAITING = {"kafka", "rabbitmq"}
 
 
 def test_every_store_of_the_catalogue_has_a_file_and_every_file_a_store_or_waits_for_one() -> None:
@@ -103,7 +103,7 @@ def test_every_store_of_the_catalogue_has_a_file_and_every_file_a_store_or_waits
 
 
 def test_a_store_without_a_file_is_named_with_where_it_belongs() -> None:
-    with pytest.raises(UsageError, match=r"there is no ops/stores/oracle\.py \(there is kafka, milvus, postgres, redis\)"):
+    with pytest.raises(UsageError, match=r"there is no ops/stores/oracle\.py \(there is kafka, milvus, postgres, rabbitmq, redis\)"):
         stores.kind_of("oracle")
 
 

@@ -1,5 +1,6 @@
 """The kinds that wait for their users, with an entry each as the catalogue will have it: what the forms of the platform are given."""
 
+import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from ops.manifests import derived
 from ops.secret import Secret
 
 ENTRIES = {
+    "rabbitmq": Store("rabbitmq", "rabbitmq:4.3", 5672, 15672, "nextai-mq", "/var/lib/rabbitmq", contents=Contents(queues=("deliveries",))),
     "kafka": Store(
         "kafka", "apache/kafka:4.3.1", 9092, 19092, "nextai-mq", "/var/lib/kafka/data", contents=Contents(topics=("usage", "runs"))
     ),
@@ -29,7 +31,9 @@ def known() -> Catalog:
     found = catalog.load()
     memory = found.services["memory-service"]
     services = {**found.services, memory.name: replace(memory, needs=(*memory.needs, *ENTRIES))}
-    return replace(found, stores={**found.stores, **ENTRIES}, services=services)
+    password = replace(found.variables["REDIS_PASSWORD"], name="RABBITMQ_PASSWORD", readers=("rabbitmq",))
+    variables = {**found.variables, password.name: password}
+    return replace(found, stores={**found.stores, **ENTRIES}, services=services, variables=variables)
 
 
 def setting(known: Catalog, addresses: dict[str, config.Address]) -> config.Setting:
@@ -56,9 +60,15 @@ def pod(known: Catalog, name: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
-        (config.on_this_machine, {"KAFKA_BROKERS": "127.0.0.1:19092"}),
-        (config.in_containers, {"KAFKA_BROKERS": "kafka:9092"}),
-        (config.in_cluster, {"KAFKA_BROKERS": "kafka.nextai-mq:9092"}),
+        (
+            config.on_this_machine,
+            {"KAFKA_BROKERS": "127.0.0.1:19092", "RABBITMQ_URL": "amqp://nextai:RABBITMQ_PASSWORD%2F1@127.0.0.1:15672"},
+        ),
+        (config.in_containers, {"KAFKA_BROKERS": "kafka:9092", "RABBITMQ_URL": "amqp://nextai:RABBITMQ_PASSWORD%2F1@rabbitmq:5672"}),
+        (
+            config.in_cluster,
+            {"KAFKA_BROKERS": "kafka.nextai-mq:9092", "RABBITMQ_URL": "amqp://nextai:RABBITMQ_PASSWORD%2F1@rabbitmq.nextai-mq:5672"},
+        ),
     ],
 )
 def test_their_users_are_given_the_guides_variables(known: Catalog, where: object, expected: dict[str, str]) -> None:
@@ -77,18 +87,35 @@ def test_kafka_tells_each_client_where_to_go_on(known: Catalog, tmp_path: Path) 
     assert (variables["KAFKA_TOPICS"], in_cluster["KAFKA_TOPICS"]) == ("usage runs", "usage runs")
 
 
-def test_what_a_container_runs_is_one_script_that_compose_fills_nothing_into(known: Catalog, tmp_path: Path) -> None:
-    container, _ = composed(known, tmp_path / "state", "kafka")
+@pytest.mark.parametrize(
+    ("name", "words"), [("kafka", "auto.create.topics.enable=false"), ("rabbitmq", '{"name": "deliveries", "vhost": "/", "durable": true')]
+)
+def test_what_a_container_runs_is_one_script_that_compose_fills_nothing_into(known: Catalog, tmp_path: Path, name: str, words: str) -> None:
+    container, _ = composed(known, tmp_path / "state", name)
     command = container["command"]
     assert isinstance(command, list)
-    assert [part.replace("$$", "$") for part in command] == pod(known, "kafka")["command"]
+    assert [part.replace("$$", "$") for part in command] == pod(known, name)["command"]
     assert "$" not in command[-1].replace("$$", "")
     assert subprocess.run(("bash", "-n", "-c", command[-1].replace("$$", "$")), check=False).returncode == 0
-    assert "auto.create.topics.enable=false" in command[-1]
+    assert words in command[-1]
 
 
 def test_the_entries_fit_their_kinds(known: Catalog) -> None:
-    assert {stores.of(store).component for store in ENTRIES.values()} == {"message-log"}
+    assert {stores.of(store).component for store in ENTRIES.values()} == {"message-log", "message-queue"}
     assert all(
         (found.root / "infra/testbed/images" / store.kind / "Dockerfile").exists() for found in [known] for store in ENTRIES.values()
     )
+
+
+@pytest.mark.parametrize("password", ["plain", "a\"b\\c $HOME `id` 'd' /@%"])
+def test_the_definitions_of_rabbitmq_have_the_password_as_it_is(known: Catalog, tmp_path: Path, password: str) -> None:
+    """Its script with folders of this test, and a server that does nothing: whatever the password has, the definitions are JSON."""
+    (tmp_path / "rabbitmq-server").write_text("#!/bin/sh\n")
+    (tmp_path / "rabbitmq-server").chmod(0o755)
+    script = pod(known, "rabbitmq")["command"][-1].replace("/run/rabbitmq", str(tmp_path))  # type: ignore[index]
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "RABBITMQ_USER": "nextai", "RABBITMQ_PASSWORD": password}
+    subprocess.run(("bash", "-ec", script), env=env, check=True)
+    found = json.loads((tmp_path / "definitions.json").read_text())
+    assert found["users"] == [{"name": "nextai", "password": password, "tags": [], "limits": {}}]
+    assert [queue["arguments"] for queue in found["queues"]] == [{"x-queue-type": "quorum"}]
+    assert (tmp_path / "definitions.json").stat().st_mode & 0o077 == 0
