@@ -4,16 +4,17 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
+from pydantic import BaseModel, StrictStr
 
-from nextai_service_kit import errors, health, limits, logs, settings
+from nextai_service_kit import errors, health, limits, logs, serve, settings
 from nextai_service_kit.contract import Contract, Variable
 from nextai_service_kit.errors import ApiError
 from nextai_service_kit.identity import current_user
@@ -180,3 +181,35 @@ def test_a_user_is_named_in_the_one_form_that_every_stack_takes() -> None:
         with pytest.raises(ApiError) as refusal:
             current_user(named(given))
         assert (refusal.value.status, refusal.value.code) == (401, "unauthenticated")
+
+
+class Thing(BaseModel):
+    """What a route of the tests takes."""
+
+    name: StrictStr
+
+
+@pytest.mark.parametrize("vector", VECTORS["refusals"], ids=str)
+def test_what_cannot_be_served_is_refused_as_in_every_stack(vector: dict[str, Any]) -> None:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app = serve.application("some-service", "dev", {}, lifespan)
+
+    @app.api_route("/things", methods=["GET", "HEAD"])
+    def things() -> list[str]:
+        return []
+
+    @app.post("/things")
+    def make(thing: Thing) -> dict[str, str]:
+        return {"name": thing.name}
+
+    headers = {"Content-Type": vector["type"]} if "type" in vector else {}
+    with TestClient(app) as http:
+        answer = http.request(vector["method"], vector["path"], content=bytes.fromhex(vector.get("hex", "")), headers=headers)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (vector["status"], vector["code"])
+    assert error["message"] == vector.get("message", error["message"])
+    assert answer.headers.get("Allow") == vector.get("allow")
+    assert answer.headers["Cache-Control"] == "no-store"

@@ -22,6 +22,7 @@ import Fastify, {
   type RawRequestDefaultExpression,
   type RawServerDefault,
 } from "fastify";
+import findMyWay, { type HTTPMethod } from "find-my-way";
 import { ApiError } from "./errors.ts";
 import { type Checks, readiness } from "./health.ts";
 import type { Logger } from "./log.ts";
@@ -87,7 +88,7 @@ export function createServer(options: ServerOptions): Server {
     },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
-  server.removeContentTypeParser("text/plain"); // else text passes for a body, and is found to be no object
+  takeJson(server);
   validateStrictly(server);
   identifyRequests(server);
   answerErrors(server, options.isUnavailable ?? (() => false));
@@ -100,6 +101,7 @@ export function createServer(options: ServerOptions): Server {
 function identifyRequests(server: Server): void {
   server.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
+    reply.header("cache-control", "no-store"); // unless the route says otherwise
   });
 }
 
@@ -130,10 +132,16 @@ const formats: Readonly<Record<string, string>> = {
 };
 
 function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean): void {
+  const allowed = methodsOf(server);
   server.setNotFoundHandler((request, reply) => {
+    const methods = allowed(request.url);
+    if (methods.length === 0) {
+      return reply.code(404).send(body(request, codes[404], "There is nothing at this address."));
+    }
     return reply
-      .code(404)
-      .send(body(request, codes[404], `There is no ${request.method} ${request.url.split("?", 1)[0]}.`));
+      .code(405)
+      .header("allow", methods.join(", "))
+      .send(body(request, codes[405], "This address does not take that method."));
   });
 
   server.setErrorHandler<FastifyError | ApiError | Error>((error, request, reply) => {
@@ -168,6 +176,36 @@ function answerErrors(server: Server, isUnavailable: (error: unknown) => boolean
     }
     request.log.error({ err: error }, "the request failed");
     return reply.code(500).send(body(request, codes[500], "Something went wrong on our side."));
+  });
+}
+
+/** The methods that an address takes; none where there is nothing. Fastify itself finds a route by its method alone. */
+function methodsOf(server: Server): (url: string) => string[] {
+  const router = findMyWay({ ignoreTrailingSlash: true });
+  const known = new Set<HTTPMethod>();
+  server.addHook("onRoute", ({ method, url }) => {
+    for (const one of [method].flat() as HTTPMethod[]) {
+      if (!router.hasRoute(one, url)) router.on(one, url, () => {});
+      known.add(one);
+    }
+  });
+  return (url) => [...known].filter((method) => router.find(method, url.split("?", 1)[0] ?? "") !== null).sort();
+}
+
+/** JSON in UTF-8, and nothing else: what cannot be decoded is refused, and not stored as replacement characters. */
+function takeJson(server: Server): void {
+  const parse = server.getDefaultJsonParser("error", "error");
+  const utf8 = new TextDecoder("utf-8", { fatal: true });
+  server.removeContentTypeParser(["text/plain", "application/json"]); // text would pass for a body, and be found to be no object
+  server.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, given, done) => {
+    let text: string;
+    try {
+      text = utf8.decode(given as Buffer);
+    } catch {
+      done(Object.assign(new Error("the body is not UTF-8"), { statusCode: 400 }), undefined);
+      return;
+    }
+    parse(request, text, done);
   });
 }
 

@@ -1,3 +1,4 @@
+import Type from "typebox";
 import { expect, test } from "vitest";
 import vectors from "../../contract/vectors.json" with { type: "json" };
 import { ApiError, type Check, createServer } from "../src/index.ts";
@@ -55,4 +56,21 @@ test.each(vectors.health.ready)("readiness is answered as in every stack: %j", a
   // What a store said of itself is in the log alone.
   const fails = Object.values(stores).some((store) => store.does === "fails");
   expect(lines.join("").includes(vectors.health.failure)).toBe(fails);
+});
+
+test.each(vectors.refusals)("what cannot be served is refused as in every stack: %j", async (vector) => {
+  const { log } = recordedLog();
+  const server = createServer({ service: "some-service", log, checks: {} });
+  server.get("/things", async () => []);
+  server.post("/things", { schema: { body: Type.Object({ name: Type.String() }) } }, async () => ({}));
+  const answer = await server.inject({
+    method: vector.method as "GET",
+    url: vector.path,
+    ...(vector.type ? { headers: { "content-type": vector.type }, payload: Buffer.from(vector.hex ?? "", "hex") } : {}),
+  });
+  const { error } = answer.json() as { error: { code: string; message: string } };
+  expect([answer.statusCode, error.code]).toEqual([vector.status, vector.code]);
+  if (vector.message) expect(error.message).toBe(vector.message);
+  expect(answer.headers.allow).toBe(vector.allow);
+  expect(answer.headers["cache-control"]).toBe("no-store");
 });

@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from nextai_service_kit.connection import StoreUnavailable
 from nextai_service_kit.logs import request_id
@@ -66,19 +67,41 @@ async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
     return refusal(503, "The service is not available now. Try again soon.")
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if any(problem["type"] == "json_invalid" for problem in error.errors()):
+        return refusal(400, _NOT_JSON)
+    if _is_other(request) and any(problem["loc"] == ("body",) for problem in error.errors()):
+        return refusal(415, "The body must be application/json.")
     # What was sent is not repeated: it may be private.
     problems = [f"{'.'.join(str(part) for part in problem['loc'][1:]) or 'body'}: {problem['msg']}" for problem in error.errors()]
     return refusal(422, "; ".join(problems))
 
 
-_MESSAGES = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+_NOT_JSON = "The body is not valid JSON."
+_MESSAGES = {400: _NOT_JSON, 404: "There is nothing at this address.", 405: "This address does not take that method."}
 
 
-async def _http_error(_request: Request, error: Exception) -> JSONResponse:
+def _methods(request: Request) -> list[str]:
+    """The methods that an address takes. Starlette itself names those of the first route alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
+
+
+def _is_other(request: Request) -> bool:
+    """Whether a body is said to be something else than JSON."""
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return bool(kind) and kind != "application/json"
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, CODES[400])
     answer = body(error.status_code, code, _MESSAGES.get(error.status_code, "The request cannot be read."))
     answer.headers.update(error.headers or {})
+    if error.status_code == 405:
+        answer.headers["Allow"] = ", ".join(_methods(request))
     return answer

@@ -119,6 +119,7 @@ class _Exchange:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers[HEADER] = self._identity
+            headers.setdefault("Cache-Control", "no-store")  # unless the route says otherwise
             if draining.is_set():
                 headers["Connection"] = "close"
         await self._send(message)
