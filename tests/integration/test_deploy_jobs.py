@@ -5,23 +5,30 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ops.catalog import Job
+import pytest
+
+from ops.catalog import Catalog, Job
 from ops.cluster import logs
 from ops.cluster.loglines import LogSelection
 from ops.cluster.rollback import plan_rollback
 from ops.cluster.status import status
+from ops.errors import Failure
 from ops.manifests.jobs import of_job
+from ops.verbs import run as story
 from tests.integration.cluster import Cluster
 from tests.integration.small_platform import PREFIX, REGISTRY
 
 
+def own(cluster: Cluster, schedule: str = "0 3 * * *") -> tuple[Catalog, Job]:
+    """The small platform's catalogue with the job `sweep`."""
+    catalog = cluster.platform.catalog()
+    sweep = replace(catalog.jobs["ct-migrate"], name="sweep", schedule=schedule, time_zone="Europe/Berlin")
+    return replace(catalog, jobs={**catalog.jobs, "sweep": sweep}), sweep
+
+
 def with_sweep(cluster: Cluster, schedule: str = "0 3 * * *", **env: str) -> None:
     """The next deploy has the job `sweep`, whose program is the migrations' of this small platform."""
-    catalog = cluster.platform.catalog()
-    known = catalog.jobs["ct-migrate"]
-    sweep = replace(known, name="sweep", schedule=schedule, time_zone="Europe/Berlin")
-    account, cronjob = of_job(replace(catalog, jobs={**catalog.jobs, "sweep": sweep}), sweep)
-    assert isinstance(sweep, Job)
+    account, cronjob = of_job(*own(cluster, schedule))
     spec: Any = cronjob["spec"]
     (container,) = spec["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     container |= {"image": f"{REGISTRY}/{PREFIX}/ct-migrate", "args": ["once"]}
@@ -84,3 +91,21 @@ def test_a_schedule_is_deployed_its_runs_are_in_the_status_and_it_goes_and_comes
     cluster.execute(plan_rollback(cluster.platform.catalog(), cluster.client))
     back = sweep_of(cluster)
     assert back is not None and back["spec"]["schedule"] == "0 4 * * *"
+
+
+def test_a_run_now_shows_its_lines_and_ends_as_its_program_does(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    with_sweep(cluster)
+    cluster.deploy()
+    catalog, sweep = own(cluster)
+    assert story._there(catalog, cluster.client, cluster.target, sweep, yes=True, dry_run=False) == 0
+    said = "".join(capsys.readouterr())
+    assert f"from CronJob {cluster.platform.home}/sweep" in said and "| begins once" in said and "| done once" in said
+    assert row(cluster).runs == "last run done"  # the schedule's own controller knows it
+    assert cluster.plan().empty  # and it is no object of a deploy
+
+    with_sweep(cluster, EXIT_CODE="7")
+    cluster.deploy()
+    with pytest.raises(Failure, match="exit code 7") as failed:
+        story._there(catalog, cluster.client, cluster.target, sweep, yes=True, dry_run=False)
+    assert "told to end with 7" in f"{failed.value.cause}{''.join(capsys.readouterr())}"
+    assert "Then run it again." in failed.value.remedy and "Then deploy again" not in failed.value.remedy
