@@ -67,7 +67,7 @@ CHECKS = [
 WITHOUT_TESTBED = [
     f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database", "migration_gates", "migration_source")
 ]
-PLATFORM = [f"tests/integration/test_{name}.py" for name in ("platform", "platform_compose")]
+PLATFORM = [f"tests/integration/test_{name}.py" for name in ("platform", "platform_compose", "platform_streams")]
 NEW = "tests/integration/test_new_services.py"
 FAULTED = ("local_durability", "cluster_durability", "network_faults", "verbs_under_faults")
 FAULTS = [f"tests/integration/test_{name}.py" for name in FAULTED]
