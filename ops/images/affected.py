@@ -10,7 +10,8 @@ from ops.catalog.model import Catalog, Image
 from ops.command import Command, raw, run
 from ops.errors import Failure, UsageError
 from ops.images import dockerfile, pnpm
-from ops.images.inputs import Read, Texts, declared, is_idle, parts
+from ops.images.cuts import Read
+from ops.images.inputs import Texts, declared, is_idle, parts
 
 DOING = "finding what a change affects"
 

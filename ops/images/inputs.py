@@ -10,23 +10,25 @@ import os
 import re
 import stat
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 from ops.background import begin
 from ops.catalog.model import Image
 from ops.command import Command, raw
+from ops.documents import Json
 from ops.errors import Failure, UsageError
 from ops.images import gosum, pnpm, uv
+from ops.images.cuts import Read, remembered
 from ops.images.disk import content_of, is_real, plain, shown
 from ops.images.dockerfile import Dockerfile
 from ops.images.key import blob
 from ops.images.model import InputFile
 
 DOING = "listing what goes into the images"
-Read = Callable[[str], str | None]
 # Tests reach no image: the folders below a declared folder, and the files anywhere in it.
 TEST_FOLDERS = ("test", "tests")
 TEST_FILES = ("_test.go", ".test.ts", ".test.tsx")
@@ -70,11 +72,16 @@ def gather(
     wanted = {path for image in images for path in declared(image)}
     if pnpm.WORKSPACE in wanted:
         with _told():
-            wanted |= {*pnpm.patches(texts).values(), *pnpm.hooks(texts)}
+            wanted |= set(_strings(remembered(root, pnpm.WORKSPACE, "", {"texts": texts}, _named)))
     listed = listing(root, sorted(wanted))
     paths = sorted(listed)
     found = {image.name: _below_all(image, listed, paths, apart) for image in images}
     return {image.name: _entries(image, found[image.name], listed, texts, (recipes or {}).get(image.dockerfile)) for image in images}
+
+
+def _named(reads: Mapping[str, Read]) -> Json:
+    """The files that the workspace names, which pnpm reads with it."""
+    return [*pnpm.patches(reads["texts"]).values(), *pnpm.hooks(reads["texts"])]
 
 
 class Texts:
@@ -118,40 +125,55 @@ def _below_all(image: Image, listing: Mapping[str, InputFile], paths: Sequence[s
 
 
 def _entries(
-    image: Image, found: dict[str, InputFile], listing: Mapping[str, InputFile], texts: Read, recipe: Dockerfile | None
+    image: Image, found: dict[str, InputFile], listing: Mapping[str, InputFile], texts: "Texts", recipe: Dockerfile | None
 ) -> tuple[InputFile, ...]:
     """The entries, with the parts that take the place of files which others share."""
-    _refuse_unlocked(image, found, texts)
     hooks = listing.keys() & set(pnpm.HOOKS)
+    projects = [path for path in found if path.endswith(uv.PROJECT) and path.rpartition("/")[2] == uv.PROJECT]
 
     def own(path: str) -> str | None:
         return texts(path) if path in hooks or (path in found and found[path].mode != "120000") else None
 
+    def make(reads: Mapping[str, Read]) -> Json:
+        if wrong := _unlocked(projects, reads["texts"]):
+            return {"wrong": [*wrong]}
+        cut, further = parts(image, reads["own"], recipe)
+        return {"cut": {**cut}, "further": [*further]}
+
+    given = repr((image.name, image.path, image.packages, image.files, projects, recipe))
     with _told():
-        cut, further = parts(image, own, recipe)
-    for path in further:
+        answer = remembered(texts.root, image.name, given, {"own": own, "texts": texts}, make)
+    known = answer if isinstance(answer, dict) else {}
+    _refuse_unlocked(image, _strings(known.get("wrong")))
+    for path in _strings(known.get("further")):
         if path not in listing:
             raise UsageError(
                 DOING, f"{pnpm.WORKSPACE} names {shown(path)}, which is no file that git knows", "Add the file, or correct the name."
             )
         found[path] = listing[path]
+    cut = cast("dict[str, str]", known.get("cut", {}))
     found.update((path, InputFile(path, "100644", blob(text.encode(), len(found[path].content)), text)) for path, text in cut.items())
     return tuple(map(found.__getitem__, sorted(found)))
 
 
-def _refuse_unlocked(image: Image, found: Collection[str], texts: Read) -> None:
-    """Raises `UsageError` where a Python package is built by something that no lock holds: it moves, and the key stays."""
-    projects = [path for path in found if path.endswith(uv.PROJECT) and path.rpartition("/")[2] == uv.PROJECT]
-    with _told():
-        wrong = [line for path in projects for line in uv.unlocked(path, texts(path) or "")]
-        wrong += [
-            line for path in projects if (text := texts(f"{path.removesuffix(uv.PROJECT)}{uv.LOCK}")) for line in uv.built(uv.lock(text))
-        ]
+def _strings(value: Json) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _unlocked(projects: Collection[str], texts: Read) -> tuple[str, ...]:
+    """What builds the Python projects and stands in no lock, a line each: it moves, and the key stays."""
+    wrong = [line for path in projects for line in uv.unlocked(path, texts(path) or "")]
+    locks = (texts(f"{path.removesuffix(uv.PROJECT)}{uv.LOCK}") for path in projects)
+    return tuple(dict.fromkeys([*wrong, *(line for lock in locks if lock for line in uv.built(uv.lock(lock)))]))
+
+
+def _refuse_unlocked(image: Image, wrong: Sequence[str]) -> None:
+    """Raises `UsageError` where a Python package is built by something that no lock holds."""
     if wrong:
         remedy = (
             f"Build packages of this checkout with uv_build==VERSION alone; pin a version of {image.name}'s dependency that has a wheel."
         )
-        raise UsageError(DOING, f"{image.name}: this could change without a new key:\n" + "\n".join(dict.fromkeys(wrong)), remedy)
+        raise UsageError(DOING, f"{image.name}: this could change without a new key:\n" + "\n".join(wrong), remedy)
 
 
 def parts(image: Image, read: Read, recipe: Dockerfile | None) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -25,7 +25,7 @@ class Known:
 
 def remember(root: Path, image: Planned) -> None:
     """Keep what went into an image that is there now. Nothing is written where the same is kept already."""
-    file, head = _file(root, image.name), json.dumps([VERSION, image.key])
+    file, head = place(root, f"{image.name}.json"), json.dumps([VERSION, image.key])
     try:
         with file.open(encoding="utf-8") as stream:
             if stream.readline() == head + "\n":
@@ -38,7 +38,7 @@ def remember(root: Path, image: Planned) -> None:
 def recall(root: Path, name: str) -> Known | None:
     """What went into an image last time; None when that is not known."""
     try:
-        head, facets = (json.loads(line) for line in _file(root, name).read_text(encoding="utf-8").splitlines())
+        head, facets = (json.loads(line) for line in place(root, f"{name}.json").read_text(encoding="utf-8").splitlines())
         version, key = head
     except (OSError, ValueError, TypeError):
         return None
@@ -78,9 +78,10 @@ def write_text(file: Path, text: str) -> None:
     Path(new.name).replace(file)
 
 
-def _file(root: Path, name: str) -> Path:
+def place(root: Path, name: str) -> Path:
+    """Where something lies that is kept of a checkout. Raises `Failure` where there is no cache folder."""
     checkout = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
-    return cache() / "images" / checkout / f"{name}.json"
+    return cache() / "images" / checkout / name
 
 
 def _facets(inputs: Inputs) -> dict[str, dict[str, object]]:
