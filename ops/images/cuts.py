@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache as once
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def _recording(read: Read, seen: dict[str, str | None]) -> Read:
     return recorded
 
 
+@lru_cache(maxsize=256)  # several images read the same files
 def _mark(text: str | None) -> str | None:
     return None if text is None else _digest(text)
 

@@ -29,7 +29,7 @@ def plain(root: Path, path: str) -> bytes:
     return content_of(root / path)
 
 
-def content_of(file: Path) -> bytes:
+def content_of(file: str | Path) -> bytes:
     """A file's content; a link in the file's place, put there meanwhile, is not followed."""
     with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW), "rb") as stream:
         return stream.read()

@@ -204,18 +204,20 @@ def listing(root: Path, folders: Sequence[str]) -> dict[str, InputFile]:
     """Every file below the folders that git does not ignore, as it lies on disk. Raises `Failure` for what is another repository's."""
     changing = begin(partial(_changed, root, folders))  # git looks at each file, which takes longest
     converting = begin(partial(_converted, root, folders))
+    asking = begin(partial(_settings, root))
     tracked, unsure = _tracked(root, folders)
     changed, untracked = changing.result()
+    settings = asking.result()
     _refuse(root, tracked, untracked)
     # Git takes a tracked file for unmodified, too, when a link leads to one that is.
     known: dict[str, bool] = {}
     linked = {folder for folder in {path.rpartition("/")[0] for path in (*tracked, *untracked)} if not is_real(root, folder, known)}
-    unsure |= changed | converting.result() | untracked
+    unsure |= changed | untracked | (tracked.keys() if _converts(settings) else converting.result())
     if linked:
         tracked = {path: entry for path, entry in tracked.items() if path.rpartition("/")[0] not in linked}
         unsure = {path for path in unsure if path.rpartition("/")[0] not in linked}
     length = next((len(entry.content) for entry in tracked.values()), 40)
-    believed = not unsure or _believes_modes(root)
+    believed = _believes_modes(settings)
     for path in unsure:
         before, entry = tracked.pop(path, None), read(root, path, length)
         if entry:
@@ -223,9 +225,25 @@ def listing(root: Path, folders: Sequence[str]) -> dict[str, InputFile]:
     return tracked
 
 
-def _believes_modes(root: Path) -> bool:
+_FALSE = frozenset({"false", "no", "off", ""})  # gitdocs: config, "Values"; and a number that is 0
+
+
+def _settings(root: Path) -> dict[str, str]:
+    """What git is set to that decides which of its words count here, by name in small letters; the last of several holds."""
+    said = _git(root, "config", "--null", "--get-regexp", r"^core\.(autocrlf|filemode)$", check=False)
+    # A name without a value, and so without a line's end behind it, is set to true.
+    return {name.lower(): value.strip().lower() if is_set else "true" for name, is_set, value in (line.partition("\n") for line in said)}
+
+
+def _converts(settings: Mapping[str, str]) -> bool:
+    """Whether git may convert any file's line ends (core.autocrlf)."""
+    return settings.get("core.autocrlf") in ("true", "input", "yes", "on", "1")
+
+
+def _believes_modes(settings: Mapping[str, str]) -> bool:
     """Whether git looks at the executable bit on disk (gitdocs: config, core.fileMode; true where it is not set)."""
-    return _git(root, "config", "--null", "--type=bool", "--get", "core.fileMode", check=False) != ["false"]
+    value = settings.get("core.filemode", "true")
+    return value not in _FALSE and not (value.isdecimal() and int(value) == 0)
 
 
 def _known_mode(before: InputFile | None) -> str:
@@ -235,11 +253,11 @@ def _known_mode(before: InputFile | None) -> str:
 
 def read(root: Path, path: str, length: int = 40) -> InputFile | None:
     """The entry of a file as it lies on disk; None when there is no file."""
-    file = root / path
+    file = f"{root}/{path}"  # no Path: a checkout has thousands of files, and making one costs more than to ask for its mode
     try:
-        mode = file.lstat().st_mode
+        mode = os.lstat(file).st_mode
         if stat.S_ISLNK(mode):
-            return InputFile(path, "120000", blob(os.fsencode(file.readlink()), length))
+            return InputFile(path, "120000", blob(os.fsencode(Path(file).readlink()), length))
         if stat.S_ISREG(mode):
             return InputFile(path, "100755" if mode & stat.S_IXUSR else "100644", blob(content_of(file), length))
     except (FileNotFoundError, NotADirectoryError):
@@ -302,9 +320,6 @@ _CONVERTING = frozenset({"text", "crlf", "eol", "ident", "filter", "working-tree
 def _converted(root: Path, folders: Sequence[str]) -> set[str]:
     """The tracked files that git may convert between the checkout and its index (gitdocs: attributes, "Effects")."""
     names = _said(root, "ls-files", "-z", "--", *folders)
-    automatic = _git(root, "config", "--null", "--get", "core.autocrlf", check=False)
-    if automatic and automatic[0].strip().lower() in ("true", "input", "yes", "on", "1"):
-        return set(os.fsdecode(names).split("\0")[:-1])
     if not names:
         return set()
     said = os.fsdecode(_said(root, "check-attr", "-z", "--stdin", "--all", stdin=names)).split("\0")[:-1]

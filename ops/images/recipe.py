@@ -29,6 +29,6 @@ def check(image: Image, recipe: Dockerfile) -> None:
 
 
 def arguments(image: Image) -> dict[str, str]:
-    """The build arguments that a Dockerfile may ask for, besides the bases and APP_VERSION (the key's first digits)."""
+    """The build arguments that a Dockerfile may ask for, besides the bases and APP_VERSION (the image's own first digits)."""
     values = {"SERVICE_NAME": image.name, "SERVICE_PATH": image.path, "USER_ID": str(image.stack.user)}
     return values | ({"PORT": str(image.port)} if isinstance(image, Service) else {})

@@ -156,7 +156,7 @@ def main() -> None:
         sys.exit(f"unknown benchmark {', '.join(unknown)}; one of {', '.join(BENCHMARKS)}")
     say(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; medians in ms")
     rows = [compared.row() for name in names for compared in BENCHMARKS[name]()]
-    table(("ours / peer", "ours ms", "peer ms", "ratio", "of the fastest", "runs"), rows)
+    table(("ours / peer", "ours ms", "peer ms", "ratio", "of the fastest", "of processor time", "runs"), rows)
 
 
 if __name__ == "__main__":
