@@ -32,7 +32,7 @@ def chain(history: Sequence[Migration], pending: Sequence[Migration], user: str,
 def _judges() -> str:
     """What judges: the sources of this room, and the programs that are asked."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
     with suppress(Failure, ImportError):
         from ops import tools

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import pytest
 
-from ops.database import journal
+from ops.database import journal, verdicts
 from ops.database.journal import Migration
 from ops.database.lint import lint
 from ops.database.reading import World, read
@@ -80,3 +80,18 @@ def test_a_call_is_read_with_its_function_alone_and_one_that_calls_itself_ends()
     for name, body in bodies.items():
         assert read(f"CREATE FUNCTION {name}() RETURNS void LANGUAGE sql AS '{body}'", 1, world) == ()
     assert {(one.rule, one.line, one.inner) for one in read("SELECT g()", 7, world)} == {("moves-rows", 7, True)}
+
+
+def test_a_verdict_is_kept_under_all_of_the_code_that_judges(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[Path] = set()
+    read_bytes = Path.read_bytes
+
+    def noted(path: Path) -> bytes:
+        asked.add(path)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", noted)
+    verdicts._judges.__wrapped__()
+    room = Path(verdicts.__file__).parent
+    assert {"reading/statement.py", "weigh.py"} <= {str(path.relative_to(room)) for path in asked if path.is_relative_to(room)}
+    assert {*room.rglob("*.py")} <= asked
