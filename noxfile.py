@@ -5,10 +5,8 @@ Every session uses the environment that `uv run` made from `uv.lock`: one lock, 
 
 import functools
 import os
-import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import nox
@@ -17,39 +15,43 @@ import nox._parallel
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT))
 
-from ops import catalog, tools  # noqa: E402
 from ops.bytecode import keep_for_children  # noqa: E402
-from ops.catalog.model import Image  # noqa: E402
-from ops.checks import dockerfiles, ending, passes, trace  # noqa: E402
+from ops.checks import dockerfiles, ending, passes  # noqa: E402
 from ops.checks.attempt import Declared, attempt  # noqa: E402
 from ops.checks.certain import Certain, certain  # noqa: E402, F401
 from ops.checks.files import tracked  # noqa: E402
 from ops.checks.reads import DOCUMENTS, EVERYTHING, Reads, own, without_sources  # noqa: E402
-from ops.checks.report import Report, show, slug  # noqa: E402
+from ops.checks.report import show, slug  # noqa: E402
 from ops.console import say  # noqa: E402
 from ops.errors import Failure  # noqa: E402
-from ops.exclusive import exclusive  # noqa: E402
 
 GO_MODULES = ("services/*/go.mod", "packages/*/go.mod")
-TIMEOUT = 30  # seconds in which the programs of a session must end
 nox.needs_version = ">=2026.8.17"
 nox.options.default_venv_backend = "none"
 nox.options.error_on_external_run = False
 nox.options.sessions = ["ci"]
 
-try:
-    CATALOG = catalog.load()
+try:  # both read platform.yaml
+    from ops.checks.declared import (
+        AT_NIGHT,
+        CATALOG,
+        FAULTS,
+        GATES,
+        LIFECYCLE,
+        NEW,
+        PACKAGES,
+        PLATFORM,
+        TESTED,
+        WITHOUT_TESTBED,
+        of_package,
+        of_service,
+        of_testbed,
+        of_units,
+        tests_but,
+    )
+    from ops.checks.programs import REPORT, TIMEOUT, TRACES, apart, left_out, own_tests, program, pytest, tool, workspace
 except Failure as failure:
     sys.exit(f"error: {failure.doing}\n{failure.cause}\nnext: {failure.remedy}")
-# What has tests of its own: the services, and the jobs but the migrations, which are a part of the build system.
-TESTED = {**CATALOG.services, **CATALOG.other_jobs}
-# The shared packages that have tests, and the services and jobs that take each.
-PACKAGES = {
-    folder: [image for image in TESTED.values() if folder in image.packages]
-    for folder in dict.fromkeys(folder for image in TESTED.values() for folder in image.packages)
-    if any((ROOT / folder / file).exists() for file in ("package.json", "pyproject.toml", "go.mod"))
-}
-REPORT = Report(ROOT / ".nox" / "report")
 PASSES = passes.of(ROOT)
 ending.remember_ctrl_c()
 ending.as_ctrl_c()  # this Nox, and that of each session
@@ -64,50 +66,8 @@ CHECKS = [
     *(f"packages({Path(folder).name})" for folder in PACKAGES),
     *("lint", "vulnerabilities", "manifests", "platform", "integration", "faults", "new_services"),
 ]
-WITHOUT_TESTBED = [
-    f"tests/integration/test_{name}.py" for name in ("local_embedded", "local_stores", "database", "migration_gates", "migration_source")
-]
-PLATFORM = [f"tests/integration/test_{name}.py" for name in ("platform", "platform_compose", "platform_streams")]
-NEW = "tests/integration/test_new_services.py"
-FAULTED = ("local_durability", "cluster_durability", "network_faults", "verbs_under_faults")
-FAULTS = [f"tests/integration/test_{name}.py" for name in FAULTED]
-AT_NIGHT = ["tests/integration/test_verbs_one_in_five.py"]  # minutes of waiting for answers that do not come
-LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
-
-
 # What a session reads of the checkout, by its function's name: the session itself, and `ci`, which asks whether it must run.
 DECLARED: dict[str, Callable[..., Reads]] = {}
-TRACES: dict[str, trace.Trace] = {}
-
-
-TESTS = ("unit", "golden", "manifests", "integration", "e2e", "pythons", "benchmarks", "reproducible")
-GATES = ("docs/decisions/migration-gates.md",)  # its table is compared with the rules
-UNPUBLISHED = (*DOCUMENTS, "tests/*", "k8s/*", ".github/*", "infra/testbed/*", "infra/templates/*")
-
-
-def tests_but(*used: str) -> tuple[str, ...]:
-    """The folders of tests that a session does not use."""
-    return tuple(f"tests/{folder}/*" for folder in TESTS if folder not in used)
-
-
-def _units() -> Reads:
-    """Unit tests take some services' sources as their example."""
-    examples = ("services/api-gateway/*", "services/memory-service/*", "packages/service-kit-python/*", "apps/web/src/session/draft.ts")
-    return without_sources(CATALOG, but=examples)
-
-
-def _of_testbed() -> Reads:
-    return without_sources(CATALOG, *DOCUMENTS, *tests_but("integration"), ".github/*")
-
-
-def _of_service(service: str) -> Reads:
-    # All shared packages: web takes a script of one that is none of its own.
-    return own(CATALOG, (TESTED[service].path, *PACKAGES), *UNPUBLISHED)
-
-
-def _of_package(package: str) -> Reads:
-    users = PACKAGES.get(package) or next(users for folder, users in PACKAGES.items() if Path(folder).name == package)
-    return own(CATALOG, tuple(folder for user in users for folder in user.packages), *UNPUBLISHED)
 
 
 def check(
@@ -146,48 +106,6 @@ def declared_of(session: str) -> Reads:
     return DECLARED[name](*([argument] if argument else []))
 
 
-def program(session: nox.Session, *argv: str, env: Mapping[str, str] | None = None) -> None:
-    """Run a program of a session, and see what it opens where the session is traced."""
-    seen = TRACES.get(session.name)
-    prefix = seen.prefix if seen else ()
-    if prefix:
-        session.log(shlex.join(argv))
-    session.run(*prefix, *argv, env=dict(env or {}), external=True, interrupt_timeout=TIMEOUT, log=not prefix)
-
-
-def tool(session: nox.Session, name: str, *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
-    """Run an external program that `ops.tools` finds, fetches or builds."""
-    found = tools.find(name)
-    with session.chdir(cwd):
-        program(session, *found.argv, *arguments, env={**found.env, **(env or {})})
-
-
-def left_out(session: nox.Session, what: str) -> None:
-    """Say that a session does not do a part of its work here: its pass is not kept."""
-    session.warn(what)
-    REPORT.left_out(session.name, what)
-
-
-@contextmanager
-def apart(what: str, who: str = "") -> Iterator[None]:
-    """Hold something that two sessions side by side must not use at the same time. `who`: whom to say that this run waits for."""
-    REPORT.folder.mkdir(parents=True, exist_ok=True)
-    with exclusive(REPORT.folder / f"{what}.lock", f"waiting for {who}" if who else "", say):
-        yield
-
-
-def workspace(session: nox.Session) -> None:
-    """The Node workspace's packages, as its lock file has them."""
-    with apart("workspace"):
-        tool(session, "pnpm", "install", "--frozen-lockfile", "--prefer-offline")
-
-
-def pytest(session: nox.Session, *arguments: str, python: str = sys.executable, part: str = "", env: dict[str, str] | None = None) -> None:
-    """Run pytest with this session's report; `part` tells several runs of one session apart."""
-    report = f"--junitxml={REPORT.junit(session.name, part)}"
-    program(session, python, "-m", "pytest", report, *arguments, *session.posargs, env=env)
-
-
 @check(quick=True, traced=True, allow_parallel=True)
 def lint(session: nox.Session) -> None:
     """Every language's linter, and whether the derived files are what the catalogue says."""
@@ -222,14 +140,14 @@ def typecheck(session: nox.Session) -> None:
         tool(session, "uv", "run", "--locked", "mypy", cwd=(ROOT / file).parent)
 
 
-@check(tests=True, quick=True, reads=_units, allow_parallel=True)
+@check(tests=True, quick=True, reads=of_units, allow_parallel=True)
 def tests(session: nox.Session) -> None:
     """The build system's own tests that need no cluster and no browser."""
     workers = "1" if session.parallel else "2"
     pytest(session, "tests/unit", "-n", workers)
 
 
-@check(tests=True, reads=_units, allow_parallel=True)
+@check(tests=True, reads=of_units, allow_parallel=True)
 def pythons(session: nox.Session) -> None:
     """The first steps of the workflows as they are written, and the unit tests on the oldest and the newest Python of this machine."""
     from ops.checks.pythons import NEWEST, fetched, installed
@@ -247,7 +165,7 @@ def pythons(session: nox.Session) -> None:
         pytest(session, "tests/unit", "-n", "1" if session.parallel else "2", python=f"{home}/bin/python", part=f"3.{minor}", env=own)
 
 
-@check(tests=True, traced=True, reads=_of_service, allow_parallel=True)
+@check(tests=True, traced=True, reads=of_service, allow_parallel=True)
 @nox.parametrize("service", list(TESTED), ids=list(TESTED))
 def services(session: nox.Session, service: str) -> None:
     """A service's own tests, or a job's, by its stack's runner, against real stores."""
@@ -255,24 +173,11 @@ def services(session: nox.Session, service: str) -> None:
     own_tests(session, entry.path, entry)
 
 
-@check(tests=True, traced=True, reads=_of_package, allow_parallel=True)
+@check(tests=True, traced=True, reads=of_package, allow_parallel=True)
 @nox.parametrize("package", list(PACKAGES), ids=[Path(folder).name for folder in PACKAGES])
 def packages(session: nox.Session, package: str) -> None:
     """A shared package's own tests, once, by the runner of the services that take it."""
     own_tests(session, package, *PACKAGES[package])
-
-
-def own_tests(session: nox.Session, folder: str, *users: Image) -> None:
-    """Run the tests in a folder as the stack of its users has them, with every store that these need."""
-    from ops import local
-
-    if (ROOT / folder / "package.json").exists():
-        workspace(session)
-    needs = dict.fromkeys(need for user in users for need in user.needs if need in CATALOG.stores)
-    with local.stores(Path(session.create_tmp()), None, list(needs)) as variables:
-        report = REPORT.junit(session.name, folder)
-        argv = (word.replace("{report}", str(report)) for word in users[0].stack.test)
-        tool(session, *argv, cwd=ROOT / folder, env=dict(variables))
 
 
 @check(tests=True, traced=True, reads=lambda: without_sources(CATALOG, *DOCUMENTS, *tests_but("manifests")), allow_parallel=True)
@@ -308,7 +213,7 @@ def local(session: nox.Session) -> None:
     pytest(session, *WITHOUT_TESTBED)
 
 
-@check(tests=True, reads=_of_testbed, allow_parallel=True)
+@check(tests=True, reads=of_testbed, allow_parallel=True)
 def lifecycle(session: nox.Session) -> None:
     """The testbed after a crash, and after its end."""
     with apart("network"):  # a browser gives up what it is loading when an interface comes or goes
@@ -328,7 +233,7 @@ def new_services(session: nox.Session) -> None:
     pytest(session, NEW)
 
 
-@check(tests=True, reads=_of_testbed)
+@check(tests=True, reads=of_testbed)
 def integration(session: nox.Session) -> None:
     """The testbed: a real engine, registry and cluster; images, deploys, rollbacks of a small platform."""
     # Most of their time these tests wait for pods: three at once keep two cores busy.
@@ -336,7 +241,7 @@ def integration(session: nox.Session) -> None:
     pytest(session, "tests/integration", *ignored, "-n", "3")
 
 
-@check(tests=True, reads=_of_testbed)
+@check(tests=True, reads=of_testbed)
 def faults(session: nox.Session) -> None:
     """Stores are ended under load, here and in the cluster, and one request in five fails: nothing is lost, every verb ends right."""
     pytest(session, *FAULTS, *(AT_NIGHT if os.environ.get("FAULT_ROUNDS") else ()), "-n", "2")
