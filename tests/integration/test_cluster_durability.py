@@ -1,19 +1,23 @@
 """Nothing that a store of the clusters' manifests acknowledged is lost, however its pod ends: written under load, ended, counted."""
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops import catalog as catalogue
+from ops import stores as kinds
 from ops.cluster.target import Target, resolve_target
 from ops.documents import load_all
 from ops.kube import write
@@ -23,6 +27,7 @@ from ops.kube.kubectl import forward
 from ops.kube.objects import Object, rows, text
 from ops.manifests.render import build
 from ops.testbed import Testbed
+from ops.verbs.connect import in_pod
 from tests.integration.acknowledged import STORES, Clients, Load, stored
 from tests.integration.rounds import ROUNDS
 
@@ -174,6 +179,37 @@ def free_volumes(client: Client, namespace: str) -> None:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             path = f"/api/v1/persistentvolumes/{text(volume, 'metadata', 'name')}"
             client.request("PATCH", path, body={"spec": {"claimRef": None}}, content_type=MERGE)
+
+
+# What `invoke connect` does where its standard input is no terminal, in a process whose streams are pipes.
+PIPED = "import json, sys; from ops.kube.kubectl import join; sys.exit(join(None, tuple(json.loads(sys.argv[1])), 'connecting'))"
+
+
+def piped(stores: Stores, name: str, given: str) -> "subprocess.CompletedProcess[str]":
+    store = replace(CATALOG.stores[name], namespace=stores.namespace)
+    client = kinds.of(store).client
+    assert client is not None
+    argv = in_pod(CATALOG, store, client, stores.target, terminal=False)
+    return subprocess.run(
+        (sys.executable, "-c", PIPED, json.dumps(argv)), input=given, capture_output=True, text=True, check=False, timeout=SECONDS
+    )
+
+
+@pytest.mark.parametrize("lines", [0, 1, 20_000])  # the last is more than any buffer on the way holds
+def test_what_is_piped_into_a_client_program_is_answered_to_its_end(stores: Stores, lines: int) -> None:
+    stores.ready()
+    asked = "".join(f"SELECT 'answer {line}';\n" for line in range(lines))
+    done = piped(stores, "postgres", f"\\pset format unaligned\n\\pset tuples_only on\n{asked}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line for line in done.stdout.splitlines() if line.startswith("answer ")] == [f"answer {line}" for line in range(lines)]
+    assert piped(stores, "redis", "ECHO one\nECHO two").stdout.split() == ["one", "two"]  # the last line without its end
+
+
+def test_what_a_client_program_refuses_is_told_on_standard_error_with_its_exit_code(stores: Stores) -> None:
+    stores.ready()
+    done = piped(stores, "postgres", "\\set ON_ERROR_STOP on\nSELECT 1/0;\nSELECT 'not reached';\n")
+    assert "division by zero" in done.stderr and "not reached" not in done.stdout
+    assert done.returncode == 3  # psql's own, for a script that failed
 
 
 @pytest.mark.parametrize("_round", ROUNDS)
