@@ -18,11 +18,14 @@ import pytest
 
 from ops import catalog as catalogue
 from ops import stores as kinds
+from ops.cluster.applying import apply
 from ops.cluster.target import Target, resolve_target
 from ops.documents import load_all
 from ops.kube import write
 from ops.kube.client import APPLY, MERGE, Client
 from ops.kube.connect import connect
+from ops.kube.errors import ApiError
+from ops.kube.immutable import explained
 from ops.kube.kubectl import forward
 from ops.kube.objects import Object, rows, text
 from ops.manifests.render import build
@@ -210,6 +213,21 @@ def test_what_a_client_program_refuses_is_told_on_standard_error_with_its_exit_c
     done = piped(stores, "postgres", "\\set ON_ERROR_STOP on\nSELECT 1/0;\nSELECT 'not reached';\n")
     assert "division by zero" in done.stderr and "not reached" not in done.stdout
     assert done.returncode == 3  # psql's own, for a script that failed
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [("2Gi", "the volume grows, data from 1Gi to 2Gi: first its claims"), ("512Mi", "has 1Gi and a volume never gets smaller")],
+)
+def test_a_volume_of_another_size_is_refused_with_what_to_do(stores: Stores, size: str, told: str) -> None:
+    manifest: Any = next(
+        one for one in wanted(stores.namespace) if (one["kind"], text(one, "metadata", "name")) == ("StatefulSet", "redis")
+    )
+    live = stores.client.request("GET", stores.path("statefulsets", "redis", "apis/apps/v1"))
+    manifest["spec"]["volumeClaimTemplates"][0]["spec"]["resources"]["requests"]["storage"] = size
+    with pytest.raises(ApiError) as refused:
+        apply(stores.client, stores.client.resource_of(manifest), manifest, dry_run=True, force=True)
+    assert told in explained(refused.value, manifest, live)
 
 
 @pytest.mark.parametrize("_round", ROUNDS)
