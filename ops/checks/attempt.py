@@ -13,11 +13,15 @@ from ops.errors import Failure
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a session says of itself. `tests`: it has some; `traced`: what its programs open is compared with what it `reads`."""
+    """What a session says of itself.
+
+    `tests`: it has some. `compared`: what it looks at is compared with what it `reads`; `traced`: by strace, too.
+    """
 
     reads: Reads
     tests: bool = False
     traced: bool = False
+    compared: bool = True
 
 
 @contextmanager
@@ -33,13 +37,13 @@ def attempt(
         before = passes.begin(name, declared.reads)
     except Failure as failure:
         why = f"{failure.cause}. {failure.remedy}"
-    with trace.watching(declared.traced) as seen:
+    with trace.watching(passes.root, declared.traced) as seen:
         with report.session(name, declared.tests) as outcome:
             yield seen
             if ending.told():
                 raise KeyboardInterrupt
-        if before and declared.traced:
-            trace.check(passes.root, name, seen.opened(), before.snapshot, declared.reads)
+        if before and declared.compared:
+            trace.check(name, seen, before.snapshot, declared.reads)
     if not keep:
         return
     if before:

@@ -17,16 +17,22 @@ class Reads:
     """Patterns of paths, relative to the checkout; `*` is any text, with "/" too.
 
     `names_only`: of these files the names and modes count, and not the contents. `but`: of those, the ones that are read all the same.
+    `unseen`: folders of which nothing counts, since the session neither lists them nor looks at what is in them.
     `days`: the answer changes with the day, too, since something outside that changes decides it.
     """
 
     names_only: tuple[str, ...] = ()
     but: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
     days: bool = False
+
+    def named(self, path: str) -> bool:
+        """Whether the name and the mode of this file count, as everything does that is not in an unseen folder."""
+        return not path.startswith(tuple(f"{folder}/" for folder in self.unseen))
 
     def content(self, path: str) -> bool:
         """Whether the content of this file counts."""
-        return not _any(self.names_only).match(path) or _any(self.but).match(path) is not None
+        return self.named(path) and (not _any(self.names_only).match(path) or _any(self.but).match(path) is not None)
 
 
 EVERYTHING = Reads()

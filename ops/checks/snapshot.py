@@ -61,7 +61,11 @@ class Snapshot:
 
     def inputs(self, session: str, reads: Reads) -> "SessionInputs":
         """What a session's key is made from."""
-        files = {path: entry if reads.content(path) else entry._replace(content="") for path, entry in self.files.items()}
+        named = {path: entry for path, entry in self.files.items() if reads.named(path)}
+        files = {path: entry if reads.content(path) else entry._replace(content="") for path, entry in named.items()}
+        # Whether an unseen folder is there is seen by whoever lists the one that it is in.
+        there = (folder for folder in reads.unseen if any(path.startswith(f"{folder}/") for path in self.files))
+        files |= {folder: InputFile(folder, "040000", "") for folder in there}
         today = {"day": date.today().isoformat()} if reads.days else {}
         return SessionInputs(session, files, {**self.facts, **today})
 

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from ops.checks.reads import Reads
+from ops.checks.seen import sitecustomize
 from ops.checks.snapshot import SETTINGS, Snapshot, is_made
 from ops.errors import Failure
 from ops.folders import home, place
@@ -30,12 +31,19 @@ _FETCHED = (".cache", ".local", "go", ".npm", ".pyenv", ".cargo", ".rustup", ".c
 
 
 class Trace:
-    """The files that a session opens: those of the programs that start with `prefix`, and those of this process."""
+    """What a session looks at: the files that programs with `prefix` open, what Pythons with `environment` note, and this process."""
 
-    def __init__(self, folder: Path, wanted: bool) -> None:
+    def __init__(self, root: Path, folder: Path, wanted: bool) -> None:
+        self.root = root.resolve()
         self.folder = folder
         self.wanted = wanted
-        self.own: set[str] = set()
+        self.own: set[tuple[str, str]] = set()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What has each Python that a program starts, and that takes PYTHONPATH, note what it looks at."""
+        path = os.pathsep.join(filter(None, (str(Path(sitecustomize.__file__).parent), os.environ.get("PYTHONPATH"))))
+        return {"PYTHONPATH": path, sitecustomize.ROOT: str(self.root), sitecustomize.FILE: str(self.folder / "pythons")}
 
     @property
     def prefix(self) -> tuple[str, ...]:
@@ -64,10 +72,16 @@ class Trace:
 
     def opened(self) -> set[str]:
         """The paths of all files that were opened to be read."""
-        found = set(self.own)
+        found = {path for kind, path in self.noted() if kind == "read"}
         for file in self.folder.glob("*.strace"):
             found.update(os.fsdecode(_ESCAPED.sub(_character, path)) for path in _read(file.read_bytes()))
         return found
+
+    def noted(self) -> set[tuple[str, str]]:
+        """What Pythons have looked at, and how: "read", "list", "tree", "stat"."""
+        file = self.folder / "pythons"
+        lines = os.fsdecode(file.read_bytes()).split("\0")[:-1] if file.exists() else []
+        return self.own | {(line.partition(" ")[0], line.partition(" ")[2]) for line in lines}
 
 
 def _read(lines: bytes) -> Iterator[bytes]:
@@ -97,21 +111,22 @@ def possible() -> bool:
 
 
 @contextmanager
-def watching(wanted: bool) -> Iterator[Trace]:
-    """A trace of what is opened meanwhile, where that is wanted."""
+def watching(root: Path, wanted: bool) -> Iterator[Trace]:
+    """A trace of what is looked at meanwhile. `wanted`: by strace, too, which sees what programs open that are no Python."""
     with tempfile.TemporaryDirectory(prefix="checks-") as folder:
-        trace = Trace(Path(folder), wanted)
-        _hear(trace.own.add if wanted else None)
+        Path(folder).chmod(0o711)  # tests become other users
+        trace = Trace(root, Path(folder), wanted)
+        _hear(lambda kind, path: trace.own.add((kind, path)))
         try:
             yield trace
         finally:
             _hear(None)
 
 
-_listener: list[Callable[[str], None] | None] = []
+_listener: list[Callable[[str, str], object] | None] = []
 
 
-def _hear(listener: Callable[[str], None] | None) -> None:
+def _hear(listener: Callable[[str, str], object] | None) -> None:
     if not _listener:
         _listener.append(None)
         sys.addaudithook(_audit)  # it stays for good, and costs little where nobody listens
@@ -119,10 +134,22 @@ def _hear(listener: Callable[[str], None] | None) -> None:
 
 
 def _audit(event: str, arguments: tuple[object, ...]) -> None:
-    if event == "open" and (listener := _listener[0]) and isinstance(arguments[0], str | bytes):
-        flags = arguments[2]
-        if not (isinstance(flags, int) and flags & os.O_WRONLY):
-            listener(str(Path.cwd() / os.fsdecode(arguments[0])))
+    if listener := _listener[0]:
+        for kind, path in sitecustomize.looked_at(event, arguments):
+            listener(kind, path)
+
+
+def seen_unseen(root: Path, noted: Iterable[tuple[str, str]], reads: Reads) -> list[str]:
+    """What was looked at, in whatever way, in the folders that are said to be unseen: their files, and lists of their files."""
+    real = root.resolve()
+    folders = [real / folder for folder in reads.unseen]
+    found = {
+        f"{path} ({kind})"
+        for kind, path in noted
+        for folder in folders
+        if folder in Path(path).parents or (kind != "stat" and folder == Path(path)) or (kind == "tree" and Path(path) in folder.parents)
+    }
+    return sorted(found)
 
 
 def undeclared(root: Path, opened: Iterable[str], snapshot: Snapshot, reads: Reads) -> list[str]:
@@ -150,9 +177,16 @@ def undeclared(root: Path, opened: Iterable[str], snapshot: Snapshot, reads: Rea
     return sorted(found)
 
 
-def check(root: Path, session: str, opened: Iterable[str], snapshot: Snapshot, reads: Reads) -> None:
-    """Raises `Failure` where a session has read what it does not declare."""
-    if found := undeclared(root, opened, snapshot, reads):
-        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+def check(session: str, seen: Trace, snapshot: Snapshot, reads: Reads) -> None:
+    """Raises `Failure` where a session has looked at what it does not declare."""
+    doing = f"comparing what {session} reads with what it declares"
+    if found := undeclared(seen.root, seen.opened(), snapshot, reads):
         remedy = "Let its `Reads` in noxfile.py have them (`but`), or let it read less: a change there would go unnoticed."
-        raise Failure(f"comparing what {session} reads with what it declares", f"it has read {', '.join(found[:5])}{more}", remedy)
+        raise Failure(doing, f"it has read {_first(found)}", remedy)
+    if found := seen_unseen(seen.root, seen.noted(), reads):
+        remedy = "Take their folder out of `unseen` in noxfile.py, or let it look at less: a new file there would go unnoticed."
+        raise Failure(doing, f"it has looked at {_first(found)}", remedy)
+
+
+def _first(found: list[str]) -> str:
+    return ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")

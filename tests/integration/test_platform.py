@@ -1,7 +1,6 @@
 """The platform itself on the testbed, through the verbs: a deploy, a second one, a changed line, and the way back."""
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from ops import catalog as catalogue
-from ops.checks.files import tracked
+from ops.checks.reads import DOCUMENTS, Reads
 from ops.cluster.applying import apply
 from ops.cluster.target import resolve_target
 from ops.cluster.unchanged import unchanged
@@ -22,6 +21,7 @@ from ops.kube.connect import connect
 from ops.kube.diff import differences, quiet
 from ops.kube.objects import key_of
 from ops.testbed import Testbed
+from tests.copied import copy
 from tests.integration import audit
 
 ROOT = Path(__file__).parents[2]
@@ -34,10 +34,7 @@ Document = dict[str, object]
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this checkout that may be changed, in a path with a space."""
     folder = tmp_path_factory.mktemp("platform") / "a checkout"
-    for name in tracked(ROOT, "."):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target, follow_symlinks=False)
+    copy(folder, Reads((*DOCUMENTS, "tests/*", ".github/*")))
     for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
         subprocess.run(["git", *arguments], cwd=folder, check=True)
     return folder

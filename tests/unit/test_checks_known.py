@@ -1,5 +1,6 @@
 """`nox -s ci` runs what has changed and says what is known good; a session that reads what it does not declare fails."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from ops.checks import trace
 from ops.checks.reads import Reads
 from ops.checks.snapshot import take
+from ops.errors import Failure
 from tests.unit.small_repository import git, repository
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +48,17 @@ def code(session):
 def text(session):
     "Reads all."
     ran(session)
+
+@noxfile.check(reads=lambda: Reads(unseen=("docs",)))
+def apart(session):
+    "Sees nothing of docs."
+    ran(session)
+    noxfile.program(session, sys.executable, "-c", Path("src/also").read_text())
+
+@noxfile.check(compared=False, reads=lambda: Reads(unseen=("docs",)))
+def copied(session):
+    "Is not compared."
+    noxfile.program(session, sys.executable, "-c", Path("src/also").read_text())
 """
 
 
@@ -124,6 +137,70 @@ def test_a_session_that_reads_what_it_does_not_declare_fails(checkout: Path, nam
     assert (checkout / "node_modules/passes").exists() != seen
 
 
+LOOKS = {
+    "opens": ("open('docs/a.md').read()", "read"),
+    "lists": ("import os; os.listdir('docs')", "list"),
+    "walks": ("import pathlib; list(pathlib.Path().rglob('*'))", "list"),
+    "finds": ("import glob; glob.glob('*/*.md')", "list"),
+    "asks whether one is there": ("import os; os.path.exists('docs/new.md')", "stat"),
+    "asks by its whole path": ("import pathlib; (pathlib.Path.cwd() / 'docs' / 'new.md').is_file()", "stat"),
+    "asks whether it may": ("import os; os.access('docs/a.md', os.R_OK)", "stat"),
+    "has git list": ("import subprocess; subprocess.run(('git', 'ls-files'), check=True)", "tree"),
+    "has git look for changes": ("import subprocess; subprocess.run(('git', '-C', '.', 'status', '--porcelain'), check=True)", "tree"),
+    "has git list by a pattern": ("import subprocess; subprocess.run(('git', 'ls-files', '--', '*.md'), check=True)", "tree"),
+    "in a child": ("import os, sys; os.spawnv(os.P_WAIT, sys.executable, ('python', '-c', 'import os; os.listdir(\"docs\")'))", "list"),
+    "in a fork that is killed": ("import os; os.fork() or (os.listdir('docs'), os.kill(os.getpid(), 9)); os.wait()", "list"),
+}
+
+
+def python(checkout: Path, code: str) -> None:
+    """Compares what a Python looks at with what a session declares that sees nothing of docs."""
+    with trace.watching(checkout, False) as seen:
+        subprocess.run((sys.executable, "-c", code), cwd=checkout, env={**os.environ, **seen.environment}, check=True)
+        trace.check("apart", seen, take(checkout), Reads(unseen=("docs",)))
+
+
+@pytest.mark.parametrize("how", LOOKS)
+def test_whoever_looks_into_a_folder_that_is_said_to_be_unseen_is_found_out(checkout: Path, how: str) -> None:
+    code, kind = LOOKS[how]
+    with pytest.raises(Failure) as caught:
+        python(checkout, code)
+    assert caught.value.cause.startswith("it has read docs/" if how == "opens" else f"it has looked at {checkout}")
+    assert how == "opens" or f"({kind})" in caught.value.cause
+
+
+def test_a_session_that_looks_into_a_folder_that_it_says_is_unseen_fails(checkout: Path) -> None:
+    (checkout / "src/also").write_text(LOOKS["lists"][0])
+    said = nox(checkout, "-s", "apart", code=1)
+    assert f"while comparing what apart reads with what it declares: it has looked at {checkout}/docs (list)" in said
+    nox(checkout, "-s", "copied")
+
+
+UNSEEN = ("import os; os.path.isdir('docs')", "import os; os.listdir('.')", "open('src/a.py').read()", "open('/etc/hostname').read()")
+GIT = (
+    ("git", "ls-files", "--", "src", "src/*.py", ":!docs"),
+    ("git", "--version"),
+    ("git", "-c", "user.name=docs", "rev-parse", "HEAD"),
+    ("git", "-C", "/tmp", "status"),
+)
+
+
+def test_a_session_that_does_not_look_into_its_unseen_folder_passes_and_no_file_there_runs_it(checkout: Path) -> None:
+    calls = "\n".join(f"subprocess.run({argv}, check=False)" for argv in GIT)
+    (checkout / "src/also").write_text("\n".join((*UNSEEN, "import subprocess", calls)))
+    (checkout / "noxfile.py").write_text(CHECKS.replace('["code", "text"]', '["apart"]'))
+    nox(checkout, "-s", "ci")
+    assert ran(checkout) == ["apart"]
+    (checkout / "docs/new.md").write_text("new")
+    (checkout / "docs/a.md").unlink()
+    nox(checkout, "-s", "ci")
+    assert ran(checkout) == []
+    (checkout / "docs/new.md").unlink()  # now the folder is gone, and so it is from the list of the one that it was in
+    (checkout / "docs").rmdir()
+    nox(checkout, "-s", "ci")
+    assert ran(checkout) == ["apart"]
+
+
 STRACE = """\
 9 execve("/usr/bin/git", ["git"..., ], 0x7ffd /* 9 vars */) = 0
 9 openat(AT_FDCWD</x>, ""..., O_RDONLY) = 3</x/src/looked-at-by-git>
@@ -138,7 +215,7 @@ STRACE = """\
 
 
 def test_what_was_opened_to_be_read_is_taken_from_the_trace(tmp_path: Path) -> None:
-    seen = trace.Trace(tmp_path, wanted=True)
+    seen = trace.Trace(tmp_path, tmp_path, wanted=True)
     (tmp_path / "a.strace").write_text(STRACE)
     assert seen.opened() == {"/x/docs/a.md", "/x/docs/ü c<.md", "/x/src/d.py"}
 

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ops.checks import decisions
 from ops.checks.files import tracked
+from ops.database.rules import RULES
+from ops.errors import Failure
+from tests.unit.small_repository import repository
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "decisions"
@@ -35,9 +39,20 @@ def test_each_link_of_a_document_leads_to_a_file(file: Path) -> None:
     assert [link for link in links if "://" not in link and not (file.parent / link).exists()] == []
 
 
-def test_each_decision_that_is_named_is_there() -> None:
-    files = [ROOT / name for name in tracked(ROOT, "*.py", "*.md", "*.yaml", "*.yml", "*.ts", "*.go")]
-    texts = (file.read_text(encoding="utf-8", errors="ignore") for file in files)
-    named = {name for text in texts for name in re.findall(r"docs/decisions/[\w./-]+\.md", text)}
-    assert len(named) > 5
-    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+@pytest.mark.parametrize("there", [True, False])
+def test_a_decision_that_is_named_and_is_not_there_is_told(tmp_path: Path, there: bool) -> None:
+    root = repository(tmp_path)
+    (root / "src/a.py").write_text("# docs/decisions/why.md\n")
+    if there:
+        (root / "docs/decisions").mkdir()
+        (root / "docs/decisions/why.md").write_text("# Why\n")
+        decisions.check(root)
+    else:
+        with pytest.raises(Failure, match=r"not there: docs/decisions/why\.md \(in src/a\.py\)"):
+            decisions.check(root)
+
+
+def test_the_decision_on_migrations_has_the_table_that_the_code_has() -> None:
+    text = (FOLDER / "migration-gates.md").read_text(encoding="utf-8")
+    told = {rule: (level, breaks) for rule, level, breaks in re.findall(r"^\| `([a-z-]+)` \| (\w+) \| (yes|no) \|", text, re.MULTILINE)}
+    assert told == {rule: (known.level, "yes" if known.breaks else "no") for rule, known in RULES.items()}
