@@ -35,12 +35,12 @@ def judge(migrations: Sequence[Migration], pending: Sequence[Migration], *, user
     first = next((place for place, one in enumerate(pending) if one.file not in known), None)
     if first is None:
         found = [known[one.file] for one in pending]
-        return Verdict(tuple(finding for one in found for finding in one.findings), found[0].tried, replayed=found[0].replayed)
+        return Verdict(tuple(finding for one in found for finding in one.findings), found[0].tried, found[0].why, found[0].replayed)
     first = 0 if source else first  # its schema is that before all of them
     fresh = _judge([*history, *pending[:first]], pending[first:], user, source)
     for one, key in zip(pending[first:], chain[first:], strict=True):
         # What a database looks like may be otherwise tomorrow.
-        verdicts.keep(key, Verdict(fresh.of(one.file), fresh.tried, replayed=fresh.replayed), lasting=source is None)
+        verdicts.keep(key, Verdict(fresh.of(one.file), fresh.tried, fresh.why, fresh.replayed), lasting=source is None)
     before = [finding for one in pending[:first] for finding in known[one.file].findings]
     return Verdict((*before, *fresh.findings), fresh.tried, fresh.why, fresh.replayed)
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ops.errors import Failure
+from tests.copied import copy_without_sources
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = "kanarie-7f3a9c21"
@@ -23,11 +23,7 @@ FORMS = (WORDS, base64.b64encode(WORDS.encode()).decode()[:16])
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this checkout, with the canary in its settings, its remote and its commits' author."""
     root = tmp_path_factory.mktemp("canary") / "checkout"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, root / name, follow_symlinks=False)
+    copy_without_sources(root)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -37,6 +37,7 @@ from ops.kube.readiness.causes import failed
 from ops.verbs import doctor, watch
 from ops.verbs.doctor import DoctorRow
 from tests import golden
+from tests.unit import golden_on_disk
 from tests.unit.memory import HOME, Memory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,6 +225,7 @@ SCENES: dict[str, Callable[[], None]] = {
     "errors": errors,
 }
 HELP = ("help", "verbs")
+RELEASE = "release"
 
 
 @pytest.mark.parametrize("name", SCENES)
@@ -231,6 +233,23 @@ def test_what_people_read_is_what_was_read_in_review(name: str, capsys: pytest.C
     SCENES[name]()
     shown = capsys.readouterr()
     golden.compare(name, shown.out + shown.err, rewrite=request.config.getoption("golden"))
+
+
+@pytest.mark.parametrize("name", golden_on_disk.SCENES)
+def test_what_a_verb_says_of_a_folder_is_what_was_read_in_review(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    golden_on_disk.SCENES[name](tmp_path, monkeypatch)
+    shown = capsys.readouterr()
+    golden.compare(name, shown.out + shown.err, rewrite=request.config.getoption("golden"))
+
+
+def test_what_a_release_says_is_what_was_read_in_review(
+    clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    golden_on_disk.release_of(clone, monkeypatch)
+    shown = capsys.readouterr()
+    golden.compare(RELEASE, golden_on_disk.steady(shown.out + shown.err), rewrite=request.config.getoption("golden"))
 
 
 def invoke(*words: str) -> str:
@@ -251,7 +270,7 @@ def test_the_help_of_each_verb_is_what_was_read_in_review(request: pytest.Fixtur
 
 
 def test_each_golden_file_is_compared() -> None:
-    assert {file.stem for file in golden.FOLDER.glob("*")} == {*SCENES, *HELP}
+    assert {file.stem for file in golden.FOLDER.glob("*")} == {*SCENES, *golden_on_disk.SCENES, RELEASE, *HELP}
 
 
 def test_another_word_is_told_as_a_difference_and_ci_rewrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
