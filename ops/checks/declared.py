@@ -1,5 +1,6 @@
 """What has tests, which files they are, and what of the checkout the sessions that run them read."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from ops import catalog
@@ -24,7 +25,7 @@ FAULTS = [f"tests/integration/test_{name}.py" for name in FAULTED]
 AT_NIGHT = ["tests/integration/test_verbs_one_in_five.py"]  # minutes of waiting for answers that do not come
 LIFECYCLE = "tests/integration/test_testbed_lifecycle.py"  # ends the testbed, so nothing else may use it meanwhile
 TESTS = ("unit", "golden", "manifests", "integration", "e2e", "pythons", "benchmarks", "reproducible")
-GATES = ("docs/decisions/migration-gates.md",)  # its table is compared with the rules
+KITS = ("packages/service-kit-python/*", "packages/service-kit-go/*")
 UNPUBLISHED = (*DOCUMENTS, "tests/*", "k8s/*", ".github/*", "infra/testbed/*", "infra/templates/*")
 
 
@@ -35,13 +36,18 @@ def tests_but(*used: str) -> tuple[str, ...]:
 
 def of_units() -> Reads:
     """Unit tests take some services' sources as their example."""
-    examples = ("services/api-gateway/*", "services/memory-service/*", "packages/service-kit-python/*", "apps/web/src/session/draft.ts")
+    examples = ("services/api-gateway/*", "services/memory-service/*", *KITS, "apps/web/src/session/draft.ts")
     return without_sources(CATALOG, but=examples)
+
+
+def apart_from(reads: Reads, *used: str) -> Reads:
+    """The same, without the names of documents and of the tests that are not used: a new one of these does not run the session."""
+    return replace(reads, unseen=("docs", *(f"tests/{folder}" for folder in TESTS if folder not in used)))
 
 
 def of_testbed() -> Reads:
     """Tests on the testbed take no service's sources."""
-    return without_sources(CATALOG, *DOCUMENTS, *tests_but("integration"), ".github/*")
+    return apart_from(without_sources(CATALOG, *DOCUMENTS, *tests_but("integration"), ".github/*"), "integration")
 
 
 def of_service(service: str) -> Reads:

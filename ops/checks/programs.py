@@ -28,7 +28,8 @@ def program(session: nox.Session, *argv: str, env: Mapping[str, str] | None = No
     prefix = seen.prefix if seen else ()
     if prefix:
         session.log(shlex.join(argv))
-    session.run(*prefix, *argv, env=dict(env or {}), external=True, interrupt_timeout=TIMEOUT, log=not prefix)
+    own = {**(seen.environment if seen else {}), **(env or {})}
+    session.run(*prefix, *argv, env=own, external=True, interrupt_timeout=TIMEOUT, log=not prefix)
 
 
 def tool(session: nox.Session, name: str, *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:

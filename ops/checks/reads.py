@@ -11,13 +11,15 @@ from functools import cache
 
 from ops.catalog import Catalog
 
+ASKED = ("__init__.py", "pyvenv.cfg", "conda-meta/history")  # what pytest asks each folder for that lies beside those it collects
+
 
 @dataclass(frozen=True, slots=True)
 class Reads:
     """Patterns of paths, relative to the checkout; `*` is any text, with "/" too.
 
     `names_only`: of these files the names and modes count, and not the contents. `but`: of those, the ones that are read all the same.
-    `unseen`: folders of which nothing counts, since the session neither lists them nor looks at what is in them.
+    `unseen`: folders of which nothing counts but `ASKED`, since the session neither lists them nor looks at what else is in them.
     `days`: the answer changes with the day, too, since something outside that changes decides it.
     """
 
@@ -28,7 +30,8 @@ class Reads:
 
     def named(self, path: str) -> bool:
         """Whether the name and the mode of this file count, as everything does that is not in an unseen folder."""
-        return not path.startswith(tuple(f"{folder}/" for folder in self.unseen))
+        folder = next((folder for folder in self.unseen if path.startswith(f"{folder}/")), None)
+        return folder is None or path.removeprefix(f"{folder}/") in ASKED
 
     def content(self, path: str) -> bool:
         """Whether the content of this file counts."""

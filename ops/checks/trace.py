@@ -141,13 +141,14 @@ def _audit(event: str, arguments: tuple[object, ...]) -> None:
 
 def seen_unseen(root: Path, noted: Iterable[tuple[str, str]], reads: Reads) -> list[str]:
     """What was looked at, in whatever way, in the folders that are said to be unseen: their files, and lists of their files."""
-    real = root.resolve()
-    folders = [real / folder for folder in reads.unseen]
+    folders = [root.resolve() / folder for folder in reads.unseen]
     found = {
         f"{path} ({kind})"
         for kind, path in noted
         for folder in folders
-        if folder in Path(path).parents or (kind != "stat" and folder == Path(path)) or (kind == "tree" and Path(path) in folder.parents)
+        if (folder in Path(path).parents and not (kind == "stat" and reads.named(str(Path(path).relative_to(root.resolve())))))
+        or (kind != "stat" and folder == Path(path))
+        or (kind == "tree" and Path(path) in folder.parents)
     }
     return sorted(found)
 

@@ -34,7 +34,7 @@ Document = dict[str, object]
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of this checkout that may be changed, in a path with a space."""
     folder = tmp_path_factory.mktemp("platform") / "a checkout"
-    copy(folder, Reads((*DOCUMENTS, "tests/*", ".github/*")))
+    copy(folder, Reads((*DOCUMENTS, "tests/*", ".github/*"), but=("tests/smoke/*",)))
     for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
         subprocess.run(["git", *arguments], cwd=folder, check=True)
     return folder

@@ -55,6 +55,11 @@ def apart(session):
     ran(session)
     noxfile.program(session, sys.executable, "-c", Path("src/also").read_text())
 
+@noxfile.check(strict=False, reads=lambda: Reads(unseen=("docs",)))
+def lenient(session):
+    "Is compared, and passes all the same."
+    noxfile.program(session, sys.executable, "-c", Path("src/also").read_text())
+
 @noxfile.check(compared=False, reads=lambda: Reads(unseen=("docs",)))
 def copied(session):
     "Is not compared."
@@ -173,10 +178,22 @@ def test_a_session_that_looks_into_a_folder_that_it_says_is_unseen_fails(checkou
     (checkout / "src/also").write_text(LOOKS["lists"][0])
     said = nox(checkout, "-s", "apart", code=1)
     assert f"while comparing what apart reads with what it declares: it has looked at {checkout}/docs (list)" in said
+    said = nox(checkout, "-s", "lenient")
+    assert (
+        f"this pass is not kept: it has looked at {checkout}/docs (list)" in said
+        and not (checkout / "node_modules/passes/lenient").exists()
+    )
     nox(checkout, "-s", "copied")
+    assert (checkout / "node_modules/passes/copied").exists()
 
 
-UNSEEN = ("import os; os.path.isdir('docs')", "import os; os.listdir('.')", "open('src/a.py').read()", "open('/etc/hostname').read()")
+UNSEEN = (
+    "import os; os.path.isdir('docs')",
+    "import os; os.path.exists('docs/__init__.py')",
+    "import os; os.listdir('.')",
+    "open('src/a.py').read()",
+    "open('/etc/hostname').read()",
+)
 GIT = (
     ("git", "ls-files", "--", "src", "src/*.py", ":!docs"),
     ("git", "--version"),
@@ -195,6 +212,10 @@ def test_a_session_that_does_not_look_into_its_unseen_folder_passes_and_no_file_
     (checkout / "docs/a.md").unlink()
     nox(checkout, "-s", "ci")
     assert ran(checkout) == []
+    (checkout / "docs/__init__.py").write_text("")  # for that it has asked
+    nox(checkout, "-s", "ci")
+    assert ran(checkout) == ["apart"]
+    (checkout / "docs/__init__.py").unlink()
     (checkout / "docs/new.md").unlink()  # now the folder is gone, and so it is from the list of the one that it was in
     (checkout / "docs").rmdir()
     nox(checkout, "-s", "ci")
