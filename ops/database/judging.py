@@ -76,11 +76,16 @@ def _tried(history: Sequence[Migration], pending: Sequence[Migration], user: str
                     with scratch.database(server, user) as database:
                         return _Tried(observe(database, taken, pending), version)
                 except Failure as failure:
-                    replayed = f"{failure.doing}: {failure.cause}"
+                    replayed = _told(failure)
             with scratch.database(server, user) as database:
                 return _Tried(observe(database, history, pending), version, replayed=replayed)
     except Failure as failure:
-        return _Tried(why=f"{failure.doing}: {failure.cause}", replayed=replayed)
+        return _Tried(why=_told(failure), replayed=replayed)
+
+
+def _told(failure: Failure) -> str:
+    """A failure as a part of a sentence: a driver's cause has several lines."""
+    return " ".join(f"{failure.doing}: {failure.cause}".split())
 
 
 def _squawk(pending: Sequence[Migration]) -> "Mapping[str, tuple[LintFinding, ...]] | None":
