@@ -1,6 +1,7 @@
 """Kafka, one node that is broker and controller at once (KRaft)."""
 
 import base64
+import json
 import shutil
 import sys
 import uuid
@@ -55,7 +56,8 @@ def _variables(access: Access) -> Mapping[str, str]:
 
 
 def _text(settings: Mapping[str, str]) -> str:
-    return "".join(f"{name}={value}\n" for name, value in settings.items())
+    """Java reads such a file as ISO-8859-1: other letters, of a path say, are escaped as in JSON (java.util.Properties, `load`)."""
+    return "".join(f"{name}={json.dumps(value)[1:-1]}\n" for name, value in settings.items())
 
 
 # ---------------------------------------------------------------- in a container
