@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ops import folders
 from ops.errors import Failure
 from ops.network import connections, proxy_for, system_trust
 from ops.retry import Policy, Transient, passes, persist
@@ -36,8 +37,12 @@ def fetch(lock: Path, folder: Path, what: str) -> None:
     pool = connections(system_trust() if proxy or source.startswith("https") else None, proxy=proxy, number=_AT_ONCE)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         done = [threads.submit(_one, pool, f"{source}/{path}", digest, folder, what) for digest, path in archives(lock)]
-    for one in done:
-        one.result()
+        try:
+            for one in as_completed(done):
+                one.result()
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)  # the first cause, and not that of all the others
+            raise
 
 
 def repository(home: Path | None = None) -> str:
@@ -47,7 +52,7 @@ def repository(home: Path | None = None) -> str:
     """
     from xml.etree import ElementTree
 
-    file = (home or Path.home()) / ".m2" / "settings.xml"
+    file = (home or folders.home()) / ".m2" / "settings.xml"
     try:
         root = ElementTree.parse(file).getroot()  # noqa: S314 - the user's own file
     except (OSError, ElementTree.ParseError):

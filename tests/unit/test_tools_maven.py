@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,8 @@ def repository(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
+            if "/slow/" in self.path:
+                time.sleep(0.3)
             status = 404 if self.path not in HELD else 503 if asked.count(self.path) == 1 else 200
             content = HELD[self.path] if status == 200 else b""
             self.send_response(status)
@@ -74,6 +77,13 @@ def test_another_archive_and_one_that_is_not_there_are_refused(
         maven.fetch(lock(tmp_path, (content, path)), tmp_path / "jars", "Kafka")
     assert caught.value.cause == told
     assert list((tmp_path / "jars").iterdir()) == []
+
+
+def test_after_one_that_cannot_be_had_no_other_is_asked_for(repository: list[str], tmp_path: Path) -> None:
+    many = [(b"one", f"org/slow/{number}/a-{number}.jar") for number in range(40)]
+    with pytest.raises(Failure, match="the repository answers 404"):
+        maven.fetch(lock(tmp_path, (b"one", "org/c/1/c-1.jar"), *many), tmp_path / "jars", "Kafka")
+    assert len(repository) < len(many)
 
 
 @pytest.mark.parametrize(
