@@ -44,6 +44,8 @@ def _freed(layout: Layout, volume: Mapping[str, Mapping[str, Mapping[str, str]]]
             return False
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        return False  # what could not be emptied is kept for nobody: the next start tries again
     return _changed(layout, name, {"op": "remove", "path": _CLAIM})
 
 

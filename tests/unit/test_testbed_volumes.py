@@ -99,3 +99,12 @@ def test_a_folder_that_is_not_the_testbeds_is_never_emptied(here: Layout, tmp_pa
 def test_a_cluster_that_does_not_answer_fails_no_start(here: Layout) -> None:
     (here.bin / "volumes.json").write_text("no answer")
     assert volumes.free_released(here) == []
+
+
+def test_one_that_cannot_be_emptied_is_kept_and_tried_again(here: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(here, "Released", {"name": "kept", "uid": "1"})
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda *_, **__: None)
+        assert volumes.free_released(here) == []
+    assert now(here) == volumes.EMPTYING
+    assert volumes.free_released(here) == ["local-00"]
