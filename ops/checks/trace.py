@@ -21,6 +21,7 @@ from ops.checks.snapshot import SETTINGS, Snapshot, is_made
 from ops.errors import Failure
 from ops.folders import home, place
 
+_NOTES = "pythons"  # what the sessions' Pythons have looked at
 # Files that were opened, by the system's own name for them: a folder's names count anyway, and what is written is not read.
 _OPENED = re.compile(rb"= \d+<(/[^>]*)>$", re.MULTILINE)
 _OTHER = re.compile(rb"O_DIRECTORY|O_WRONLY|O_PATH|O_TRUNC")
@@ -43,7 +44,7 @@ class Trace:
     def environment(self) -> dict[str, str]:
         """What has each Python that a program starts, and that takes PYTHONPATH, note what it looks at."""
         path = os.pathsep.join(filter(None, (str(Path(sitecustomize.__file__).parent), os.environ.get("PYTHONPATH"))))
-        return {"PYTHONPATH": path, sitecustomize.ROOT: str(self.root), sitecustomize.FILE: str(self.folder / "pythons")}
+        return {"PYTHONPATH": path, sitecustomize.ROOT: str(self.root), sitecustomize.FILE: str(self.folder / _NOTES)}
 
     @property
     def prefix(self) -> tuple[str, ...]:
@@ -79,7 +80,7 @@ class Trace:
 
     def noted(self) -> set[tuple[str, str]]:
         """What Pythons have looked at, and how: "read", "list", "tree", "stat"."""
-        file = self.folder / "pythons"
+        file = self.folder / _NOTES
         lines = os.fsdecode(file.read_bytes()).split("\0")[:-1] if file.exists() else []
         return self.own | {(line.partition(" ")[0], line.partition(" ")[2]) for line in lines}
 
@@ -114,7 +115,10 @@ def possible() -> bool:
 def watching(root: Path, wanted: bool) -> Iterator[Trace]:
     """A trace of what is looked at meanwhile. `wanted`: by strace, too, which sees what programs open that are no Python."""
     with tempfile.TemporaryDirectory(prefix="checks-") as folder:
-        Path(folder).chmod(0o711)  # tests become other users
+        Path(folder).chmod(0o711)  # tests become other users, whose Pythons write there too
+        notes = Path(folder) / _NOTES
+        notes.touch()
+        notes.chmod(0o666)
         trace = Trace(root, Path(folder), wanted)
         _hear(lambda kind, path: trace.own.add((kind, path)))
         try:

@@ -114,5 +114,5 @@ def _write(file: str) -> Callable[[str, str], None]:
     return note
 
 
-if __name__ == "sitecustomize" and ROOT in os.environ and FILE in os.environ:
+if __name__ == "sitecustomize" and sys.version_info >= (3, 10) and ROOT in os.environ and FILE in os.environ:
     watch(os.environ[ROOT], _write(os.environ[FILE]))
