@@ -1,10 +1,14 @@
 """What every test shares."""
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from ops.checks.ending import as_ctrl_c
 
+# A shell that puts its commands into the background makes them ignore Ctrl-C, and what they start inherits it: tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 as_ctrl_c()  # what a test has started is ended by its fixtures, also when the run is told to end
 
 # How long an example takes says how busy the machine is, and nothing about the code.

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,9 +20,6 @@ from ops.testbed import Testbed
 from tests.integration import probe_image
 from tests.integration.cluster import Cluster
 from tests.integration.small_platform import Platform
-
-# A shell that puts its commands into the background makes them ignore Ctrl-C, and what they start inherits it: these tests press it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WAS_RUNNING = pytest.StashKey[bool]()
 USED = pytest.StashKey[bool]()
