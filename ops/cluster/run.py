@@ -127,7 +127,9 @@ def ending(client: Client, plan: RunPlan) -> "Iterator[Future[None]]":
 
 
 def told(plan: RunPlan, failure: Failure, flags: str) -> Failure:
-    """A run's failure, with what can be done about it."""
+    """A run's failure, with what can be done about it; or that its end could not be watched, which says nothing about the run."""
+    if not _has_failed(failure):
+        return _unwatched(plan, failure, flags)
     remedies = dict.fromkeys(text(broken, "remedy") for broken in objects_of(failure))  # type: ignore[arg-type]
     again = f"Then run it again. `invoke logs {plan.job} {flags}` shows its lines."
     return Failure(f"running {plan.job}", failure.cause, " ".join([*(remedies or [failure.remedy]), again]), details=failure.details)
@@ -136,6 +138,20 @@ def told(plan: RunPlan, failure: Failure, flags: str) -> Failure:
 def stops(plan: RunPlan) -> str:
     """The command that ends a run."""
     return f"`kubectl --namespace={plan.key.namespace} delete job/{plan.key.name}`"
+
+
+def _has_failed(failure: Failure) -> bool:
+    """Whether a failure is the run's own, and not the watch's: that names no object, or one that was still waited for."""
+    return any(text(broken, "reason") != "waiting" for broken in objects_of(failure))  # type: ignore[arg-type]
+
+
+def _unwatched(plan: RunPlan, failure: Failure, flags: str) -> Failure:
+    """Not told as the run's failure: who then runs it again has its work done twice."""
+    see = f"`kubectl --namespace={plan.key.namespace} get job/{plan.key.name}` shows whether it has ended"
+    remedy = f"The run may go on: {see}, `invoke logs {plan.job} {flags}` its lines, and {stops(plan)} stops it."
+    cause = f"the end of {plan.key} could not be watched: {failure.cause}"
+    run = {"run": plan.key.name, "namespace": plan.key.namespace, "state": "unknown"}
+    return Failure(f"waiting for {plan.job}", cause, remedy, details={**failure.details, **run})
 
 
 def _resource(client: Client) -> Resource:

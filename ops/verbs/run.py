@@ -10,6 +10,8 @@ from ops.guess import did_you_mean
 from ops.verbs.target import connected, is_here
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ops.cluster.run import RunPlan
     from ops.cluster.target import Target
     from ops.kube.client import Client
@@ -78,8 +80,7 @@ def _there(catalog: Catalog, client: "Client", target: "Target", job: Job, *, ye
     say(f"{plan.key} has begun.")
     try:
         with runs.ending(client, plan) as end:
-            for line in runs.follow(client, plan, end.done):
-                say(f"{line.pod} | {line.text}")
+            _show_lines(client, plan, end.done)
             end.result()
     except Failure as failure:
         raise runs.told(plan, failure, target.flags) from failure
@@ -87,6 +88,17 @@ def _there(catalog: Catalog, client: "Client", target: "Target", job: Job, *, ye
         raise KeyboardInterrupt(f"{plan.key} goes on in the cluster; {runs.stops(plan)} stops it") from interrupt
     say(f"{job.name}: done", "bold green")
     return _ended(plan, target, "done")
+
+
+def _show_lines(client: "Client", plan: "RunPlan", ended: "Callable[[], bool]") -> None:
+    """Show a run's lines. Where they cannot be read that is said, and no more: the run goes on, and its end tells how it went."""
+    from ops.cluster import run as runs
+
+    try:
+        for line in runs.follow(client, plan, ended):
+            say(f"{line.pod} | {line.text}")
+    except Failure as failure:
+        say(f"! its lines cannot be shown: {failure.cause}; its end is waited for all the same", "yellow")
 
 
 def lines(plan: "RunPlan", target: "Target") -> list[str]:

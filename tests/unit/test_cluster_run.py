@@ -10,12 +10,15 @@ import pytest
 
 from ops.catalog import Job, load
 from ops.cluster import lock, run
+from ops.cluster.loglines import LogLine
 from ops.cluster.plan import Origin
 from ops.cluster.prepare import prepare
 from ops.cluster.release import execute
 from ops.errors import Failure, Refused, UsageError
-from ops.kube.client import ApiError
-from ops.kube.objects import Object, text
+from ops.kube import watch
+from ops.kube.broken import Broken, failure
+from ops.kube.client import ApiError, Unavailable
+from ops.kube.objects import Key, Object, key_of, text
 from ops.manifests.jobs import of_job
 from ops.manifests.render import mark
 from ops.verbs import run as story
@@ -160,12 +163,55 @@ def test_the_verb_shows_its_plan_and_changes_nothing_with_dry_run_or_without_an_
 def test_a_failed_run_says_why_and_what_to_do(cluster: Memory) -> None:
     deploy(cluster, SWEEP)
     plan = run.plan_run(OWN, cluster, SWEEP)
-    broken = {"objects": [{"remedy": "Correct the program."}]}
+    broken = {"objects": [{"reason": "job", "remedy": "Correct the program."}]}
     told = run.told(
         plan, Failure("waiting for the rollout", "exit code 7", "Correct the program. Then deploy again.", details=broken), "--env x"
     )
     assert (told.doing, told.cause) == ("running sweep", "exit code 7")
     assert told.remedy == "Correct the program. Then run it again. `invoke logs sweep --env x` shows its lines."
+
+
+def test_a_log_that_cannot_be_shown_is_said_and_the_end_is_waited_for(
+    reached: Memory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(reached, SWEEP)
+    waited = []
+
+    def no_lines(*_: object) -> Iterator[LogLine]:
+        raise ApiError(403, {"message": "pods/log is forbidden"}, "GET log")
+        yield
+
+    monkeypatch.setattr(run, "follow", no_lines)
+    monkeypatch.setattr(watch, "wait", lambda _, keys, **__: waited.extend(keys))
+    assert story.run(OWN, "sweep", "staging", yes=True) == 0
+    (made,) = reached.of_kind("Job")
+    assert waited == [key_of(made)]
+    said = "".join(capsys.readouterr())
+    assert "its lines cannot be shown" in said and "log is forbidden" in said and "sweep: done" in said
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Unavailable("watching the rollout", "https://server does not answer", "Check the cluster."),
+        failure([Broken(Key("Job", HOME, "sweep-run-1", "batch"), "waiting for its end", "waiting")], 720),
+    ],
+    ids=["the API server is gone", "nothing was heard of its end"],
+)
+def test_a_run_whose_end_cannot_be_watched_is_not_told_as_failed(reached: Memory, monkeypatch: pytest.MonkeyPatch, broken: Failure) -> None:
+    deploy(reached, SWEEP)
+
+    def wait(*_: object, **__: object) -> None:
+        raise broken
+
+    monkeypatch.setattr(run, "follow", lambda *_: iter(()))
+    monkeypatch.setattr(watch, "wait", wait)
+    with pytest.raises(Failure, match="could not be watched") as told:
+        story.run(OWN, "sweep", "staging", yes=True)
+    name = text(reached.of_kind("Job")[0], "metadata", "name")
+    remedy = told.value.remedy
+    assert "The run may go on" in remedy and f"get job/{name}" in remedy and f"delete job/{name}" in remedy
+    assert "run it again" not in remedy and told.value.details["state"] == "unknown"
 
 
 def test_the_migrations_are_no_run() -> None:
