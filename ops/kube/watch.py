@@ -12,7 +12,8 @@ from ops.kube.client import Client, Unavailable
 from ops.kube.mirror import Mirror
 from ops.kube.objects import SCALED, Key, Object, key_of
 from ops.kube.progress import Notice, RolloutProgress, Tell
-from ops.kube.readiness import Failed, State, Stuck, Surroundings, Waiting, judge
+from ops.kube.readiness import Done, Failed, State, Stuck, Surroundings, Waiting, judge
+from ops.kube.readiness.causes import failed
 
 __all__ = ["Notice", "Tell", "wait"]
 
@@ -78,11 +79,12 @@ def _until_ready(
     progress = RolloutProgress(client, limits.tell)
     freed: set[str] = set()
     broken: dict[Key, Broken] = {}
+    last: dict[Key, State] = {}
     deadline = limits.start + timedelta(seconds=limits.seconds)
     while True:
         _drain(changed)
         limits.check()
-        states = _judge_all(client, [key for key in awaited if key not in broken], mirrors, limits.since)
+        states = _judge_all(client, [key for key in awaited if key not in broken], mirrors, limits.since, last)
         for key, state in states.items():
             progress.report(key, state)
             if isinstance(state, Stuck) and state.uid not in freed:
@@ -113,12 +115,26 @@ def _drain(changed: "queue.SimpleQueue[Mirror]") -> None:
         return
 
 
-def _judge_all(client: Client, awaited: Sequence[Key], mirrors: Sequence[Mirror], since: datetime) -> dict[Key, State]:
+def _judge_all(
+    client: Client, awaited: Sequence[Key], mirrors: Sequence[Mirror], since: datetime, last: dict[Key, State]
+) -> dict[Key, State]:
+    """How each object is; nothing before all kinds are listed. `last`: how each was when it was last there, which is kept here."""
     if not all(mirror.listed.is_set() for mirror in mirrors):
         return {}
     scenes = {namespace: _scene(client, mirrors, namespace, since) for namespace in {key.namespace for key in awaited}}
+    # A mirror keeps its objects until a deletion or a fresh list takes them: what is not here is gone, whatever befell its watch.
     live = {key_of(o): o for mirror in mirrors for o in mirror.objects.values()}
-    return {key: judge(live[key], scenes[key.namespace]) if key in live else Waiting("it to appear") for key in awaited}
+    last |= {key: judge(live[key], scenes[key.namespace]) for key in awaited if key in live}
+    return {key: last[key] if key in live else _away(key, last.get(key)) for key in awaited}
+
+
+def _away(key: Key, last: State | None) -> State:
+    """How what is not there is. A Job that has ended well may be cleaned up while others are still waited for."""
+    if last is None:
+        return Waiting("it to appear")
+    if key.kind == "Job":
+        return last if isinstance(last, Done) else failed("deleted", end="ended")
+    return failed("deleted", end="was ready")
 
 
 def _scene(client: Client, mirrors: Sequence[Mirror], namespace: str, since: datetime) -> Surroundings:

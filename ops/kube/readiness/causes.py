@@ -85,6 +85,7 @@ CAUSES: Final[Mapping[CauseKind, Cause]] = {
     "progress": Cause("no progress within {seconds} s: {why}", "See what it waits for, or raise its `progressDeadlineSeconds`."),
     "sealed": Cause("it cannot be unsealed: {why}", "Seal it again for this cluster, its namespace and its name: `kubeseal`."),
     "target": Cause("it scales {kind} {name}, which is not there", "Correct its `scaleTargetRef`."),
+    "deleted": Cause("it was deleted before it {end}", "See who deleted it: a person, or a controller that cleans up."),
     "waiting": Cause("waiting for {why}", "See `invoke status`: it may only have been slow."),
 }
 

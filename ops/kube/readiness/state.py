@@ -54,6 +54,7 @@ CauseKind = Literal[
     "progress",
     "sealed",
     "target",
+    "deleted",
     "waiting",
 ]
 
