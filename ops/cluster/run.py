@@ -64,7 +64,7 @@ def plan_run(catalog: Catalog, client: Client, job: Job) -> RunPlan:
     """
     jobs = _resource(client)
     name = f"{job.name}-run-{uuid.uuid4().hex[:8]}"
-    made = _of_schedule(client, job, name) if job.schedule else _of_deploy(catalog, client, job, name)
+    made = _made(catalog, client, job, name)
     if made is None:
         flags = target_of(client).flags
         raise Refused(f"running {job.name}", f"it has not been deployed to {target_of(client)}", f"Run `invoke deploy {flags}` first.")
@@ -75,9 +75,15 @@ def plan_run(catalog: Catalog, client: Client, job: Job) -> RunPlan:
 
 
 def begin(catalog: Catalog, client: Client, plan: RunPlan) -> Key:
-    """Make the Job. Raises `Refused` where another change of the environment is under way, or a run that must end first."""
+    """Make the Job. Raises `Refused` where another change of the environment is under way, or a run that must end first; and where the Job
+    would be another one by now than the plan has: its image may not fit the schema that a deploy brought meanwhile.
+    """
     jobs = _resource(client)
     with hold(client, catalog.namespaces[0], whoami()) as lock:
+        now = _made(catalog, client, catalog.jobs[plan.job], plan.key.name)
+        if now is None or now[0] != plan.manifest:
+            cause = "it was deployed anew since the plan was shown" if now else "it has been removed since the plan was shown"
+            raise Refused(f"running {plan.job}", cause, "Run it again: the plan is then made of what is there now.")
         _check_free(plan, _busy(catalog, client, jobs, plan.job, plan.key.namespace))
         lock.check()
         write.create(client, jobs.path(plan.key.namespace), plan.manifest)
@@ -164,6 +170,11 @@ def _check_free(plan: RunPlan, busy: str) -> None:
     if busy:
         remedy = f"Wait for its end, or stop it: `kubectl --namespace={plan.key.namespace} delete job/{busy}`."
         raise Refused(f"running {plan.job}", f"its run {busy} has not ended, and runs never overlap", remedy)
+
+
+def _made(catalog: Catalog, client: Client, job: Job, name: str) -> tuple[Object, Object] | None:
+    """The Job of this name that a run would be, and the object that it is made from; nothing where the job was not deployed."""
+    return _of_schedule(client, job, name) if job.schedule else _of_deploy(catalog, client, job, name)
 
 
 def _of_schedule(client: Client, job: Job, name: str) -> tuple[Object, Object] | None:

@@ -14,7 +14,7 @@ from ops.cluster.loglines import LogLine
 from ops.cluster.plan import Origin
 from ops.cluster.prepare import prepare
 from ops.cluster.release import execute
-from ops.errors import Failure, Refused, UsageError
+from ops.errors import Exit, Failure, Refused, UsageError
 from ops.kube import watch
 from ops.kube.broken import Broken, failure
 from ops.kube.client import ApiError, Unavailable
@@ -48,7 +48,8 @@ def deploy(cluster: Memory, job: Job) -> Object:
     else:  # nothing here runs a Job to its end, which the deploy would wait for
         from ops.cluster import record
 
-        header = record.Header(1, "deploy", "staging", "me", "", "2026-01-01T00:00:00Z", outcome="good")
+        number = len(record.history(cluster, HOME)) + 1
+        header = record.Header(number, "deploy", "staging", "me", "", "2026-01-01T00:00:00Z", outcome="good")
         record.write(cluster, HOME, record.Record(header, (manifest,)))
     return manifest
 
@@ -107,6 +108,31 @@ def test_runs_never_overlap_whoever_began_the_other_one(cluster: Memory, other: 
         run.begin(OWN, cluster, free)
     cluster.keep({**going, "status": {"conditions": [{"type": "Failed", "status": "True"}]}})
     run.begin(OWN, cluster, free)
+
+
+@pytest.mark.parametrize("job", [SWEEP, FILL], ids=["scheduled", "without a schedule"])
+def test_a_deploy_after_the_plan_was_shown_keeps_a_run_from_beginning(cluster: Memory, job: Job) -> None:
+    """The old image would run on the new schema."""
+    deploy(cluster, job)
+    plan = run.plan_run(OWN, cluster, job)
+    deploy(cluster, replace(job, deadline="20m"))
+    with pytest.raises(Refused, match="it was deployed anew since the plan was shown") as refusal:
+        run.begin(OWN, cluster, plan)
+    assert refusal.value.code == Exit.REFUSED and cluster.of_kind("Job") == []
+    run.begin(OWN, cluster, run.plan_run(OWN, cluster, job))
+
+
+def test_the_same_schedule_under_another_owner_is_deployed_anew(cluster: Memory) -> None:
+    """The garbage collector would delete a Job whose owner is gone."""
+    deploy(cluster, SWEEP)
+    plan = run.plan_run(OWN, cluster, SWEEP)
+    place = next(path for path in cluster.kept if "/cronjobs/" in path)
+    cluster.keep(cluster.kept.pop(place))
+    with pytest.raises(Refused, match="deployed anew"):
+        run.begin(OWN, cluster, plan)
+    cluster.kept.pop(place)
+    with pytest.raises(Refused, match="it has been removed"):
+        run.begin(OWN, cluster, plan)
 
 
 def test_another_change_of_the_environment_keeps_a_run_from_beginning(cluster: Memory) -> None:
