@@ -28,6 +28,7 @@ from ops.kube.readiness.job import ended
 
 STARTED_BY = "cronjob.kubernetes.io/instantiate"  # as kubectl marks a run that a person begins
 BEGIN_SECONDS = 120.0  # beside its deadline: until its pod is scheduled, and its image is there
+KEPT_SECONDS = 7 * 24 * 3600  # a run without a schedule, after its end: no CronJob owns it, whose history limits would delete it
 ALL_LINES = 100_000
 
 
@@ -70,8 +71,7 @@ def plan_run(catalog: Catalog, client: Client, job: Job) -> RunPlan:
         raise Refused(f"running {job.name}", f"it has not been deployed to {target_of(client)}", f"Run `invoke deploy {flags}` first.")
     manifest, source = made
     write.create(client, jobs.path(job.namespace), manifest, {"dryRun": "All"})
-    warnings = ("its schedule is suspended: this run begins all the same",) if at(source, "spec", "suspend") is True else ()
-    return RunPlan(job.name, manifest, key_of(source), _busy(catalog, client, jobs, job.name, job.namespace), warnings)
+    return RunPlan(job.name, manifest, key_of(source), _busy(catalog, client, jobs, job.name, job.namespace), _warnings(source))
 
 
 def begin(catalog: Catalog, client: Client, plan: RunPlan) -> Key:
@@ -169,7 +169,16 @@ def _resource(client: Client) -> Resource:
 def _check_free(plan: RunPlan, busy: str) -> None:
     if busy:
         remedy = f"Wait for its end, or stop it: `kubectl --namespace={plan.key.namespace} delete job/{busy}`."
-        raise Refused(f"running {plan.job}", f"its run {busy} has not ended, and runs never overlap", remedy)
+        raise Refused(f"running {plan.job}", f"its run {busy} has not ended, and none is begun beside another", remedy)
+
+
+def _warnings(source: Object) -> tuple[str, ...]:
+    """What of its schedule a person may not expect. The CronJob controller counts only the runs that it began itself."""
+    if key_of(source).kind != "CronJob":
+        return ()
+    if at(source, "spec", "suspend") is True:
+        return ("its schedule is suspended: this run begins all the same",)
+    return ("its schedule does not count this run, and may begin another beside it",)
 
 
 def _made(catalog: Catalog, client: Client, job: Job, name: str) -> tuple[Object, Object] | None:
@@ -208,7 +217,8 @@ def _of_deploy(catalog: Catalog, client: Client, job: Job, name: str) -> tuple[O
         return None
     # Without the labels of what a deploy owns: the next one would delete it.
     metadata: Object = {"name": name, "namespace": job.namespace, "annotations": {STARTED_BY: "manual"}}
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": deepcopy(table(found, "spec"))}, found
+    spec = {**deepcopy(table(found, "spec")), "ttlSecondsAfterFinished": KEPT_SECONDS}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}, found
 
 
 def _busy(catalog: Catalog, client: Client, jobs: Resource, job: str, namespace: str) -> str:

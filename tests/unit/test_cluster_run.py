@@ -84,7 +84,8 @@ def test_a_run_of_a_job_without_a_schedule_is_as_it_was_deployed_and_no_object_o
     manifest = deploy(cluster, FILL)
     plan = run.plan_run(OWN, cluster, FILL)
     made: Any = plan.manifest
-    assert made["spec"] == manifest["spec"] and made["metadata"]["name"].startswith("fill-run-")
+    week: Any = {"ttlSecondsAfterFinished": 604_800}  # nothing else would ever delete it
+    assert made["spec"] == {**manifest["spec"], **week} and made["metadata"]["name"].startswith("fill-run-")  # type: ignore[dict-item]
     assert "labels" not in made["metadata"] and "ownerReferences" not in made["metadata"]
 
 
@@ -96,7 +97,7 @@ def test_what_was_not_deployed_cannot_run(cluster: Memory, job: Job) -> None:
 
 
 @pytest.mark.parametrize("other", ["sweep-29384756", "sweep-run-0a1b2c3d"])
-def test_runs_never_overlap_whoever_began_the_other_one(cluster: Memory, other: str) -> None:
+def test_no_run_is_begun_beside_another_whoever_began_that(cluster: Memory, other: str) -> None:
     deploy(cluster, SWEEP)
     free = run.plan_run(OWN, cluster, SWEEP)
     going: Any = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": other, "namespace": HOME}}
@@ -160,6 +161,22 @@ def test_a_suspended_schedule_is_warned_of(cluster: Memory) -> None:
     (live,) = cluster.of_kind("CronJob")
     cluster.keep({**live, "spec": {**live["spec"], "suspend": True}})  # type: ignore[dict-item]
     assert "! its schedule is suspended: this run begins all the same" in story.lines(run.plan_run(OWN, cluster, SWEEP), TARGET)
+
+
+def test_what_a_schedule_may_begin_beside_a_run_is_warned_of(cluster: Memory) -> None:
+    deploy(cluster, SWEEP)
+    assert "! its schedule does not count this run, and may begin another beside it" in story.lines(
+        run.plan_run(OWN, cluster, SWEEP), TARGET
+    )
+    deploy(cluster, FILL)
+    assert run.plan_run(OWN, cluster, FILL).warnings == ()
+
+
+def test_a_refusal_promises_nothing_of_the_runs_that_a_schedule_begins(cluster: Memory) -> None:
+    deploy(cluster, SWEEP)
+    with pytest.raises(Refused, match="none is begun beside another") as refusal:
+        run.check_free(replace(run.plan_run(OWN, cluster, SWEEP), busy="sweep-1"))
+    assert "never overlap" not in refusal.value.cause
 
 
 @pytest.fixture
