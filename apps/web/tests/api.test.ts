@@ -272,6 +272,30 @@ describe("a stream", () => {
     await expect.poll(service.left).toBe(true);
   });
 
+  test.each(["/api/runs/1", "/api/memories"])(
+    "that nobody waits for (nor any answer) ends for the service before its first part: %s",
+    async (path) => {
+      let left = false;
+      const asked = new Promise<void>((resolve) => {
+        it.upstream.intercept = (_seen, answer) => {
+          answer.on("close", () => {
+            left = true;
+          });
+          resolve();
+          return true;
+        };
+      });
+      const browser = it.browser();
+      const person = new AbortController();
+      browser.leaves = person.signal;
+      const answer = browser.send("GET", path);
+      await asked;
+      person.abort();
+      expect((await answer).status).toBe(499); // and not the gateway's failure
+      await expect.poll(() => left).toBe(true);
+    },
+  );
+
   test("begins in time, as any answer does", async () => {
     it.upstream.intercept = () => true;
     const browser = it.browser();

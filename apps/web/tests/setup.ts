@@ -26,6 +26,8 @@ export class Browser {
   readonly cookies = new Map<string, string>();
   /** Milliseconds, long enough for a busy machine; a test of what is slow sets its own. */
   waits = { whole: 20_000, idle: 20_000 };
+  /** Aborts when the person leaves before the answer. */
+  leaves: AbortSignal | null = null;
   /** Who gets the next request. */
   pod: Pod = { handleApi, handleSession };
   private readonly config: Config;
@@ -51,6 +53,7 @@ export class Browser {
     const request = new Request(`http://${HOST}${path}`, {
       method,
       body: body ?? null,
+      signal: this.leaves,
       headers: {
         host: HOST,
         cookie: this.cookieHeader(),

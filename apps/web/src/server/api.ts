@@ -29,7 +29,8 @@ export async function handleApi(config: Config, request: Request, waits: Waits =
     const { signal, begun } = streams
       ? untilBegun(waits.whole)
       : { signal: AbortSignal.timeout(waits.whole), begun: () => {} };
-    const { answer, tokens } = await exchange(config, request, body, signal).finally(begun);
+    const wanted = AbortSignal.any([signal, request.signal]);
+    const { answer, tokens } = await exchange(config, request, body, wanted).finally(begun);
     const headers = downstreamHeaders(answer);
     if (streams) headers.append("cache-control", "no-transform"); // compressed, its parts would be kept back
     const parts = streams && answer.body ? whileItSpeaks(answer.body, waits.idle) : answer.body;
@@ -75,7 +76,11 @@ async function exchange(config: Config, request: Request, body: ArrayBuffer, sig
 
 /** What the browser is told where the gateway gave no answer; any other error is thrown on. */
 function failure(request: Request, error: unknown): Response {
-  if (error instanceof GatewayError) return errorResponse(request, error.status, error.message, error.code);
+  if (error instanceof GatewayError) {
+    // It was given up because the reader has left, which is no failure of the gateway; nobody gets this answer.
+    if (request.signal.aborted) return new Response(null, { status: 499 });
+    return errorResponse(request, error.status, error.message, error.code);
+  }
   if (error instanceof RefreshUnavailable) {
     const response = errorResponse(request, error.status, error.message, "session_not_renewed");
     if (error.retryAfter) response.headers.set("Retry-After", error.retryAfter);
