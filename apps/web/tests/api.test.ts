@@ -254,6 +254,21 @@ describe("a stream", () => {
     expect((await reader?.read())?.done).toBe(true);
   });
 
+  test("whose request renewed the session is kept by no cache, and compressed by nobody", async () => {
+    const browser = it.browser();
+    await browser.session("sign-up", MIRA);
+    browser.cookies.delete("nextai_access");
+    it.upstream.intercept = ({ url }, response) => {
+      if (!url.startsWith("/api/runs")) return false;
+      response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-cache" }).end("data: 1\n\n");
+      return true;
+    };
+    const response = await browser.send("GET", "/api/runs/1");
+    expect(browser.cookies.has("nextai_access")).toBe(true);
+    expect(response.headers.get("cache-control")).toBe("no-store, no-transform");
+    expect(await response.text()).toBe("data: 1\n\n");
+  });
+
   test("that is silent is given up", async () => {
     const service = speaking();
     const browser = it.browser();

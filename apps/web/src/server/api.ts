@@ -31,12 +31,12 @@ export async function handleApi(config: Config, request: Request, waits: Waits =
       : { signal: AbortSignal.timeout(waits.whole), begun: () => {} };
     const wanted = AbortSignal.any([signal, request.signal]);
     const { answer, tokens } = await exchange(config, request, body, wanted).finally(begun);
-    const headers = downstreamHeaders(answer);
-    if (streams) headers.append("cache-control", "no-transform"); // compressed, its parts would be kept back
     const parts = streams && answer.body ? whileItSpeaks(answer.body, waits.idle) : answer.body;
-    const response = new Response(parts, { status: answer.status, headers });
-    if (tokens === undefined) return response;
-    return withCookies(response, tokens ? sessionCookies(tokens, config.secure) : endedCookies(config.secure));
+    const response = new Response(parts, { status: answer.status, headers: downstreamHeaders(answer) });
+    if (tokens !== undefined)
+      withCookies(response, tokens ? sessionCookies(tokens, config.secure) : endedCookies(config.secure));
+    if (streams) response.headers.append("cache-control", "no-transform"); // compressed, its parts would be kept back
+    return response;
   } catch (error) {
     return failure(request, error);
   }
