@@ -117,10 +117,11 @@ func tidy(header http.Header) {
 func failed(service string, log *slog.Logger) func(http.ResponseWriter, *http.Request, error) {
 	return func(w http.ResponseWriter, r *http.Request, err error) {
 		var network net.Error
+		late := errors.Is(context.Cause(r.Context()), context.DeadlineExceeded)
 		switch {
-		case errors.Is(r.Context().Err(), context.Canceled):
+		case r.Context().Err() != nil && !late:
 			panic(http.ErrAbortHandler) // the client has gone
-		case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		case late, errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 			reply.Error(w, r, http.StatusGatewayTimeout, "upstream_timeout", "A part of the platform took too long to answer. Try again in a moment.")
 		default:
 			reply.Error(w, r, http.StatusBadGateway, "upstream_unavailable", "A part of the platform cannot be reached. Try again in a moment.")

@@ -4,22 +4,26 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
-// whileItSpeaks lets an answer go on for as long as the service makes it and the client takes it. It begins within Timeouts.Response as any
-// other does. A client that takes nothing more is given up after Timeouts.Whole: each write has that long. A service that says nothing
+// whileItSpeaks lets an answer go on for as long as the service makes it and the client takes it. It begins within Timeouts.Response, all
+// attempts to connect included. A client that takes nothing more is given up after Timeouts.Whole: each write has that long. A service that says nothing
 // more is given up after Timeouts.Idle.
 func whileItSpeaks(timeouts Timeouts, log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
-		silent := time.AfterFunc(timeouts.Idle, func() {
-			log.WarnContext(ctx, "a stream is silent and ends", "path", r.URL.Path)
-			cancel()
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		answer := &stream{ResponseWriter: w, connection: http.NewResponseController(w), timeouts: timeouts}
+		answer.silent = time.AfterFunc(timeouts.Response, func() {
+			if answer.begun.Load() {
+				log.WarnContext(ctx, "a stream is silent and ends", "path", r.URL.Path)
+			}
+			cancel(context.DeadlineExceeded)
 		})
-		defer silent.Stop()
-		next.ServeHTTP(&stream{w, http.NewResponseController(w), timeouts, silent}, r.WithContext(ctx))
+		defer answer.silent.Stop()
+		next.ServeHTTP(answer, r.WithContext(ctx))
 	})
 }
 
@@ -29,6 +33,15 @@ type stream struct {
 	connection *http.ResponseController
 	timeouts   Timeouts
 	silent     *time.Timer
+	begun      atomic.Bool
+}
+
+// WriteHeader begins the answer, which may be silent before its first part.
+func (s *stream) WriteHeader(status int) {
+	if status >= http.StatusOK { // 1xx are not the answer
+		s.move()
+	}
+	s.ResponseWriter.WriteHeader(status)
 }
 
 func (s *stream) Write(data []byte) (int, error) {
@@ -43,6 +56,7 @@ func (s *stream) FlushError() error {
 }
 
 func (s *stream) move() {
+	s.begun.Store(true)
 	s.silent.Reset(s.timeouts.Idle)
 	_ = s.connection.SetWriteDeadline(time.Now().Add(s.timeouts.Whole)) // a writer without deadlines is a test's
 }

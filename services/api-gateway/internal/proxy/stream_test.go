@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -27,15 +28,21 @@ func before(t *testing.T, service http.HandlerFunc, streams bool) string {
 // within is the same, where a stream may be silent for so long.
 func within(t *testing.T, idle time.Duration, service http.HandlerFunc, streams bool) string {
 	t.Helper()
+	timeouts := Timeouts{Body: time.Minute, Connect: time.Minute, Response: limit, Whole: limit, Idle: idle}
+	return over(t, NewTransport(timeouts), timeouts, service, streams)
+}
+
+// over is the same, over connections of the test's own.
+func over(t *testing.T, transport http.RoundTripper, timeouts Timeouts, service http.HandlerFunc, streams bool) string {
+	t.Helper()
 	upstream := httptest.NewServer(service)
 	t.Cleanup(upstream.Close)
 	base, err := url.Parse(upstream.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	timeouts := Timeouts{Body: time.Minute, Connect: time.Minute, Response: limit, Whole: limit, Idle: idle}
 	way := config.Upstream{Route: config.Route{Prefix: "/api/runs", Service: "runs", Strip: "/api", Public: true, Stream: streams}, Base: base}
-	routes := Routes([]config.Upstream{way}, NewTransport(timeouts), timeouts, slog.New(slog.DiscardHandler))
+	routes := Routes([]config.Upstream{way}, transport, timeouts, slog.New(slog.DiscardHandler))
 	gateway := httptest.NewUnstartedServer(routes)
 	gateway.Config.WriteTimeout = limit
 	gateway.Start()
@@ -140,6 +147,23 @@ func TestAStreamThatIsSilentIsGivenUpAtBothEnds(t *testing.T) {
 
 func TestAStreamBeginsInTimeAsAnyAnswerDoes(t *testing.T) {
 	url := before(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, true)
+	if response := get(t, t.Context(), url); response.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("got %d", response.StatusCode)
+	}
+}
+
+func TestTheTimeToReachAServiceIsPartOfTheTimeInWhichAStreamBegins(t *testing.T) {
+	timeouts := Timeouts{Body: time.Minute, Connect: time.Minute, Response: limit, Whole: time.Minute, Idle: time.Minute}
+	transport, dial := NewTransport(timeouts), (&net.Dialer{}).DialContext
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		select {
+		case <-time.After(10 * limit):
+			return dial(ctx, network, address)
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	url := over(t, transport, timeouts, func(w http.ResponseWriter, _ *http.Request) { send(w, "first") }, true)
 	if response := get(t, t.Context(), url); response.StatusCode != http.StatusGatewayTimeout {
 		t.Errorf("got %d", response.StatusCode)
 	}
