@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { Gone } from "../src/caller.ts";
 import { peerAt } from "../src/peer.ts";
 import { freePort } from "../src/testing.ts";
 import { recordedLog } from "./lines.ts";
@@ -78,4 +79,38 @@ test("a service that is silent costs its limit and no more, and one that is away
   expect(performance.now() - began).toBeLessThan(5_000);
   const away = peerAt("other", `http://127.0.0.1:${await freePort()}`, log);
   await expect(away.ask(request, "/things")).rejects.toMatchObject(unavailable);
+});
+
+test("a refusal that says when to come again still says so", async () => {
+  answer = (_asked, response) =>
+    response.writeHead(429, { "Retry-After": "7" }).end('{"error":{"code":"too_many","message":"Wait."}}');
+  const asked = peerAt("other", url, log).ask(request, "/things");
+  await expect(asked).rejects.toMatchObject({ status: 429, headers: { "retry-after": "7" } });
+});
+
+test("a client that has left is no fault of the other service", async () => {
+  const client = new AbortController();
+  answer = () => client.abort();
+  const asked = peerAt("other", url, log).ask(request, "/things", { signal: client.signal });
+  await expect(asked).rejects.toBeInstanceOf(Gone);
+  expect(lines).toEqual([]);
+});
+
+test.each([
+  "things",
+  "@elsewhere.example",
+  "/things/../admin",
+  "/things/%2E%2e/admin",
+  "/./things",
+  "/a/.\t./b",
+  "/a\\..\\b",
+])("a path that would lead elsewhere is a defect of the caller: %j", async (path) => {
+  says(200, "{}");
+  await expect(peerAt("other", url, log).ask(request, path)).rejects.toBeInstanceOf(TypeError);
+  expect(lines).toEqual([]);
+});
+
+test("dots within a segment or a query are plain", async () => {
+  says(200, "");
+  expect(await peerAt("other", url, log).ask(request, "/v1.0/a..b?up=/../x")).toBeUndefined();
 });
