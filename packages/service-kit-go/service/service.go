@@ -28,6 +28,9 @@ var ownLimits = Limits{Request: 10 * time.Second, Answer: 10*time.Second + limit
 type Parts struct {
 	// Routes are handlers by http.ServeMux's patterns: the paths as the gateway passes them on, without /api.
 	Routes map[string]http.HandlerFunc
+	// Streams are the same, of answers that go on for as long as the handler makes them, without a limit of the whole. The gateway passes
+	// them on where the route says `stream: true`. It waits limits.Gateway for the first part, and limits.GatewayIdle between two.
+	Streams map[string]http.HandlerFunc
 	// Needed and Shown are the stores that readiness asks; only those that are needed decide.
 	Needed, Shown map[string]health.Check
 	// Close gives the stores' connections back, after the last request; nil where there are none.
@@ -107,9 +110,12 @@ func (s *Server) handler(service, version string, parts Parts) http.Handler {
 	mux.Handle("GET /health", health.Live(service, version))
 	mux.Handle("GET /health/ready", health.Ready(parts.Needed, parts.Shown, s.log))
 	for pattern, handle := range parts.Routes {
-		mux.HandleFunc(pattern, handle)
+		mux.Handle(pattern, limited(handle))
 	}
-	return requestid.Middleware(s.Observe(nil, limited(refusing(mux))))
+	for pattern, handle := range parts.Streams {
+		mux.Handle(pattern, unending(handle))
+	}
+	return requestid.Middleware(s.Observe(nil, refusing(mux)))
 }
 
 // limited ends the context of a request that takes too long: clients of stores, and of other services, give up with it.
@@ -118,6 +124,14 @@ func limited(next http.Handler) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), limits.Request)
 		defer cancel()
 		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// unending takes away the connection's limit of an answer; a client that has left still ends the request's context.
+func unending(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // a writer without deadlines is a test's
+		next.ServeHTTP(w, r)
 	})
 }
 
