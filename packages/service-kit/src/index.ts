@@ -16,5 +16,5 @@ export { ApiError } from "./errors.ts";
 export { type Check, type Checks, type Readiness, readiness } from "./health.ts";
 export { createLog, describeError, type Logger, type LogOptions } from "./log.ts";
 export { type Peer, peerAt, type Question } from "./peer.ts";
-export { createServer, type Server, type ServerOptions } from "./server.ts";
+export { createServer, type Server, type ServerOptions, stream } from "./server.ts";
 export { type Parts, runService } from "./service.ts";

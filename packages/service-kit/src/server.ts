@@ -58,6 +58,14 @@ export interface ServerOptions {
   readonly limit?: number;
 }
 
+/**
+ * Options of a route whose answer goes on for as long as its handler makes it: `server.get(url, stream, handler)`.
+ *
+ * Fastify takes no route without a limit on a server that has one: this is the longest that a timer can be, 24 days. The gateway
+ * passes the answer on where the route says `stream: true`.
+ */
+export const stream = { handlerTimeout: 2 ** 31 - 1 } as const;
+
 /** A server with request ids, error bodies, a body limit, request logs, /health and /health/ready; routes are added by the service. */
 export function createServer(options: ServerOptions): Server {
   const server = Fastify({

@@ -1,7 +1,8 @@
 import { connect } from "node:net";
+import { Readable } from "node:stream";
 import Type from "typebox";
 import { afterEach, describe, expect, test } from "vitest";
-import { ApiError, type Checks, createServer, type Server } from "../src/index.ts";
+import { ApiError, type Checks, createServer, type Server, stream } from "../src/index.ts";
 import { recordedLog } from "./lines.ts";
 
 const servers: Server[] = [];
@@ -146,6 +147,29 @@ describe("a request that takes too long", () => {
     const { handlerTimeout } = server.initialConfig as { handlerTimeout: number };
     expect(handlerTimeout).toBeLessThan(8_000);
     expect(handlerTimeout).toBeGreaterThan(4_000);
+  });
+});
+
+describe("a stream", () => {
+  test.each([
+    ["outlives the limit of an answer", stream, "part ".repeat(10)],
+    ["is what the route must say", {}, undefined],
+  ])("%s", async (_what, options, whole) => {
+    const { server } = exampleServer({}, {}, 100);
+    server.get("/parts", options, (_request, reply) => {
+      const parts = async function* () {
+        for (let part = 0; part < 10; part++) {
+          yield "part ";
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      };
+      return reply.send(Readable.from(parts()));
+    });
+    const url = await server.listen({ port: 0, host: "127.0.0.1" });
+    const said = await fetch(`${url}/parts`)
+      .then((answer) => answer.text())
+      .catch(() => undefined);
+    expect(said).toBe(whole);
   });
 });
 
