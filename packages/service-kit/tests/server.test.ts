@@ -193,6 +193,15 @@ test("a body is taken as it is, a query is converted", async () => {
   expect(query.json()).toEqual({ limit: 5 });
 });
 
+test("a DELETE without a body may name a type", async () => {
+  const { server } = exampleServer();
+  server.delete("/people", async (_request, reply) => reply.code(204).send());
+  const headers = { "content-type": "application/json" };
+  expect((await server.inject({ method: "DELETE", url: "/people", headers })).statusCode).toBe(204);
+  const bad = await server.inject({ method: "DELETE", url: "/people", headers, payload: "{bad" });
+  expect(bad.statusCode).toBe(400);
+});
+
 test("an answer has only what its schema names", async () => {
   const { server } = exampleServer();
   const answer = await server.inject({ method: "POST", url: "/people", payload: { email: "a@b.org", age: 1 } });
