@@ -2,6 +2,8 @@ package service_test
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -127,6 +129,51 @@ func TestWhatIsNotThereIsRefusedWithTheErrorBodyOfEveryStack(t *testing.T) {
 		if id := answer.Header().Get("X-Request-Id"); id == "" || id != body.Error.RequestID {
 			t.Errorf("request id %q in the header, %q in the body", id, body.Error.RequestID)
 		}
+	}
+}
+
+func TestWhatNoRouteTakesIsRefusedAsInEveryStackWhateverItsBodyIs(t *testing.T) {
+	text, err := os.ReadFile("../../contract/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors struct {
+		Refusals []struct {
+			Method, Path, Type, Hex, Code, Message, Allow string
+			Status                                        int
+		}
+	}
+	if err := json.Unmarshal(text, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	nothing := func(http.ResponseWriter, *http.Request) {}
+	parts := service.Parts{Routes: map[string]http.HandlerFunc{"GET /things": nothing, "POST /things": nothing}}
+	things, seen := service.Handler("some-service", parts, slog.New(slog.DiscardHandler)), 0
+	for _, vector := range vectors.Refusals {
+		if vector.Status != http.StatusNotFound && vector.Status != http.StatusMethodNotAllowed {
+			continue // what a body must be is the handler's own
+		}
+		seen++
+		body, err := hex.DecodeString(vector.Hex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := httptest.NewRequest(vector.Method, vector.Path, bytes.NewReader(body))
+		request.Header.Set("Content-Type", vector.Type)
+		answer := httptest.NewRecorder()
+		things.ServeHTTP(answer, request)
+		said := struct {
+			Error struct{ Code, Message string }
+		}{}
+		if err := json.Unmarshal(answer.Body.Bytes(), &said); err != nil {
+			t.Fatalf("%s: %v", answer.Body, err)
+		}
+		if answer.Code != vector.Status || said.Error.Code != vector.Code || said.Error.Message != vector.Message || answer.Header().Get("Allow") != vector.Allow {
+			t.Errorf("%+v: %d %v %s", vector, answer.Code, answer.Header(), answer.Body)
+		}
+	}
+	if seen < 5 {
+		t.Errorf("only %d vectors", seen)
 	}
 }
 
