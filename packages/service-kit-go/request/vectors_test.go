@@ -3,6 +3,7 @@ package request_test
 import (
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +18,11 @@ import (
 )
 
 type vectors struct {
-	Users    struct{ Accepted, Refused []string }
+	Users  struct{ Accepted, Refused []string }
+	Served []struct {
+		Method, Path, Body string
+		Status             int
+	}
 	Refusals []struct {
 		Method, Path, Type, Hex, Code, Message, Allow string
 		Status                                        int
@@ -76,6 +81,29 @@ func ask(t *testing.T, method, path, kind, body string) (*httptest.ResponseRecor
 		}
 	}
 	return answer, said
+}
+
+func TestWhatCanBeServedIsServedAsInEveryStack(t *testing.T) {
+	server := httptest.NewServer(handler())
+	defer server.Close()
+	for _, vector := range read(t).Served {
+		asked, err := http.NewRequest(vector.Method, server.URL+vector.Path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || answer.StatusCode != vector.Status || strings.TrimSpace(string(body)) != vector.Body {
+			t.Errorf("%+v: %d %s %v", vector, answer.StatusCode, body, err)
+		}
+		if kind := answer.Header.Get("Content-Type"); !strings.HasPrefix(kind, "application/json") {
+			t.Errorf("%+v: Content-Type %q", vector, kind)
+		}
+	}
 }
 
 func TestWhatCannotBeServedIsRefusedAsInEveryStack(t *testing.T) {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, StrictStr
 
@@ -189,25 +189,45 @@ class Thing(BaseModel):
     name: StrictStr
 
 
-@pytest.mark.parametrize("vector", VECTORS["refusals"], ids=str)
-def test_what_cannot_be_served_is_refused_as_in_every_stack(vector: dict[str, Any]) -> None:
+@pytest.fixture
+def things() -> Iterator[TestClient]:
+    """A server with GET and POST of /things, whose routes are added as a service adds its own."""
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
 
-    app = serve.application("some-service", "dev", {}, lifespan)
+    routes = APIRouter(prefix="/things")
 
-    @app.api_route("/things", methods=["GET", "HEAD"])
+    @routes.get("")
     def things() -> list[str]:
         return []
 
-    @app.post("/things")
+    @routes.post("", status_code=201)
     def make(thing: Thing) -> dict[str, str]:
         return {"name": thing.name}
 
-    headers = {"Content-Type": vector["type"]} if "type" in vector else {}
+    app = serve.application("some-service", "dev", {}, lifespan)
+    app.include_router(routes)
     with TestClient(app) as http:
-        answer = http.request(vector["method"], vector["path"], content=bytes.fromhex(vector.get("hex", "")), headers=headers)
+        yield http
+
+
+def _asked(things: TestClient, vector: dict[str, Any]) -> Any:
+    headers = {"Content-Type": vector["type"]} if "type" in vector else {}
+    return things.request(vector["method"], vector["path"], content=bytes.fromhex(vector.get("hex", "")), headers=headers)
+
+
+@pytest.mark.parametrize("vector", VECTORS["served"], ids=str)
+def test_what_can_be_served_is_served_as_in_every_stack(things: TestClient, vector: dict[str, Any]) -> None:
+    answer = _asked(things, vector)
+    assert (answer.status_code, answer.text) == (vector["status"], vector["body"])
+    assert answer.headers["Content-Type"].startswith("application/json")
+
+
+@pytest.mark.parametrize("vector", VECTORS["refusals"], ids=str)
+def test_what_cannot_be_served_is_refused_as_in_every_stack(things: TestClient, vector: dict[str, Any]) -> None:
+    answer = _asked(things, vector)
     error = answer.json()["error"]
     assert (answer.status_code, error["code"]) == (vector["status"], vector["code"])
     assert error["message"] == vector.get("message", error["message"])

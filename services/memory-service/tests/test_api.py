@@ -140,7 +140,9 @@ def test_an_id_that_is_no_uuid_is_refused(ann: Person) -> None:
 
 def test_what_is_not_there_has_the_error_body(http: TestClient) -> None:
     refused(http.get("/nothing"), 404, "not_found")
-    refused(http.put("/memories"), 405, "method_not_allowed")
+    answer = http.put("/memories")
+    refused(answer, 405, "method_not_allowed")
+    assert answer.headers["Allow"] == "GET, HEAD, POST"
     refused(http.get("/openapi.json"), 404, "not_found")
 
 

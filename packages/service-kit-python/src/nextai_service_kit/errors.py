@@ -5,8 +5,9 @@ import logging
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.routing import Match
 
 from nextai_service_kit.connection import StoreUnavailable
 from nextai_service_kit.logs import request_id
@@ -83,11 +84,13 @@ _MESSAGES = {400: _NOT_JSON, 404: "There is nothing at this address.", 405: "Thi
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods that an address takes. Starlette itself names those of the first route alone."""
+    """The methods that an address takes. FastAPI itself names those of the first route alone."""
     found: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            found |= route.methods or set()
+    for route in iter_route_contexts(request.app.routes):  # those of included routers too
+        if route.methods and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods
+    if "GET" in found:
+        found.add("HEAD")  # RequestMiddleware
     return sorted(found)
 
 

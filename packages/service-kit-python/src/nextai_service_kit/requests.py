@@ -57,7 +57,9 @@ class RequestMiddleware:
     async def _serve(self, exchange: "_Exchange") -> None:
         if exchange.announced > limits.BODY:
             raise _TooLarge
-        work = asyncio.ensure_future(self.app(exchange.scope, exchange.receive, exchange.answer))
+        # Whoever takes GET takes HEAD: the app answers as to GET, and the server, which knows the request's own scope, sends no body.
+        asked = {**exchange.scope, "method": "GET"} if exchange.scope["method"] == "HEAD" else exchange.scope
+        work = asyncio.ensure_future(self.app(asked, exchange.receive, exchange.answer))
         try:
             done, _ = await asyncio.wait({work}, timeout=self.limit)
         except asyncio.CancelledError:
