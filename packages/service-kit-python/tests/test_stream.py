@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -97,6 +97,45 @@ def test_a_reader_that_leaves_cancels_what_is_being_done() -> None:
         assert not ended.is_set()
         reader.close()
         assert ended.wait(30)
+
+
+def test_a_source_may_wait_in_its_clean_up() -> None:
+    waiting, ended = threading.Event(), threading.Event()
+
+    async def source() -> AsyncIterator[Event]:
+        try:
+            yield Event("first")
+            waiting.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+            ended.set()
+
+    with served(source) as reader:
+        heard(reader, b'"first"')
+        assert waiting.wait(30)
+        reader.close()
+        assert ended.wait(30)
+
+
+def test_a_clean_up_that_fails_is_told_by_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def source() -> AsyncIterator[Event]:
+        try:
+            await asyncio.Event().wait()
+            yield Event(None)
+        finally:
+            raise OSError("the store is away")
+
+    async def leave() -> None:
+        answer = events(source(), heartbeat=0.01).body_iterator
+        assert isinstance(answer, AsyncGenerator)
+        for _ in range(2):  # the beginning, and a heartbeat: the source waits by now
+            await anext(answer)
+        await answer.aclose()
+
+    asyncio.run(leave())
+    (record,) = [record for record in caplog.records if record.getMessage() == "a stream's source did not end well"]
+    assert record.exc_info and str(record.exc_info[1]) == "the store is away"
 
 
 def test_an_id_is_one_line() -> None:

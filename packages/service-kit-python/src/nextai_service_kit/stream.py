@@ -5,12 +5,16 @@ Format: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from fastapi.responses import StreamingResponse
 
 from nextai_service_kit.limits import HEARTBEAT
+
+_log = logging.getLogger(__name__)
+_ending: set[asyncio.Task[None]] = set()  # the event loop itself keeps no task alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,8 @@ class Event:
 def events(source: AsyncIterator[Event], heartbeat: float = HEARTBEAT) -> StreamingResponse:
     """The answer of a route: each event as soon as it is there, and a comment where none comes for `heartbeat` seconds.
 
-    The answer begins at once. When the reader leaves, the source is cancelled where it waits (`asyncio.CancelledError`) and closed.
+    The answer begins at once. When the reader leaves, the source is cancelled where it waits (`asyncio.CancelledError`), once, and closed.
+    It may wait in its own clean-up.
     """
     return StreamingResponse(_text(source, heartbeat), media_type="text/event-stream", headers={"Cache-Control": "no-store, no-transform"})
 
@@ -45,11 +50,24 @@ async def _text(source: AsyncIterator[Event], heartbeat: float) -> AsyncIterator
             yield _written(event)
             coming = asyncio.ensure_future(_next(source))
     finally:
-        coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
-        close = getattr(source, "aclose", None)
-        if close is not None:
-            await close()
+        # A task of its own: the server cancels the answer's at each of its waits, and would cut the source's clean-up short.
+        ending = asyncio.create_task(_end(source, coming))
+        _ending.add(ending)
+        ending.add_done_callback(_ending.discard)
+        await asyncio.shield(ending)
+
+
+async def _end(source: AsyncIterator[Event], coming: "asyncio.Future[Event | None]") -> None:
+    """Cancel what the source waits for, and close it. The log alone tells what its clean-up raises, since the reader has left."""
+    cancelled = coming.cancel()
+    outcomes: list[object] = [*await asyncio.gather(coming, return_exceptions=True)]
+    failures = outcomes if cancelled else []  # any other failure is the answer's own, and told there
+    close = getattr(source, "aclose", None)
+    if close is not None:
+        failures += await asyncio.gather(close(), return_exceptions=True)
+    for failure in failures:
+        if isinstance(failure, Exception):
+            _log.warning("a stream's source did not end well", exc_info=failure)
 
 
 async def _next(source: AsyncIterator[Event]) -> Event | None:
