@@ -1,6 +1,7 @@
 """Server-sent events through a real server: as they are made, with heartbeats, and cancelled when the reader leaves."""
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -136,6 +137,18 @@ def test_a_clean_up_that_fails_is_told_by_the_log(caplog: pytest.LogCaptureFixtu
     asyncio.run(leave())
     (record,) = [record for record in caplog.records if record.getMessage() == "a stream's source did not end well"]
     assert record.exc_info and str(record.exc_info[1]) == "the store is away"
+
+
+def test_any_text_is_passed_on_also_half_a_character() -> None:
+    said = ["\ud83c", "\udf88", "é\u2028"]
+
+    async def source() -> AsyncIterator[Event]:
+        for text in said:
+            yield Event(text)
+
+    with served(source) as reader:
+        lines = heard(reader, b"\r\n0\r\n\r\n").decode().splitlines()
+    assert [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")] == said
 
 
 def test_an_id_is_one_line() -> None:

@@ -75,8 +75,11 @@ async def _next(source: AsyncIterator[Event]) -> Event | None:
 
 
 def _written(event: Event) -> str:
-    """An event's lines. JSON has no line breaks of its own; an id or a name that has one would be another field."""
+    """An event's lines. JSON has no line breaks of its own; an id or a name that has one would be another field.
+
+    JSON is written as ASCII: a token may end inside a surrogate pair, and half of one cannot be written in UTF-8.
+    """
     if any(mark in text for text in (event.id, event.name) for mark in "\r\n\0"):
         raise ValueError("an event's id and name are one line")
-    fields = {"id": event.id, "event": event.name, "data": json.dumps(event.data, ensure_ascii=False)}
+    fields = {"id": event.id, "event": event.name, "data": json.dumps(event.data)}
     return "".join(f"{name}: {text}\n" for name, text in fields.items() if text) + "\n"
