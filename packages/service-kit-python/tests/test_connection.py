@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from nextai_service_kit import errors
-from nextai_service_kit.connection import Connection, StoreUnavailable
+from nextai_service_kit.connection import Connection, StoreUnavailable, _pause
 from nextai_service_kit.limits import SILENCE
 from nextai_service_kit.testing import Gate, free_port
 
@@ -108,6 +108,73 @@ def test_one_dropped_connection_is_not_noticed(connection: Connection[Client]) -
     assert connection.ask(question) == "again"
 
 
+def test_a_lost_client_is_closed_and_replaced(connection: Connection[Client], made: list[Client]) -> None:
+    def question(client: Client, timeout: float) -> str:
+        if client is made[0]:
+            raise ConnectionError("its socket is dead")
+        return client.say("again", timeout)
+
+    assert connection.ask(question) == "again"
+    assert [client.closed for client in made] == [True, False]
+
+
+def test_a_question_on_a_replaced_client_does_not_cost_the_new_one(connection: Connection[Client], made: list[Client]) -> None:
+    def question(client: Client, timeout: float) -> str:
+        if client is made[0]:
+            if len(made) == 1:
+                with pytest.raises(StoreUnavailable):
+                    connection.check(_breaks, 1)
+                until(lambda: works(connection))
+            raise ConnectionError("closed")
+        return client.say("again", timeout)
+
+    assert connection.ask(question) == "again"
+    assert len(made) == 2
+
+
+def _breaks(_client: Client, _timeout: float) -> None:
+    raise ConnectionError("broken off")
+
+
+def test_what_a_store_refuses_is_raised_once_and_costs_no_connection(gate: Gate, made: list[Client]) -> None:
+    def connect() -> Client:
+        made.append(Client(gate.address))
+        return made[-1]
+
+    asked = []
+
+    def question(_client: Client, _timeout: float) -> None:
+        asked.append("")
+        raise ValueError("no such field")
+
+    connection = Connection("echo", connect, _hello, Client.close, refused=lambda error: isinstance(error, ValueError))
+    connection.start()
+    assert connection.ask(say("x")) == "x"
+    for ask in (connection.ask, lambda question: connection.check(question, 1)):
+        with pytest.raises(ValueError, match="no such field"):
+            ask(question)
+    assert connection.ask(say("x")) == "x"
+    connection.close()
+    assert (len(asked), len(made), made[0].closed) == (2, 1, True)
+
+
+def test_a_client_that_cannot_be_prepared_is_closed(made: list[Client]) -> None:
+    def connect() -> Client:
+        made.append(Client(("127.0.0.1", free_port())))
+        return made[-1]
+
+    connection = Connection("echo", connect, _hello, Client.close)
+    connection.start()
+    until(lambda: made and made[0].closed)
+    connection.close()
+    assert all(client.closed for client in made)
+
+
+def test_processes_do_not_all_come_back_at_one_moment() -> None:
+    pauses = [_pause() for _ in range(100)]
+    assert all(0.5 <= pause <= 1.5 for pause in pauses) and len(set(pauses)) > 1
+
+
 def test_a_store_that_is_away_costs_nobody_a_wait_and_comes_back(gate: Gate, connection: Connection[Client], made: list[Client]) -> None:
     until(lambda: works(connection))
     gate.shut()
@@ -116,7 +183,7 @@ def test_a_store_that_is_away_costs_nobody_a_wait_and_comes_back(gate: Gate, con
     gate.open()
     until(lambda: works(connection))
     assert connection.ask(say("after")) == "after"
-    assert len(made) == 1
+    assert all(client.closed for client in made[:-1]) and not made[-1].closed
 
 
 def _failed_at_once(connection: Connection[Client]) -> bool:

@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi.testclient import TestClient
 from nextai_service_kit.connection import StoreUnavailable
+from nextai_service_kit.milvus import refused as is_refused
 from nextai_service_kit.testing import Gate
+from pymilvus.exceptions import ErrorCode, MilvusException, ParamError
 
 from memory_service import store as store_module
 from memory_service.embedding import HashedFeatures
@@ -177,6 +179,13 @@ def test_one_dropped_connection_is_not_noticed(gate: Gate, prefix: str, user: UU
     store.add(user, "after")
     assert [memory.text for memory in store.page(user, 5).memories] == ["after", "before"]
     store.close()
+
+
+def test_what_milvus_refuses_is_no_lost_connection() -> None:
+    missing, released = MilvusException(ErrorCode.COLLECTION_NOT_FOUND, "not found"), MilvusException(101, "not loaded")
+    assert is_refused(ParamError(message="the limit is wrong"))
+    assert is_refused(MilvusException(1100, "cannot parse the expression"))
+    assert not any(map(is_refused, (missing, released, MilvusException(1, "no node"), ConnectionError(), TimeoutError())))
 
 
 def test_a_user_may_have_only_so_many(store: MemoryStore, user: UUID, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,23 @@ if TYPE_CHECKING:
 CALL = STORE
 """Seconds that one call to Milvus may take while it is prepared, in the background."""
 
+# ErrParameterInvalid in https://github.com/milvus-io/milvus/blob/master/pkg/util/merr/errors.go
+_INVALID_PARAMETER = 1100
+
 
 def connection(uri: str, prepare: "Callable[[MilvusClient], None]") -> "Connection[MilvusClient]":
     """A connection to the Milvus at a URL. Nothing is connected yet."""
-    return Connection("Milvus", lambda: _connect(uri), prepare, lambda client: client.close())
+    return Connection("Milvus", lambda: _connect(uri), prepare, lambda client: client.close(), refused)
+
+
+def refused(error: Exception) -> bool:
+    """Whether Milvus, or its client before it asked, says that a question's parameters are wrong: on any connection they would be.
+
+    A collection that is not there, or not loaded, is no refusal: `prepare` makes it again.
+    """
+    from pymilvus.exceptions import MilvusException, ParamError
+
+    return isinstance(error, ParamError) or (isinstance(error, MilvusException) and error.code == _INVALID_PARAMETER)
 
 
 def _connect(uri: str) -> "MilvusClient":
