@@ -109,8 +109,8 @@ def test_a_wrong_body_is_refused(ann: Person, body: object) -> None:
 
 def test_half_a_character_is_refused(ann: Person) -> None:
     headers = {"X-User-Id": str(ann.id), "Content-Type": "application/json"}
-    for content in (rb'{"text": "\ud83d"}', b"{", b""):
-        refused(ann.http.post("/memories", content=content, headers=headers), 422, "validation")
+    for content, status, code in ((rb'{"text": "\ud83d"}', 422, "validation"), (b"{", 400, "bad_request"), (b"", 422, "validation")):
+        refused(ann.http.post("/memories", content=content, headers=headers), status, code)
 
 
 @pytest.mark.parametrize(
