@@ -137,7 +137,11 @@ class ServiceEntry:
 
 @dataclass(frozen=True, slots=True)
 class JobEntry:
-    """A program that runs to its end: the migrations, one with a schedule, or one that runs with each deploy that changes it."""
+    """A program that runs to its end: the migrations, one with a schedule, or one that runs with each deploy that changes it.
+
+    `invoke run NAME` runs it now on this machine, and with `--env ENV` in that environment's cluster, as it is deployed there. The
+    migrations have `invoke migrate`.
+    """
 
     VERBS: ClassVar = "run, build, affected, plan, deploy, release"
     stack: str = field(metadata=about("One of `stacks`", "python"))
