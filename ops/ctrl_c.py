@@ -3,6 +3,9 @@
 Python shows a traceback of whatever it was importing, and Invoke itself is imported before a line of ours runs. So the virtual
 environment gets a file that Python reads at each start (docs.python.org/3/library/site.html): where the program is Invoke, Ctrl-C ends
 it at once. The first few milliseconds, in which Python makes itself ready, stay as they are.
+
+That file stays when this code is gone: after a checkout of an older commit, or where Invoke runs another project's tasks. Nobody
+takes the handler back there, so it raises KeyboardInterrupt as Python does, once a `tasks` without this module beside it is imported.
 """
 
 import os
@@ -21,7 +24,12 @@ LINE = (
     "import os, sys, _signal; "
     f'_signal.getsignal({signal.SIGINT:d}) is _signal.default_int_handler and (os.path.basename("".join(sys.orig_argv[1:2])) == "invoke" '
     'or sys.orig_argv[1:3] == ["-m", "invoke"]) '
-    f"and _signal.signal({signal.SIGINT:d}, lambda *_: (os.write(2, b'\\n{WORD}\\n'), os._exit({Exit.INTERRUPTED:d})))\n"
+    'and not any(word.startswith(("-c", "--collection")) for word in sys.orig_argv[2:]) '  # tasks under another name
+    # What it uses is bound here: the names are those of Python's `site`.
+    f"and _signal.signal({signal.SIGINT:d}, lambda number, frame, os=os, sys=sys, default=_signal.default_int_handler: "
+    'default(number, frame) if "tasks" in sys.modules and not os.path.exists(os.path.join('
+    'os.path.dirname(getattr(sys.modules["tasks"], "__file__", None) or "/"), "ops", "ctrl_c.py")) '
+    f"else (os.write(2, b'\\n{WORD}\\n'), os._exit({Exit.INTERRUPTED:d})))\n"
 )
 
 

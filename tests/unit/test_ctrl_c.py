@@ -76,3 +76,27 @@ def test_a_verb_that_has_begun_may_tidy_up(monkeypatch: pytest.MonkeyPatch) -> N
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+ANOTHER = """
+import time
+from invoke import task
+
+@task
+def work(_):
+    try:
+        print("working", flush=True)
+        time.sleep(120)
+    finally:
+        print("tidied up", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("name", "options"), [("tasks", ()), ("others", ("-c", "others"))])
+def test_tasks_that_know_nothing_of_it_may_tidy_up(tmp_path: Path, name: str, options: tuple[str, ...]) -> None:
+    (tmp_path / f"{name}.py").write_text(ANOTHER)
+    argv = (str(INVOKE), *options, "work")
+    with subprocess.Popen(argv, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[0] == "tidied up\n"
