@@ -34,7 +34,13 @@ LINE = (
 
 
 def end_at_once() -> None:
-    """Have Ctrl-C end this process at once, until `as_usual`; the environment's later starts do so from their beginning."""
+    """Have Ctrl-C end this process at once, until `as_usual`; the environment's later starts do so from their beginning.
+
+    Another program than Invoke that imports the verbs, such as a test, keeps its own handler.
+    """
+    program = Path(sys.argv[0])
+    if program.stem != "invoke" and program.parts[-2:] != ("invoke", "__main__.py"):
+        return
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as a shell has it that put this into the background
         signal.signal(signal.SIGINT, _leave)
     if sys.prefix != sys.base_prefix:  # else the system's Python: not ours to write to

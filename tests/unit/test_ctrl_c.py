@@ -61,14 +61,21 @@ def test_other_programs_of_the_environment_are_not_touched() -> None:
     subprocess.run(argv, cwd=ROOT, check=True)
 
 
+def test_another_program_that_imports_the_verbs_keeps_its_handler() -> None:
+    code = "import signal; signal.signal(2, mine := lambda *_: None); import tasks; assert signal.getsignal(2) is mine"
+    subprocess.run((sys.executable, "-c", code), cwd=ROOT, check=True)
+
+
 def test_who_ignores_it_goes_on_ignoring_it() -> None:
-    quiet = "import signal; from ops import ctrl_c; ctrl_c.end_at_once(); ctrl_c.as_usual(); assert signal.getsignal(2) is signal.SIG_IGN"
+    begun = "import signal, sys; sys.argv = ['invoke']; from ops import ctrl_c; ctrl_c.end_at_once(); ctrl_c.as_usual()"
+    quiet = f"{begun}; assert signal.getsignal(2) is signal.SIG_IGN"
     ignoring = f"import os, signal, sys; signal.signal(2, signal.SIG_IGN); os.execv(sys.executable, (sys.executable, '-c', {quiet!r}))"
     subprocess.run((sys.executable, "-c", ignoring), cwd=ROOT, check=True)
 
 
 def test_a_verb_that_has_begun_may_tidy_up(monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(sys, "argv", [str(INVOKE)])
     try:
         ctrl_c.end_at_once()
         assert signal.getsignal(signal.SIGINT) is ctrl_c._leave
