@@ -53,10 +53,12 @@ class StackKind:
     `recipe`: how a service is built and started as a process of this machine.
     `health`: the program of the image that asks a path of its own service, without a shell; the path comes behind it.
     `lock`: writes the packages of a new service into a lock file; raises `Failure` where a registry is needed and does not answer.
+    `shared_lock`: that lock file, where services share one; its place in the checkout.
     `taken`: what a name means already to programs of this stack, so that no service can have it; None where it is free.
     """
 
     recipe: Callable[[BuildPlace], Recipe]
     health: tuple[str, ...]
     lock: Callable[[BuildPlace], None] | None = None
+    shared_lock: Path | None = None
     taken: Callable[[Path, str], str | None] = lambda _root, _name: None

@@ -11,6 +11,8 @@ from ops.errors import Failure
 from ops.stacks.model import BuildPlace, Built, Recipe, StackKind
 from ops.tools import find
 
+LOCK = Path("pnpm-lock.yaml")  # the one of the workspace
+
 
 def recipe(place: BuildPlace) -> Recipe:
     node, pnpm = find("node"), find("pnpm")
@@ -44,9 +46,9 @@ def lock(place: BuildPlace) -> None:
 
 def taken(root: Path, name: str) -> str | None:
     """A member of the workspace may not have the name of a package that others install."""
-    importers = yaml.load((root / "pnpm-lock.yaml").read_text("utf-8"), yaml.CSafeLoader)["importers"].values()
+    importers = yaml.load((root / LOCK).read_text("utf-8"), yaml.CSafeLoader)["importers"].values()
     kinds = ("dependencies", "devDependencies", "optionalDependencies")
     return "a package from the npm registry" if any(name in importer.get(kind, {}) for importer in importers for kind in kinds) else None
 
 
-STACK = StackKind(recipe, health=("node", "dist/healthcheck.js"), lock=lock, taken=taken)
+STACK = StackKind(recipe, health=("node", "dist/healthcheck.js"), lock=lock, shared_lock=LOCK, taken=taken)

@@ -43,7 +43,7 @@ def new(name: str, stack: str, *, dry_run: bool) -> int:
         if (root / folder).exists():
             cause = f"the folder {folder} exists already"
             raise UsageError(f"making the service {name}", cause, "Choose another name, or remove the folder.")
-        changed = [] if dry_run else _make(catalog, name, {folder / path: text for path, text in made.items()}, entry)
+        changed = [] if dry_run else _make(catalog, name, stack, {folder / path: text for path, text in made.items()}, entry)
     files = [str(folder / path) for path in made]
     if dry_run:
         say(f"{FILE} would get this entry:\n{entry}")
@@ -88,6 +88,8 @@ def _undo_killed(root: Path) -> None:
     file = _place(root, "json")
     if record := new_record.read(root, file):
         new_record.check_unedited(record, sync.derived(load(root)), file)
+        for kept in record.keep_changed_locks(file):
+            say(f"{kept} is the lock file as it was found, with changes that may be somebody's; it is as before `invoke new {record.name}`")
         record.undo()
         sync.write(load(root))
         say(f"removed what an `invoke new {record.name}` left that was killed")
@@ -135,12 +137,13 @@ def _words(catalog: Catalog, name: str, port: int) -> dict[str, str]:
     }
 
 
-def _make(catalog: Catalog, name: str, made: dict[Path, str], entry: str) -> list[Path]:
+def _make(catalog: Catalog, name: str, stack: str, made: dict[Path, str], entry: str) -> list[Path]:
     """Write everything; `made` by its path in the checkout. Returns the derived files that were written."""
     root, file = catalog.root, catalog.root / FILE
     grown = with_entry(file.read_text(encoding="utf-8"), "services", entry)
     folder = root / yaml.safe_load(entry)[name]["path"]
-    shared = (Path(FILE), Path("pnpm-lock.yaml"))
+    shared_lock = kind_of(stack).shared_lock
+    shared = (Path(FILE), *([shared_lock] if shared_lock else []))
     hashes = {path: hash_of(text.encode()) for path, text in {**made, Path(FILE): grown}.items()}
     record = NewRecord(root, name, folder.relative_to(root), {path: (root / path).read_bytes() for path in shared}, hashes)
     with _undone(record):

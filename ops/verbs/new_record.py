@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -47,17 +48,37 @@ class NewRecord:
         """Bring the files back, then remove the folder: an entry without a folder would be a mistake in platform.yaml."""
         with uninterrupted():
             for path, content in self.before.items():
-                if (self.root / path).read_bytes() != content:
+                if self._in(path):
                     replaced(self.root / path, content)
             shutil.rmtree(self.root / self.folder, ignore_errors=True)
             shutil.rmtree(self.draft, ignore_errors=True)
 
     def edited(self, derived: Collection[Path]) -> Iterator[Path]:
         """What somebody has written since: what is neither `derived` nor a lock, and neither as it was before nor as it was made."""
-        for path in (*self.before, *sorted(one.relative_to(self.root) for one in (self.root / self.folder).rglob("*") if one.is_file())):
+        for path in (
+            *filter(self._in, self.before),
+            *sorted(one.relative_to(self.root) for one in (self.root / self.folder).rglob("*") if one.is_file()),
+        ):
             known = {self.made.get(path), hash_of(self.before.get(path, b""))}
             if path not in derived and path.name not in LOCKED and hash_of((self.root / path).read_bytes()) not in known:
                 yield path
+
+    def keep_changed_locks(self, file: Path) -> Iterator[Path]:
+        """Keep, beside the record, each lock file that names the service and has changed otherwise too: `undo` writes over it."""
+        ours = re.compile(rb"^  %b:\n(?:    .*\n|\n)*" % str(self.folder).encode(), re.MULTILINE)
+        for path in self.before:
+            if path.name in LOCKED and self._in(path):
+                content = (self.root / path).read_bytes()
+                if ours.sub(b"", content) != self.before[path]:
+                    kept = file.with_name(f"{file.stem}.{path.name}")
+                    kept.write_bytes(content)
+                    yield kept
+
+    def _in(self, path: Path) -> bool:
+        """Whether a file names the service, as a key of platform.yaml or of a lock file. One that does not has nothing of ours in it."""
+        file = self.root / path
+        keys = {f"  {self.name}:".encode(), f"  {self.folder}:".encode()}
+        return file.is_file() and not keys.isdisjoint(file.read_bytes().splitlines())
 
 
 def read(root: Path, file: Path) -> NewRecord | None:

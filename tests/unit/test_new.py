@@ -18,7 +18,7 @@ from ops.catalog.edit import with_entry
 from ops.errors import Failure, Refused, UsageError
 from ops.stacks import kind_of, scaffold
 from ops.verbs import new as verb
-from ops.verbs import sync
+from ops.verbs import new_record, sync
 from tests.copied import copy_without_sources
 
 ROOT = catalog.load().root
@@ -180,14 +180,14 @@ Path.write_text = half
 new.kind_of = lambda stack, known=new.kind_of: replace(known(stack), lock=die)
 if STAGE == "before the folder has its name": Path.rename = die
 if STAGE == "before the entry": new.replaced = die
-new.new("one", "python", dry_run=False)
+new.new("one", STACK, dry_run=False)
 """
 STAGES = ("in a file", "in the folder", "before the folder has its name", "before the entry", "deriving", "locking")
 
 
-def killed(checkout: Path, stage: str) -> None:
+def killed(checkout: Path, stage: str, stack: str = "python") -> None:
     """Run `invoke new one` in a process that is killed at a stage."""
-    argv = (sys.executable, "-c", f"STAGE = {stage!r}\n{KILLED}")
+    argv = (sys.executable, "-c", f"STAGE, STACK = {stage!r}, {stack!r}\n{KILLED}")
     assert subprocess.run(argv, cwd=checkout, capture_output=True, check=False, timeout=120).returncode == -signal.SIGKILL
 
 
@@ -218,6 +218,57 @@ def test_what_somebody_wrote_into_what_a_killed_one_left_is_kept(checkout: Path)
     Path(caught.value.remedy.rpartition("then remove ")[2].rstrip(".")).unlink()
     assert verb.new("two", "python", dry_run=False) == 0
     assert {"one", "two"} < {*catalog.load(checkout).services}
+
+
+def undone(checkout: Path) -> None:
+    """What the next `invoke new` does first."""
+    verb._undo_killed(checkout)
+
+
+OURS = "importers:\n\n  services/one:\n    dependencies:\n      a: 1\n\n"  # as pnpm writes a member of the workspace
+
+
+def test_a_lock_file_with_nothing_of_the_service_in_it_is_left_alone(checkout: Path) -> None:
+    killed(checkout, "locking", "node")
+    lock = checkout / "pnpm-lock.yaml"
+    lock.write_text(pulled := f"{lock.read_text()}# pulled\n")
+    undone(checkout)
+    assert lock.read_text() == pulled and not (checkout / "services/one").exists()
+
+
+@pytest.mark.parametrize("more", ["", "# another's\n"])
+def test_a_lock_file_that_names_the_service_is_as_before_and_what_changed_otherwise_is_kept(
+    checkout: Path, more: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = checkout / "pnpm-lock.yaml"
+    before = lock.read_text()
+    killed(checkout, "locking", "node")
+    lock.write_text(written := before.replace("importers:\n\n", OURS) + more)
+    undone(checkout)
+    kept = verb._place(checkout, "pnpm-lock.yaml")
+    assert lock.read_text() == before
+    assert kept.exists() == bool(more) and (not more or kept.read_text() == written)
+    assert (str(kept) in capsys.readouterr().out.replace("\n", "")) == bool(more)
+
+
+def test_a_checkout_that_has_gone_on_without_what_a_killed_one_left_stays_as_it_is(checkout: Path) -> None:
+    before = contents(checkout)
+    killed(checkout, "locking", "node")
+    for name in contents(checkout).keys() - before.keys():
+        (checkout / name).unlink()
+    for name, content in before.items():
+        (checkout / name).write_bytes(content)
+    platform = checkout / "platform.yaml"
+    platform.write_text(pulled := f"{platform.read_text()}# pulled\n")
+    undone(checkout)
+    assert platform.read_text() == pulled
+
+
+@pytest.mark.parametrize(("stack", "recorded"), [("python", 1), ("go", 1), ("node", 2), ("nextjs", 2)])
+def test_only_a_stack_with_a_shared_lock_records_it(checkout: Path, stack: str, recorded: int) -> None:
+    killed(checkout, "locking", stack)
+    record = new_record.read(checkout, verb._place(checkout, "json"))
+    assert record and len(record.before) == recorded
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "one"}'])
