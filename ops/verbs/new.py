@@ -87,6 +87,10 @@ def _undo_killed(root: Path) -> None:
     """Undo what an `invoke new` left that was killed. Raises `Refused` where somebody has gone on from there."""
     file = _place(root, "json")
     if record := new_record.read(root, file):
+        if record.tracked():
+            file.unlink()
+            say(f"git tracks {record.folder}: what an `invoke new {record.name}` left that was killed stays. `invoke sync` completes it.")
+            return
         new_record.check_unedited(record, sync.derived(load(root)), file)
         for kept in record.keep_changed_locks(file):
             say(f"{kept} is the lock file as it was found, with changes that may be somebody's; it is as before `invoke new {record.name}`")

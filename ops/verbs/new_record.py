@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.command import Command, raw
 from ops.errors import Refused
 from ops.folders import write_private
 from ops.local.interrupt import uninterrupted
@@ -62,6 +64,16 @@ class NewRecord:
             known = {self.made.get(path), hash_of(self.before.get(path, b""))}
             if path not in derived and path.name not in LOCKED and hash_of((self.root / path).read_bytes()) not in known:
                 yield path
+
+    def tracked(self) -> bool:
+        """Whether git tracks anything of the folder: then somebody has taken over what was left."""
+        return bool(self._listed("--cached"))
+
+    def _listed(self, *which: str) -> list[Path]:
+        """What git lists of the folder."""
+        argv = ("git", "ls-files", "-z", *which, "--", str(self.folder))
+        doing, remedy = f"looking at what an `invoke new {self.name}` left that was killed", "Run this in a clone of the repository."
+        return [Path(name) for name in os.fsdecode(raw(Command(argv, doing, cwd=self.root, remedy=remedy))).split("\0") if name]
 
     def keep_changed_locks(self, file: Path) -> Iterator[Path]:
         """Keep, beside the record, each lock file that names the service and has changed otherwise too: `undo` writes over it."""

@@ -28,13 +28,15 @@ ROOT = catalog.load().root
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of this checkout, which the verb takes for its own; packages are locked by nobody."""
     copy_without_sources(tmp_path)
+    subprocess.run(("git", "init", "-q"), cwd=tmp_path, check=True)
     monkeypatch.setattr(verb, "load", lambda root=tmp_path: catalog.load(root))
     monkeypatch.setattr(verb, "kind_of", lambda stack: replace(kind_of(stack), lock=lambda _: None))
     return tmp_path
 
 
 def contents(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    found = {path.relative_to(root): path for path in root.rglob("*") if path.is_file()}
+    return {str(name): path.read_bytes() for name, path in found.items() if name.parts[0] != ".git"}
 
 
 @pytest.mark.parametrize("stack", scaffold.stacks(ROOT))
@@ -262,6 +264,15 @@ def test_a_checkout_that_has_gone_on_without_what_a_killed_one_left_stays_as_it_
     platform.write_text(pulled := f"{platform.read_text()}# pulled\n")
     undone(checkout)
     assert platform.read_text() == pulled
+
+
+def test_a_service_that_somebody_has_given_to_git_stays(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    killed(checkout, "locking")
+    subprocess.run(("git", "add", "services/one"), cwd=checkout, check=True)
+    left = contents(checkout)
+    undone(checkout)
+    assert contents(checkout) == left and not verb._place(checkout, "json").exists()
+    assert "git tracks services/one" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("stack", "recorded"), [("python", 1), ("go", 1), ("node", 2), ("nextjs", 2)])
