@@ -33,7 +33,7 @@ def new(name: str, stack: str, *, dry_run: bool) -> int:
     """
     root = load().root
     with _alone(root):
-        _undo_killed(root)
+        _undo_killed(root, dry_run=dry_run)
         catalog = load()  # another `invoke new` may have added to it meanwhile
         _check(catalog, name, stack)
         port = _port(catalog)
@@ -83,10 +83,15 @@ def _place(root: Path, kind: str) -> Path:
     return folder / f"{short(root)}.{kind}"
 
 
-def _undo_killed(root: Path) -> None:
+def _undo_killed(root: Path, *, dry_run: bool = False) -> None:
     """Undo what an `invoke new` left that was killed. Raises `Refused` where somebody has gone on from there."""
     file = _place(root, "json")
-    if record := new_record.read(root, file):
+    record = new_record.read(root, file)
+    if dry_run:
+        if record:
+            say(f"would first undo what an `invoke new {record.name}` left that was killed: {record.folder}, its entry in {FILE}")
+        return
+    if record:
         if record.tracked():
             file.unlink()
             say(f"git tracks {record.folder}: what an `invoke new {record.name}` left that was killed stays. `invoke sync` completes it.")

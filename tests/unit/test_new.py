@@ -197,8 +197,12 @@ def killed(checkout: Path, stage: str, stack: str = "python") -> None:
 def test_what_a_killed_one_left_the_next_one_undoes(checkout: Path, stage: str, capsys: pytest.CaptureFixture[str]) -> None:
     before = contents(checkout)
     killed(checkout, stage)
-    assert contents(checkout) != before  # there is something to undo
+    left = contents(checkout)
+    assert left != before  # there is something to undo
     assert verb.new("two", "node", dry_run=True) == 0
+    assert contents(checkout) == left
+    assert "would first undo what an `invoke new one` left that was killed" in capsys.readouterr().out
+    undone(checkout)
     assert "removed what an `invoke new one` left that was killed" in capsys.readouterr().out
     assert contents(checkout) == before
     assert {"one", ".one.new"} & {path.name for path in (checkout / "services").iterdir()} == set()
