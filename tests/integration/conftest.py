@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from docker import DockerClient
+from filelock import FileLock
 from xdist.scheduler import LoadScopeScheduling
 
 from ops import testbed as rooms
@@ -114,10 +115,13 @@ def digests(testbed: Testbed, tmp_path_factory: pytest.TempPathFactory) -> dict[
     folder = tmp_path_factory.mktemp("probe")
     go = tools.find("go").argv[0]
     found: dict[str, str] = {}
-    for version in ("one", "two"):
-        program = probe_image.build(folder, go, version)
-        for name in ("ct-web", "ct-migrate", "ct-store"):
-            found[version] = probe_image.push(testbed.registry, f"nextai/{name}", program)
+    # The workers push the same layers into the same repositories: at the same moment, the registry refuses a manifest whose layer
+    # another is just writing again.
+    with FileLock(tmp_path_factory.getbasetemp().parent / "probe.lock"):
+        for version in ("one", "two"):
+            program = probe_image.build(folder, go, version)
+            for name in ("ct-web", "ct-migrate", "ct-store"):
+                found[version] = probe_image.push(testbed.registry, f"nextai/{name}", program)
     return found
 
 
