@@ -42,10 +42,11 @@ def test_each_link_of_a_document_leads_to_a_file(file: Path) -> None:
 @pytest.mark.parametrize("there", [True, False])
 def test_a_decision_that_is_named_and_is_not_there_is_told(tmp_path: Path, there: bool) -> None:
     root = repository(tmp_path)
-    (root / "src/a.py").write_text("# docs/decisions/why.md\n")
+    record = Path("docs/decisions") / "why.md"  # in two parts: this file is searched, too
+    (root / "src/a.py").write_text(f"# {record}\n")
     if there:
-        (root / "docs/decisions").mkdir()
-        (root / "docs/decisions/why.md").write_text("# Why\n")
+        (root / record.parent).mkdir()
+        (root / record).write_text("# Why\n")
         decisions.check(root)
     else:
         with pytest.raises(Failure, match=r"not there: docs/decisions/why\.md \(in src/a\.py\)"):
