@@ -1,7 +1,7 @@
 """The compose document, derived wholly from the catalogue: pure but for `write`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ops.config.local import Setting, access, environment
 from ops.config.sidecar import VARIABLE
 from ops.errors import Failure
 from ops.folders import write_private
+from ops.local.process import GRACE
 from ops.local.state import State
 from ops.secret import Secret
 from ops.stacks import kind_of
@@ -130,7 +131,7 @@ def _scratch(catalog: Catalog) -> Document:
         "entrypoint": [*sidecar.COMMAND],
         "tmpfs": [f"{sidecar.HOME}:mode=1777,size=1g"],
         "healthcheck": {**_CHECK, "test": ["CMD", *sidecar.READY]},
-        "stop_grace_period": "12s",
+        "stop_grace_period": f"{GRACE:g}s",
     }
 
 
@@ -154,7 +155,7 @@ def _store(catalog: Catalog, home: State, store: Store) -> Document:
     return {
         **_common(home, store.name),
         **known.compose.fields,
-        **({"command": known.compose.command(store)} if known.compose.command else {}),
+        **({"command": _literal(known.compose.command(store))} if known.compose.command else {}),
         "image": store.image,
         "ports": [_port(store.local_port, store.local_port if known.compose.same_port else store.port)],
         "volumes": mounts,
@@ -163,10 +164,15 @@ def _store(catalog: Catalog, home: State, store: Store) -> Document:
     }
 
 
+def _literal(argv: Iterable[str]) -> list[str]:
+    """A command as it is: Compose would fill in a single `$`."""
+    return [part.replace("$", "$$") for part in argv]
+
+
 def _asked(catalog: Catalog, store: Store) -> list[str]:
-    """The program in a store's container that says whether it is ready; empty where its image has none. Compose would fill in a `$`."""
+    """The program in a store's container that says whether it is ready; empty where its image has none."""
     inside = Access(store.name, store.port, catalog.database.user, catalog.database.name, contents=store.contents)
-    return [part.replace("$", "$$") for part in stores.of(store).check(inside).argv]
+    return _literal(stores.of(store).check(inside).argv)
 
 
 def _image(catalog: Catalog, home: State, image: Image, reference: str) -> Document:
@@ -177,7 +183,7 @@ def _image(catalog: Catalog, home: State, image: Image, reference: str) -> Docum
         "user": f"{image.stack.user}:{image.stack.user}",
         "tmpfs": ["/tmp:mode=1777"],  # noqa: S108 (in the container)
         "depends_on": _needs(catalog, image),
-        "stop_grace_period": "12s",
+        "stop_grace_period": f"{GRACE:g}s",
     }
     if not isinstance(image, Service):
         return shared

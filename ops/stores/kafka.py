@@ -121,10 +121,6 @@ def _command(store: Store) -> tuple[str, ...]:
     return ("bash", "-ec", _script(store.data))
 
 
-def _compose_command(store: Store) -> list[str]:
-    return ["bash", "-ec", _script(store.data).replace("$", "$$")]  # Compose would fill in a single one
-
-
 # ---------------------------------------------------------------- as a process of this machine
 
 
@@ -184,7 +180,7 @@ STORE = StoreKind(
     settings=_settings,
     compose=Compose(
         {"user": "1000:1000", "tmpfs": [f"{_RUN}:mode=1777", "/tmp:mode=1777"]},  # noqa: S108 (in the container)
-        command=_compose_command,
+        command=_command,
         same_port=True,
     ),
     pod=Pod(

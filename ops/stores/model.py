@@ -59,7 +59,7 @@ class Compose:
     fields: Mapping[str, object] = field(default_factory=dict)
     file: Callable[[Access], str] | None = None
     place: str = ""
-    command: Callable[[Store], list[str]] | None = None
+    command: Callable[[Store], tuple[str, ...]] | None = None
     same_port: bool = False
 
 

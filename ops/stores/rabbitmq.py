@@ -86,10 +86,6 @@ def _command(store: Store) -> tuple[str, ...]:
     return ("bash", "-ec", _script(store))
 
 
-def _compose_command(store: Store) -> list[str]:
-    return ["bash", "-ec", _script(store).replace("$", "$$")]  # Compose would fill in a single one
-
-
 # ---------------------------------------------------------------- as a process of this machine
 
 
@@ -159,7 +155,7 @@ STORE = StoreKind(
     settings=_settings,
     compose=Compose(
         {"user": "999:999", "tmpfs": [f"{_RUN}:mode=1777", "/tmp:mode=1777"]},  # noqa: S108 (in the container)
-        command=_compose_command,
+        command=_command,
     ),
     pod=Pod(
         user=999,
