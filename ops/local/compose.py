@@ -21,7 +21,7 @@ from ops.folders import write_private
 from ops.local import composecontainers, composefile, plan, state
 from ops.local.interrupt import Children, uninterrupted
 from ops.local.ports import require_free
-from ops.local.process import Identity, identify
+from ops.local.process import GRACE, Identity, identify
 from ops.local.state import Entry, RunRecord, State
 from ops.tools import find
 
@@ -61,7 +61,7 @@ def _end_scratch(catalog: Catalog, home: State) -> None:
     """End the server on which the migrations were tried: they have run. The next `up` starts it again."""
     with composecontainers.client() as engine:
         for container in composecontainers.of(engine, catalog, home, composefile.scratch(catalog)):
-            container.stop(timeout=12)
+            container.stop(timeout=int(GRACE))
 
 
 def _stop_again(catalog: Catalog, home: State) -> str:
