@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ops.catalog.model import Catalog, Job
 from ops.cluster import record
@@ -63,13 +63,13 @@ def plan_run(catalog: Catalog, client: Client, job: Job) -> RunPlan:
 
     The API server is asked whether it would take it; nothing is made. Raises `Refused` for a job that was not deployed.
     """
-    jobs = _resource(client)
     name = f"{job.name}-run-{uuid.uuid4().hex[:8]}"
     made = _made(catalog, client, job, name)
     if made is None:
         flags = target_of(client).flags
         raise Refused(f"running {job.name}", f"it has not been deployed to {target_of(client)}", f"Run `invoke deploy {flags}` first.")
     manifest, source = made
+    jobs = client.resource_of(manifest)
     write.create(client, jobs.path(job.namespace), manifest, {"dryRun": "All"})
     return RunPlan(job.name, manifest, key_of(source), _busy(catalog, client, jobs, job.name, job.namespace), _warnings(source))
 
@@ -78,21 +78,23 @@ def begin(catalog: Catalog, client: Client, plan: RunPlan) -> Key:
     """Make the Job. Raises `Refused` where another change of the environment is under way, or a run that must end first; and where the Job
     would be another one by now than the plan has: its image may not fit the schema that a deploy brought meanwhile.
     """
-    jobs = _resource(client)
+    jobs = client.resource_of(plan.manifest)
     with hold(client, catalog.namespaces[0], whoami()) as lock:
         now = _made(catalog, client, catalog.jobs[plan.job], plan.key.name)
         if now is None or now[0] != plan.manifest:
             cause = "it was deployed anew since the plan was shown" if now else "it has been removed since the plan was shown"
             raise Refused(f"running {plan.job}", cause, "Run it again: the plan is then made of what is there now.")
-        _check_free(plan, _busy(catalog, client, jobs, plan.job, plan.key.namespace))
+        check_free(replace(plan, busy=_busy(catalog, client, jobs, plan.job, plan.key.namespace)))
         lock.check()
         write.create(client, jobs.path(plan.key.namespace), plan.manifest)
     return plan.key
 
 
 def check_free(plan: RunPlan) -> None:
-    """Raise `Refused` where a run was under way when this one was planned."""
-    _check_free(plan, plan.busy)
+    """Raise `Refused` where another run of the job has not ended."""
+    if plan.busy:
+        remedy = f"Wait for its end, or stop it: {stops(replace(plan.key, name=plan.busy))}."
+        raise Refused(f"running {plan.job}", f"its run {plan.busy} has not ended, and none is begun beside another", remedy)
 
 
 def follow(client: Client, plan: RunPlan, ended: Callable[[], bool]) -> Iterator[LogLine]:
@@ -118,7 +120,7 @@ def ending(client: Client, plan: RunPlan) -> "Iterator[Future[None]]":
     def waiting() -> None:
         try:
             watch.wait(client, [plan.key], seconds=plan.seconds + BEGIN_SECONDS, tell=lambda _: None, check=check)
-        except BaseException as error:  # for whoever asks for the result
+        except BaseException as error:  # `result` raises it in the thread that asks
             end.set_exception(error)
         else:
             end.set_result(None)
@@ -141,9 +143,9 @@ def told(plan: RunPlan, failure: Failure, flags: str) -> Failure:
     return Failure(f"running {plan.job}", failure.cause, " ".join([*(remedies or [failure.remedy]), again]), details=failure.details)
 
 
-def stops(plan: RunPlan) -> str:
+def stops(run: Key) -> str:
     """The command that ends a run."""
-    return f"`kubectl --namespace={plan.key.namespace} delete job/{plan.key.name}`"
+    return f"`kubectl --namespace={run.namespace} delete job/{run.name}`"
 
 
 def _has_failed(failure: Failure) -> bool:
@@ -154,22 +156,10 @@ def _has_failed(failure: Failure) -> bool:
 def _unwatched(plan: RunPlan, failure: Failure, flags: str) -> Failure:
     """Not told as the run's failure: who then runs it again has its work done twice."""
     see = f"`kubectl --namespace={plan.key.namespace} get job/{plan.key.name}` shows whether it has ended"
-    remedy = f"The run may go on: {see}, `invoke logs {plan.job} {flags}` its lines, and {stops(plan)} stops it."
+    remedy = f"The run may go on: {see}, `invoke logs {plan.job} {flags}` its lines, and {stops(plan.key)} stops it."
     cause = f"the end of {plan.key} could not be watched: {failure.cause}"
     run = {"run": plan.key.name, "namespace": plan.key.namespace, "state": "unknown"}
     return Failure(f"waiting for {plan.job}", cause, remedy, details={**failure.details, **run})
-
-
-def _resource(client: Client) -> Resource:
-    jobs = client.resource("batch/v1", "Job")
-    assert jobs is not None  # each cluster has it
-    return jobs
-
-
-def _check_free(plan: RunPlan, busy: str) -> None:
-    if busy:
-        remedy = f"Wait for its end, or stop it: `kubectl --namespace={plan.key.namespace} delete job/{busy}`."
-        raise Refused(f"running {plan.job}", f"its run {busy} has not ended, and none is begun beside another", remedy)
 
 
 def _warnings(source: Object) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def _there(catalog: Catalog, client: "Client", target: "Target", job: Job, *, ye
     except Failure as failure:
         raise runs.told(plan, failure, target.flags) from failure
     except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(f"{plan.key} goes on in the cluster; {runs.stops(plan)} stops it") from interrupt
+        raise KeyboardInterrupt(f"{plan.key} goes on in the cluster; {runs.stops(plan.key)} stops it") from interrupt
     say(f"{job.name}: done", "bold green")
     return _ended(plan, target, "done")
 
