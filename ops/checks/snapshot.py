@@ -63,7 +63,7 @@ class Snapshot:
         """What a session's key is made from."""
         named = {path: entry for path, entry in self.files.items() if reads.named(path)}
         files = {path: entry if reads.content(path) else entry._replace(content="") for path, entry in named.items()}
-        # Whether an unseen folder is there is seen by whoever lists the one that it is in.
+        # A listing of the parent folder shows whether an unseen folder exists.
         there = (folder for folder in reads.unseen if any(path.startswith(f"{folder}/") for path in self.files))
         files |= {folder: InputFile(folder, "040000", "") for folder in there}
         today = {"day": date.today().isoformat()} if reads.days else {}

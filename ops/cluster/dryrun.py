@@ -70,7 +70,7 @@ def look(client: Client, wanted: Object, live: Object | None, namespaces: Collec
     return _tried(client, resource, wanted, live)
 
 
-def settled(client: Client, looks: Sequence[DryRun | Contested], history: History) -> tuple[DryRun, ...]:
+def decided(client: Client, looks: Sequence[DryRun | Contested], history: History) -> tuple[DryRun, ...]:
     """The dry runs, with what the records decide of each: the fields that are taken back, and the warnings from when it was applied."""
     manifests, warned = history.manifests, history.warned
     found = [one if isinstance(one, DryRun) else take_back(client, one, manifests) for one in looks]

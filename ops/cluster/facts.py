@@ -82,7 +82,7 @@ def gather(catalog: Catalog, client: Client, objects: Sequence[Object], made_up:
     looks = client.each(lambda m: dryrun.look(client, m, listed.objects.get(key_of(m)), namespaces), known)
     held = record.unfinished(headers) is not None and lock.held(client, home)
     before = history.of(headers, [one.result() for one in records], held=held)
-    dry_runs = dryrun.settled(client, looks, before)
+    dry_runs = dryrun.decided(client, looks, before)
     asked = {one.key for one in dry_runs if one.asked}
     fresh = {one.key for one in dry_runs if one.live is None}
     return ClusterFacts(
