@@ -29,6 +29,7 @@ from ops.kube.immutable import explained
 from ops.kube.kubectl import forward
 from ops.kube.objects import Object, rows, text
 from ops.manifests.render import build
+from ops.stores.redis import STORE as REDIS
 from ops.testbed import Testbed
 from ops.verbs.connect import in_pod
 from tests.integration.acknowledged import STORES, Clients, Load, stored
@@ -217,7 +218,10 @@ def test_what_a_client_program_refuses_is_told_on_standard_error_with_its_exit_c
 
 @pytest.mark.parametrize(
     ("size", "told"),
-    [("2Gi", "the volume grows, data from 1Gi to 2Gi: first its claims"), ("512Mi", "has 1Gi and a volume never gets smaller")],
+    [
+        ("50Gi", f"the volume grows, data from {REDIS.pod.storage} to 50Gi: first its claims"),
+        ("512Mi", f"has {REDIS.pod.storage} and a volume never gets smaller"),
+    ],
 )
 def test_a_volume_of_another_size_is_refused_with_what_to_do(stores: Stores, size: str, told: str) -> None:
     manifest: Any = next(
